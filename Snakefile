@@ -1,0 +1,30 @@
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+# Not merged with a configuration given on the command line: that one stands alone.
+if not workflow.configfiles:
+
+    configfile: "config/config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/cell_states.smk"
+include: "workflow/rules/abundance.smk"
+include: "workflow/rules/expression.smk"
+include: "workflow/rules/significance.smk"
+include: "workflow/rules/results.smk"
+include: "workflow/rules/figures.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        rules.results.input,
+        rules.figures.input,
+
+
+onsuccess:
+    print_summaries()

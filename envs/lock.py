@@ -1,0 +1,45 @@
+"""Pin the dependencies of pyproject.toml, and mirror the pins in the conda environments.
+
+Run by `make lock` after a change of the dependencies. One version of each package serves all
+supported Pythons and platforms, so that what is tested is what is installed.
+"""
+
+import subprocess
+from pathlib import Path
+
+import yaml
+
+HERE = Path(__file__).parent
+LOCKS = {"requirements": None, "requirements-dev": "dev", "requirements-cuda": "cuda"}
+CONDA = {"cpu": "requirements", "cuda": "requirements-cuda"}
+PYTHON = "3.11"
+
+
+def pins(lock):
+    """Requirement lines of a lock file."""
+    return (HERE / f"{lock}.txt").read_text().splitlines()
+
+
+def conda_environment(lock):
+    """Conda environment with the very pins of a lock file."""
+    return {
+        "channels": ["conda-forge", "nodefaults"],
+        "dependencies": [f"python ={PYTHON}", "pip", {"pip": pins(lock)}],
+    }
+
+
+def main():
+    for lock, extra in LOCKS.items():
+        command = ["uv", "pip", "compile", "-q", "--universal", "--fork-strategy", "fewest"]
+        command += ["--python-version", PYTHON, "--no-emit-index-url", "--no-annotate"]
+        command += ["--no-header", "-o", str(HERE / f"{lock}.txt"), "pyproject.toml"]
+        if extra:
+            command += ["--extra", extra, "-c", str(HERE / "requirements.txt")]
+        subprocess.run(command, check=True, cwd=HERE.parent)
+    for name, lock in CONDA.items():
+        text = yaml.safe_dump(conda_environment(lock), sort_keys=False, width=200)
+        (HERE / f"{name}.yaml").write_text(text)
+
+
+if __name__ == "__main__":
+    main()

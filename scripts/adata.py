@@ -1,0 +1,123 @@
+"""The results of a contrast as an AnnData with Kompot's field names."""
+
+import json
+
+import h5py
+import numpy as np
+import pandas as pd
+from _job import run
+from anndata.io import read_elem, write_elem
+from statediff.density import DIRECTIONS
+from statediff.plots.style import DIRECTION_COLORS
+from statediff.provenance import (
+    abundance_fields,
+    abundance_run,
+    expression_fields,
+    expression_run,
+)
+from statediff.store import create_h5ad, read_arrays
+
+CELLS = 16384
+# Probabilities are kept in full: float32 would make 1e-163 zero.
+PRECISE = ("local_fdr", "tail_fdr", "pvalue")
+ADDITIONAL = ("tail_fdr", "pvalue", "neg_log10_ptp")
+
+
+def main(job):
+    config, contrast = job.params, job.params.contrast
+    conditions = contrast["reference"], contrast["compared"]
+    da_fields, de_fields = abundance_fields(*conditions), expression_fields(*conditions)
+    skipped = set() if config.additional_stats else set(ADDITIONAL)
+    asked = {"smoothed": ("smoothed_reference", "smoothed_compared"), "fold_change": ("fold_change",)}
+    skipped |= {name for layer in asked if layer not in config.layers for name in asked[layer]}
+    de_fields = {role: field for role, field in de_fields.items() if role not in skipped}
+
+    abundance, _ = read_arrays(job.input.abundance)
+    genes, fdr = read_arrays(job.input.fdr)
+    fit, _ = read_arrays(job.input.fit, "std_reference", "std_compared")
+    with h5py.File(job.input.store, "r") as store, create_h5ad(job.output[0]) as out:
+        obs, var = read_elem(store["obs"]), read_elem(store["var"])
+        obs = with_fields(obs, abundance, da_fields)
+        obs = with_fields(obs, fit, de_fields)
+        var = with_fields(var, genes, de_fields)
+        write_elem(out, "obs", obs)
+        write_elem(out, "var", var)
+        store.copy("X", out)
+        store.copy("obsm", out)
+        write_coordinates(out, job.input.states, "states")
+        write_coordinates(out, job.input.embedding, "embedding")
+        with h5py.File(job.input.fit, "r") as arrays:
+            write_elem(out, f"obsm/{de_fields['phi'][1]}", arrays["phi"][:].astype(np.float32))
+            for role in ("coefficients_reference", "coefficients_compared"):
+                write_elem(out, f"varm/{de_fields[role][1]}", arrays[role][:].astype(np.float32))
+        write_layers(out, job.input.genes, de_fields, (len(obs), len(var)))
+
+        settings = config.settings | {"column": contrast["column"]}
+        settings |= dict(zip(("reference", "compared"), conditions, strict=True))
+        called = {
+            "n_de": fdr["n_de"],
+            "n_genes": len(var),
+            "mahalanobis_threshold": fdr["mahalanobis_threshold"] if fdr["n_de"] else None,
+        }
+        store.copy("uns", out)
+        colors = [DIRECTION_COLORS[name] for name in DIRECTIONS]
+        write_elem(out, f"uns/{da_fields['lfc_direction'][1]}_colors", np.array(colors))
+        write_run(out, "kompot_da", da_fields, abundance_run(da_fields, settings))
+        write_run(out, "kompot_de", de_fields, expression_run(de_fields, settings, called))
+
+
+def with_fields(table, arrays, fields):
+    """Table with the result columns that belong in it."""
+    columns = {}
+    for role in fields.keys() & arrays.keys():
+        values = arrays[role]
+        if role == "lfc_direction":
+            values = pd.Categorical.from_codes(values, DIRECTIONS)
+        elif values.dtype.kind == "f" and role not in PRECISE:
+            values = values.astype(np.float32)
+        columns[fields[role][1]] = values
+    new = pd.DataFrame(columns, index=table.index)[[f[1] for f in fields.values() if f[1] in columns]]
+    return pd.concat([table.drop(columns=new.columns, errors="ignore"), new], axis=1)
+
+
+def write_coordinates(out, path, name):
+    arrays, attributes = read_arrays(path, name)
+    slot = f"obsm/{attributes['key']}"
+    if slot in out:
+        del out[slot]
+    write_elem(out, slot, arrays[name])
+
+
+def write_layers(out, chunks, fields, shape):
+    """Dense layers, gene chunk by gene chunk and a block of cells at a time."""
+    out.create_group("layers").attrs.update({"encoding-type": "dict", "encoding-version": "0.1.0"})
+    for path in chunks:
+        with h5py.File(path, "r") as chunk:
+            start = chunk["start"][()]
+            stop = start + len(chunk["mahalanobis"])
+            for role in fields.keys() & chunk.keys():
+                slot, name = fields[role][:2]
+                if slot != "layers":
+                    continue
+                if name not in out["layers"]:
+                    layer = out["layers"].create_dataset(name, shape, np.float32, chunks=True)
+                    layer.attrs.update({"encoding-type": "array", "encoding-version": "0.2.0"})
+                for row in range(0, shape[0], CELLS):
+                    rows = slice(row, row + CELLS)
+                    out["layers"][name][rows, start:stop] = chunk[role][rows]
+
+
+def write_run(out, key, fields, entry):
+    """Run history, JSON as Kompot keeps it."""
+    written = {}
+    for slot, name, *_ in fields.values():
+        written.setdefault(slot, {})[name] = 0
+    record = {
+        "run_history": json.dumps([entry]),
+        "last_run_info": json.dumps(entry),
+        "anndata_fields": json.dumps(written),
+    }
+    write_elem(out, f"uns/{key}", record)
+
+
+run(main, snakemake)

@@ -1,0 +1,41 @@
+"""Compare a contrast of the simulated data with the truth that was planted."""
+
+import json
+
+import h5py
+import numpy as np
+from _job import run
+from anndata.io import read_elem
+from sklearn.metrics import average_precision_score, roc_auc_score
+from statediff.store import atomic, read_arrays
+
+
+def main(job):
+    with h5py.File(job.input.truth, "r") as truth:
+        change = read_elem(truth["var"])["true_change"].astype(str).to_numpy()
+        true_lfc = read_elem(truth["obs"])["true_abundance_lfc"].to_numpy()
+    genes, _ = read_arrays(job.input.fdr, "is_de", "mahalanobis")
+    lfc = read_arrays(job.input.abundance, "lfc")[0]["lfc"]
+    changed, called = change != "none", genes["is_de"]
+    recall = {kind: float(called[change == kind].mean()) for kind in np.unique(change[changed])}
+    threshold = job.params.lfc_threshold
+    result = {
+        "genes_changed": int(changed.sum()),
+        "precision": float(changed[called].mean()) if called.any() else None,
+        "recall": float(called[changed].mean()) if changed.any() else None,
+        "recall_by_kind": recall,
+        "average_precision": score(average_precision_score, changed, genes["mahalanobis"]),
+        "auc_up": score(roc_auc_score, true_lfc > threshold, lfc),
+        "auc_down": score(roc_auc_score, true_lfc < -threshold, -lfc),
+        "lfc_slope": float(np.polyfit(true_lfc, lfc, 1)[0]) if np.ptp(true_lfc) > 0 else None,
+    }
+    with atomic(job.output[0]) as part:
+        part.write_text(json.dumps(result, indent=1) + "\n")
+
+
+def score(metric, truth, values):
+    """The metric, or None where the truth holds one class only."""
+    return float(metric(truth, values)) if 0 < truth.sum() < len(truth) else None
+
+
+run(main, snakemake)

@@ -1,0 +1,46 @@
+"""Statistics, and layers where asked for, of one chunk of genes."""
+
+import h5py
+import numpy as np
+from _job import run
+from statediff.expression import mahalanobis, neg_log10_ptp
+from statediff.store import atomic, read_arrays
+
+CELLS = 16384
+
+
+def main(job):
+    number, chunks = map(int, job.wildcards.scatteritem.split("-of-"))
+    with h5py.File(job.input[0], "r") as fit:
+        n_genes = len(fit["coefficients_reference"])
+        genes = slice(n_genes * (number - 1) // chunks, n_genes * number // chunks)
+        reference, compared = (
+            fit[f"coefficients_{role}"][genes].T for role in ("reference", "compared")
+        )
+    arrays, attributes = read_arrays(job.input[0], "whitener", "phi_mean")
+    difference = compared - reference
+    distances = mahalanobis(arrays["whitener"], difference)
+    wanted = {}
+    if "smoothed" in job.params.layers:
+        wanted |= {"smoothed_reference": reference, "smoothed_compared": compared}
+    if "fold_change" in job.params.layers:
+        wanted["fold_change"] = difference
+    with atomic(job.output[0]) as part, h5py.File(part, "w") as out:
+        out["start"] = genes.start
+        out["mahalanobis"] = distances
+        out["mean_lfc"] = arrays["phi_mean"] @ difference
+        out["neg_log10_ptp"] = neg_log10_ptp(distances, attributes["n_components"])
+        with h5py.File(job.input[0], "r") as fit:
+            write_layers(out, fit["phi"], wanted)
+
+
+def write_layers(out, phi, wanted):
+    """Dense layers of the chunk, a block of cells at a time."""
+    for name, coefficients in wanted.items():
+        layer = out.create_dataset(name, (len(phi), coefficients.shape[1]), dtype=np.float32)
+        for start in range(0, len(phi), CELLS):
+            block = slice(start, start + CELLS)
+            layer[block] = phi[block] @ coefficients
+
+
+run(main, snakemake)

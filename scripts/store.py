@@ -1,0 +1,101 @@
+"""Reduce the source file to what the workflow reads, and check it on the way."""
+
+import warnings
+
+import numpy as np
+from _job import run
+from anndata.io import read_elem, write_elem
+from statediff import DataWarning, InputError
+from statediff.store import create_h5ad, matrix_shape, open_h5ad, row_blocks, write_csr
+
+
+def main(job):
+    config = job.params
+    with open_h5ad(job.input[0]) as source, create_h5ad(job.output[0]) as store:
+        obs, var = read_elem(source["obs"]), read_elem(source["var"])
+        check_names(obs.index, "cell")
+        check_names(var.index, "gene")
+        if config.cell_type is not None and config.cell_type not in obs:
+            raise InputError(
+                f"dataset.cell_type: no obs column {config.cell_type!r}; "
+                f"there are: {listed(obs.columns)}"
+            )
+        arrays = {key: read_obsm(source, key, option) for option, key in config.obsm.items()}
+        matrix = expression(source, config.layer)
+        if matrix_shape(matrix) != (len(obs), len(var)):
+            raise InputError(
+                f"dataset.layer: expression has shape {matrix_shape(matrix)}, "
+                f"expected {len(obs)} cells × {len(var)} genes"
+            )
+        write_elem(store, "obs", obs)
+        write_elem(store, "var", var)
+        write_elem(store, "obsm", arrays)
+        uns = source.get("uns", {})
+        write_elem(store, "uns", {k: read_elem(uns[k]) for k in uns if k.endswith("_colors")})
+        write_csr(store.create_group("X"), checked_blocks(matrix, config.layer, var), len(var))
+
+
+def check_names(names, kind):
+    repeated = names[names.duplicated()].unique()
+    if len(repeated):
+        raise InputError(
+            f"dataset.source: {len(repeated)} {kind} names occur more than once, such as "
+            f"{listed(repeated)}; make them unique (AnnData's "
+            f"{'obs' if kind == 'cell' else 'var'}_names_make_unique)"
+        )
+
+
+def read_obsm(source, key, option):
+    """Cell states or coordinates, as a finite float array."""
+    if key not in source.get("obsm", {}):
+        found = listed(source.get("obsm", {}))
+        raise InputError(f"{option}: no obsm key {key!r}; there are: {found}")
+    values = np.asarray(read_elem(source[f"obsm/{key}"]), dtype=np.float64)
+    bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
+    if bad.size:
+        raise InputError(
+            f"{option}: obsm {key!r} holds NaN or infinite values in {bad.size} cells "
+            f"(first: row {bad[0]}); expected finite numbers"
+        )
+    return values
+
+
+def expression(source, layer):
+    if layer is None:
+        if "X" not in source:
+            raise InputError("dataset.layer: null stands for X, but the file has no X")
+        return source["X"]
+    if layer not in source.get("layers", {}):
+        found = listed(source.get("layers", {}))
+        raise InputError(f"dataset.layer: no layer {layer!r}; there are: {found} (null: X)")
+    return source[f"layers/{layer}"]
+
+
+def checked_blocks(matrix, layer, var):
+    """Row blocks as they come, refusing non-finite values and warning of raw counts."""
+    whole = True
+    for start, block in row_blocks(matrix):
+        bad = ~np.isfinite(block.data)
+        if bad.any():
+            row, column = (axis[bad][0] for axis in block.tocoo().coords)
+            raise InputError(
+                f"dataset.layer: expression ({layer or 'X'}) is NaN or infinite in cell row "
+                f"{start + row}, gene {var.index[column]!r}; expected finite log expression"
+            )
+        whole = whole and bool((block.data == np.round(block.data)).all())
+        yield block
+    if whole:
+        warnings.warn(
+            f"the expression ({layer or 'X'}) holds whole numbers only, like raw counts; "
+            "log-normalised expression is expected (dataset.layer)",
+            DataWarning,
+            stacklevel=1,
+        )
+
+
+def listed(names, most=20):
+    names = [str(name) for name in names]
+    return ", ".join(names[:most]) + (", …" if len(names) > most else "") if names else "none"
+
+
+run(main, snakemake)

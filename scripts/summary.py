@@ -1,0 +1,55 @@
+"""The figures of a contrast that a reader asks for first, as JSON."""
+
+import json
+
+import h5py
+import numpy as np
+from _job import run
+from statediff.density import DIRECTIONS
+from statediff.provenance import versions
+from statediff.store import atomic, read_arrays
+from statediff.summary import read_benchmarks
+
+
+def main(job):
+    _, cells = read_arrays(job.input.cells, "reference")
+    abundance, density = read_arrays(job.input.abundance, "lfc_direction")
+    genes, fdr = read_arrays(job.input.fdr, "mean_lfc", "is_de")
+    with h5py.File(job.input.fit, "r") as file:
+        fit = {key: value.item() for key, value in file.attrs.items()}
+    direction = np.bincount(abundance["lfc_direction"], minlength=len(DIRECTIONS))
+    called = genes["mean_lfc"][genes["is_de"]]
+    contrast = job.params.contrast
+    result = {
+        "dataset": job.params.dataset,
+        "contrast": job.wildcards.contrast,
+        "conditions": contrast,
+        "conventions": job.params.conventions,
+        "cells": {
+            "total": cells["n_cells"],
+            contrast["reference"]: cells["n_reference"],
+            contrast["compared"]: cells["n_compared"],
+        },
+        "abundance": density | {name: int(n) for name, n in zip(DIRECTIONS, direction, strict=True)},
+        "expression": fit
+        | {
+            "genes": len(genes["is_de"]),
+            "n_de": fdr["n_de"],
+            "n_de_up": int((called > 0).sum()),
+            "n_de_down": int((called <= 0).sum()),
+            "fdr_threshold": fdr["threshold"],
+            "fdr_gaps": fdr["gaps"],
+            "mahalanobis_threshold": fdr["mahalanobis_threshold"] if fdr["n_de"] else None,
+        },
+        "truth": None,
+        "stages": read_benchmarks(job.input.benchmarks),
+        "versions": versions(),
+    }
+    if job.input.get("truth"):
+        with open(job.input.truth) as file:
+            result["truth"] = json.load(file)
+    with atomic(job.output[0]) as part:
+        part.write_text(json.dumps(result, indent=1, allow_nan=False) + "\n")
+
+
+run(main, snakemake)

@@ -1,0 +1,42 @@
+# Coordinates of the cells: the states all models live on, and an embedding to draw.
+
+
+rule cell_states:
+    input:
+        "<data>/store.h5ad",
+    output:
+        "<data>/cell_states.h5",
+    log:
+        "<logs>/cell_states.log",
+    benchmark:
+        "<benchmarks>/cell_states.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 2
+    resources:
+        mem_mb=memory(2500, 1),
+        runtime=120,
+    params:
+        states=DATASET["cell_states"],
+    script:
+        "../../scripts/cell_states.py"
+
+
+rule embedding:
+    input:
+        "<data>/store.h5ad",
+    output:
+        "<data>/embedding.h5",
+    log:
+        "<logs>/embedding.log",
+    benchmark:
+        "<benchmarks>/embedding.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=memory(2500, 1),
+        runtime=120,
+    params:
+        embedding=DATASET["embedding"],
+    script:
+        "../../scripts/embedding.py"

@@ -1,0 +1,90 @@
+# From a source (simulated, downloaded or local) to a checked, lean store.
+
+
+rule simulate:
+    output:
+        "<data>/simulated.h5ad",
+    log:
+        "<logs>/simulate.log",
+    benchmark:
+        "<benchmarks>/simulate.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        simulation=SOURCE.get("simulate"),
+    script:
+        "../../scripts/simulate.py"
+
+
+rule download:
+    output:
+        "<data>/downloaded.h5ad",
+    log:
+        "<logs>/download.log",
+    benchmark:
+        "<benchmarks>/download.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=500,
+        runtime=240,
+    params:
+        source=SOURCE.get("zenodo"),
+    script:
+        "../../scripts/download.py"
+
+
+rule store:
+    input:
+        source_file,
+    output:
+        "<data>/store.h5ad",
+    log:
+        "<logs>/store.log",
+    benchmark:
+        "<benchmarks>/store.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=memory(1500, 1.5),
+        runtime=60,
+    params:
+        layer=DATASET["layer"],
+        cell_type=DATASET["cell_type"],
+        # Coordinates to keep: what the states and the embedding are, or are computed from.
+        obsm={
+            f"dataset.{name}.{'compute.from' if section['compute'] else 'key'}": (
+                section["compute"]["from"] if section["compute"] else section["key"]
+            )
+            for name, section in (
+                ("cell_states", DATASET["cell_states"]),
+                ("embedding", DATASET["embedding"]),
+            )
+        },
+    script:
+        "../../scripts/store.py"
+
+
+rule contrast_cells:
+    input:
+        "<data>/store.h5ad",
+    output:
+        "<run>/{contrast}/stages/cells.h5",
+    log:
+        "<logs>/{contrast}/contrast_cells.log",
+    benchmark:
+        "<benchmarks>/{contrast}/contrast_cells.tsv"
+    # A condition that is not in the data should be known before the long stages start.
+    priority: 100
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=1500,
+        runtime=10,
+    params:
+        contrast=contrast_of,
+    script:
+        "../../scripts/contrast_cells.py"

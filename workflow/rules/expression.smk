@@ -1,0 +1,52 @@
+# Differential expression: one fit of all genes, then their statistics in chunks.
+
+
+rule expression_fit:
+    input:
+        store="<data>/store.h5ad",
+        cells="<run>/{contrast}/stages/cells.h5",
+        states="<data>/cell_states.h5",
+    output:
+        "<run>/{contrast}/stages/fit.h5",
+    log:
+        "<logs>/{contrast}/expression_fit.log",
+    benchmark:
+        "<benchmarks>/{contrast}/expression_fit.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 2
+    resources:
+        mem_mb=memory(2000, 3),
+        runtime=120,
+    params:
+        gp=settings("gp", "sigma", "ls", "ls_factor", "tol", "max_rank"),
+    script:
+        "../../scripts/expression_fit.py"
+
+
+rule expression_predict:
+    input:
+        "<run>/{contrast}/stages/fit.h5",
+    output:
+        "<run>/{contrast}/stages/genes.{scatteritem}.h5",
+    log:
+        "<logs>/{contrast}/expression_predict.{scatteritem}.log",
+    benchmark:
+        "<benchmarks>/{contrast}/expression_predict.{scatteritem}.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=memory(1500, 2),
+        runtime=60,
+    params:
+        layers=config["expression"]["layers"],
+    script:
+        "../../scripts/expression_predict.py"
+
+
+rule expression:
+    input:
+        expand(
+            all_chunks("<run>/{contrast}/stages/genes.{scatteritem}.h5"),
+            contrast=CONTRASTS,
+        ),

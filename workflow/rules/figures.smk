@@ -1,0 +1,155 @@
+# Figures, each a rule of its own: a setting reruns only the figures it shows in.
+
+FIGURES = [
+    "condition",
+    "abundance_change",
+    "abundance_volcano",
+    "direction_bars",
+    "expression_volcano",
+]
+if DATASET["cell_type"] is not None:
+    FIGURES.append("cell_type")
+
+
+rule plot_condition:
+    input:
+        adata="<run>/{contrast}/adata.h5ad",
+    output:
+        pdf="<run>/{contrast}/figures/condition.pdf",
+        png="<run>/{contrast}/figures/condition.png",
+    log:
+        "<logs>/{contrast}/plot_condition.log",
+    benchmark:
+        "<benchmarks>/{contrast}/plot_condition.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=memory(1000, 0.2),
+        runtime=30,
+    params:
+        contrast=contrast_of,
+        embedding=DATASET["embedding"]["key"],
+        point_size=config["figures"]["point_size"],
+    script:
+        "../../scripts/plot_condition.py"
+
+
+rule plot_cell_type:
+    input:
+        adata="<run>/{contrast}/adata.h5ad",
+    output:
+        pdf="<run>/{contrast}/figures/cell_type.pdf",
+        png="<run>/{contrast}/figures/cell_type.png",
+    log:
+        "<logs>/{contrast}/plot_cell_type.log",
+    benchmark:
+        "<benchmarks>/{contrast}/plot_cell_type.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=memory(1000, 0.2),
+        runtime=30,
+    params:
+        contrast=contrast_of,
+        embedding=DATASET["embedding"]["key"],
+        cell_type=DATASET["cell_type"],
+        point_size=config["figures"]["point_size"],
+    script:
+        "../../scripts/plot_cell_type.py"
+
+
+rule plot_abundance_change:
+    input:
+        adata="<run>/{contrast}/adata.h5ad",
+    output:
+        pdf="<run>/{contrast}/figures/abundance_change.pdf",
+        png="<run>/{contrast}/figures/abundance_change.png",
+    log:
+        "<logs>/{contrast}/plot_abundance_change.log",
+    benchmark:
+        "<benchmarks>/{contrast}/plot_abundance_change.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=memory(1000, 0.2),
+        runtime=30,
+    params:
+        contrast=contrast_of,
+        embedding=DATASET["embedding"]["key"],
+        point_size=config["figures"]["point_size"],
+    script:
+        "../../scripts/plot_abundance_change.py"
+
+
+rule plot_abundance_volcano:
+    input:
+        adata="<run>/{contrast}/adata.h5ad",
+    output:
+        pdf="<run>/{contrast}/figures/abundance_volcano.pdf",
+        png="<run>/{contrast}/figures/abundance_volcano.png",
+    log:
+        "<logs>/{contrast}/plot_abundance_volcano.log",
+    benchmark:
+        "<benchmarks>/{contrast}/plot_abundance_volcano.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=memory(1000, 0.2),
+        runtime=30,
+    params:
+        contrast=contrast_of,
+        lfc_threshold=config["abundance"]["lfc_threshold"],
+        ptp_threshold=config["abundance"]["ptp_threshold"],
+        point_size=config["figures"]["point_size"],
+    script:
+        "../../scripts/plot_abundance_volcano.py"
+
+
+rule plot_direction_bars:
+    input:
+        cell_types="<run>/{contrast}/tables/cell_types.parquet",
+    output:
+        pdf="<run>/{contrast}/figures/direction_bars.pdf",
+        png="<run>/{contrast}/figures/direction_bars.png",
+    log:
+        "<logs>/{contrast}/plot_direction_bars.log",
+    benchmark:
+        "<benchmarks>/{contrast}/plot_direction_bars.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=memory(1000, 0.2),
+        runtime=30,
+    params:
+        contrast=contrast_of,
+    script:
+        "../../scripts/plot_direction_bars.py"
+
+
+rule plot_expression_volcano:
+    input:
+        adata="<run>/{contrast}/adata.h5ad",
+    output:
+        pdf="<run>/{contrast}/figures/expression_volcano.pdf",
+        png="<run>/{contrast}/figures/expression_volcano.png",
+    log:
+        "<logs>/{contrast}/plot_expression_volcano.log",
+    benchmark:
+        "<benchmarks>/{contrast}/plot_expression_volcano.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=memory(1000, 0.2),
+        runtime=30,
+    params:
+        contrast=contrast_of,
+        threshold=config["fdr"]["threshold"],
+        labelled_genes=config["figures"]["labelled_genes"],
+        point_size=config["figures"]["point_size"],
+    script:
+        "../../scripts/plot_expression_volcano.py"
+
+
+rule figures:
+    input:
+        per_contrast(*(f"figures/{name}.pdf" for name in FIGURES)),

@@ -1,0 +1,139 @@
+# What a user keeps: AnnData, tables, a summary.
+
+
+rule adata:
+    input:
+        store="<data>/store.h5ad",
+        states="<data>/cell_states.h5",
+        embedding="<data>/embedding.h5",
+        abundance="<run>/{contrast}/stages/abundance.h5",
+        fit="<run>/{contrast}/stages/fit.h5",
+        genes=all_chunks("<run>/{contrast}/stages/genes.{scatteritem}.h5"),
+        fdr="<run>/{contrast}/stages/fdr.h5",
+    output:
+        "<run>/{contrast}/adata.h5ad",
+    log:
+        "<logs>/{contrast}/adata.log",
+    benchmark:
+        "<benchmarks>/{contrast}/adata.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=memory(1500, 1),
+        runtime=60,
+    params:
+        contrast=contrast_of,
+        layers=config["expression"]["layers"],
+        additional_stats=config["outputs"]["additional_stats"],
+        # Recorded in the file.
+        settings={
+            "states": DATASET["cell_states"]["key"],
+            "layer": DATASET["layer"],
+            "conventions": config["conventions"],
+            "gp": settings("gp", "sigma", "ls", "ls_factor", "tol", "max_rank"),
+            "abundance": config["abundance"],
+            "fdr": config["fdr"],
+        },
+    script:
+        "../../scripts/adata.py"
+
+
+rule tables:
+    input:
+        store="<data>/store.h5ad",
+        abundance="<run>/{contrast}/stages/abundance.h5",
+        fit="<run>/{contrast}/stages/fit.h5",
+        fdr="<run>/{contrast}/stages/fdr.h5",
+    output:
+        genes_tsv="<run>/{contrast}/tables/genes.tsv",
+        genes_parquet="<run>/{contrast}/tables/genes.parquet",
+        cells_tsv="<run>/{contrast}/tables/cells.tsv",
+        cells_parquet="<run>/{contrast}/tables/cells.parquet",
+        cell_types_tsv="<run>/{contrast}/tables/cell_types.tsv",
+        cell_types_parquet="<run>/{contrast}/tables/cell_types.parquet",
+    log:
+        "<logs>/{contrast}/tables.log",
+    benchmark:
+        "<benchmarks>/{contrast}/tables.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=memory(1500, 0.5),
+        runtime=30,
+    params:
+        column=lambda wildcards: contrast_of(wildcards)["column"],
+        cell_type=DATASET["cell_type"],
+    script:
+        "../../scripts/tables.py"
+
+
+rule evaluate:
+    input:
+        truth="<data>/simulated.h5ad",
+        abundance="<run>/{contrast}/stages/abundance.h5",
+        fdr="<run>/{contrast}/stages/fdr.h5",
+    output:
+        "<run>/{contrast}/truth.json",
+    log:
+        "<logs>/{contrast}/evaluate.log",
+    benchmark:
+        "<benchmarks>/{contrast}/evaluate.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=1500,
+        runtime=10,
+    params:
+        lfc_threshold=config["abundance"]["lfc_threshold"],
+    script:
+        "../../scripts/evaluate.py"
+
+
+# The stages whose seconds and memory the summary holds.
+DATA_STAGES = ["store", "cell_states", "embedding"]
+CONTRAST_STAGES = [
+    "abundance_density",
+    "expression_fit",
+    "null_distances",
+    "false_discovery",
+    "adata",
+    "tables",
+]
+
+
+rule summary:
+    input:
+        truth=truth,
+        cells="<run>/{contrast}/stages/cells.h5",
+        abundance="<run>/{contrast}/stages/abundance.h5",
+        fit="<run>/{contrast}/stages/fit.h5",
+        fdr="<run>/{contrast}/stages/fdr.h5",
+        benchmarks=[
+            *expand("<benchmarks>/{stage}.tsv", stage=DATA_STAGES),
+            *expand("<benchmarks>/{{contrast}}/{stage}.tsv", stage=CONTRAST_STAGES),
+            *all_chunks(
+                "<benchmarks>/{contrast}/expression_predict.{scatteritem}.tsv"
+            ),
+        ],
+    output:
+        "<run>/{contrast}/summary.json",
+    log:
+        "<logs>/{contrast}/summary.log",
+    benchmark:
+        "<benchmarks>/{contrast}/summary.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        dataset=DATASET["name"],
+        contrast=contrast_of,
+        conventions=config["conventions"],
+    script:
+        "../../scripts/summary.py"
+
+
+rule results:
+    input:
+        per_contrast("adata.h5ad", "tables/genes.tsv", "summary.json"),

@@ -1,0 +1,194 @@
+r"""A low-rank basis of the kernel: :math:`k(x, x') \approx \Phi(x) \cdot \Phi(x')`.
+
+The kernels used on cell states are so smooth that a hundred functions span thousands of cells to
+within rounding. Pivoted Cholesky finds them with a known error, without the n × n matrix.
+"""
+
+from dataclasses import dataclass, field
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from statediff.kernels import _matern52_of_square, matern52
+
+__all__ = ["Basis", "build_basis", "triangular_factor"]
+
+# Cells evaluated at a time: bounds the scratch memory to BLOCK × rank.
+BLOCK = 16384
+
+
+@dataclass(frozen=True)
+class Basis:
+    r"""Functions :math:`\Phi(x) = V^T L_P^{-1} k(P, x)` built on pivot cells P.
+
+    Attributes
+    ----------
+    pivots : ndarray, shape (p, D)
+        States of the pivot cells.
+    factor : ndarray, shape (p, p)
+        Lower Cholesky factor :math:`L_P` of the kernel between pivots.
+    rotation : ndarray, shape (p, r)
+        Orthonormal columns V; rank r ≤ p.
+    ls : float
+        Length scale, in the units of the states.
+    eigenvalues : ndarray, shape (r,)
+        Eigenvalues of the kernel matrix of the training cells, decreasing.
+    residual_max, residual_sum : float
+        Largest and summed prior variance (of 1 per cell) the pivots leave unexplained.
+    dropped : float
+        Sum of the eigenvalues that the rotation left out.
+    truncated : bool
+        Whether `max_rank` stopped the search before the tolerance was met.
+    """
+
+    pivots: np.ndarray
+    factor: np.ndarray
+    rotation: np.ndarray
+    ls: float
+    eigenvalues: np.ndarray = field(default_factory=lambda: np.empty(0))
+    residual_max: float = 0.0
+    residual_sum: float = 0.0
+    dropped: float = 0.0
+    truncated: bool = False
+
+    @property
+    def rank(self):
+        """Number of basis functions r."""
+        return self.rotation.shape[1]
+
+    def __call__(self, states):
+        """Evaluate the basis at cell states of shape (n, D); returns shape (n, r)."""
+        states = np.asarray(states, dtype=np.float64)
+        phi = np.empty((len(states), self.rank))
+        for start in range(0, len(states), BLOCK):
+            block = slice(start, start + BLOCK)
+            phi[block] = _evaluate(states[block], self.pivots, self.factor, self.rotation, self.ls)
+        return phi
+
+
+@jax.jit
+def _evaluate(states, pivots, factor, rotation, ls):
+    columns = matern52(pivots, states, ls)
+    return jax.scipy.linalg.solve_triangular(factor, columns, lower=True).T @ rotation
+
+
+def build_basis(states, ls, tol=1e-8, max_rank=2000, noise=1.0):
+    r"""Find the basis of the Matérn-5/2 kernel over a set of cells.
+
+    Each step adds the cell with the largest unexplained variance, until that is below `tol`;
+    the functions are then rotated onto the eigenvectors of the kernel matrix, and those with
+    eigenvalue below `tol` × `noise`² are dropped, since they can't move a posterior whose
+    noise variance is `noise`². Time O(n r²), memory O(n r).
+
+    Parameters
+    ----------
+    states : array, shape (n, D)
+        Finite states of the training cells.
+    ls : float
+        Length scale, in the units of the states.
+    tol : float
+        Largest prior variance (of 1) that may stay unexplained at a training cell.
+    max_rank : int
+        Stop here even if the tolerance is not met (see `Basis.truncated`).
+    noise : float
+        Standard deviation σ of the observation noise.
+
+    Returns
+    -------
+    Basis
+
+    References
+    ----------
+    Harbrecht, Peters & Schneider (2012), Applied Numerical Mathematics 62, for the pivoted
+    Cholesky factorisation and its error, which is the trace of the residual.
+    """
+    # Sorted cells make the pivots independent of the cells' order in the file.
+    states = np.asarray(states, dtype=np.float64)
+    states = states[np.lexsort(states.T)]
+    rows, chosen, residual = _pivoted_cholesky(states, ls, tol, max_rank)
+    factor = np.tril(rows[:, chosen].T)
+    eigenvalues, rotation, dropped = _rotation(rows.T, tol * noise**2)
+    return Basis(
+        pivots=states[chosen],
+        factor=factor,
+        rotation=rotation,
+        ls=float(ls),
+        eigenvalues=eigenvalues,
+        residual_max=float(residual.max()),
+        residual_sum=float(residual.sum()),
+        dropped=dropped,
+        truncated=bool(residual.max() >= tol),
+    )
+
+
+def _pivoted_cholesky(states, ls, tol, max_rank):
+    """Rows of the factor (rank, n), the pivots in order, and the residual variances (n,)."""
+    n = len(states)
+    limit = min(max_rank, n)
+    capacity = min(64, limit)
+    rows, residual = jnp.zeros((capacity, n)), jnp.ones(n)
+    chosen, count = jnp.zeros(capacity, dtype=int), 0
+    while True:
+        rows, residual, chosen, count = _add_pivots(
+            rows, residual, chosen, count, states, ls, tol
+        )
+        if count < capacity or capacity == limit:
+            break
+        grown = min(2 * capacity, limit)
+        rows = jnp.pad(rows, ((0, grown - capacity), (0, 0)))
+        chosen = jnp.pad(chosen, (0, grown - capacity))
+        capacity = grown
+    count = int(count)
+    return np.asarray(rows[:count]), np.asarray(chosen[:count]), np.asarray(residual)
+
+
+@partial(jax.jit, donate_argnums=(0, 1, 2))
+def _add_pivots(rows, residual, chosen, count, states, ls, tol):
+    """Add pivots until the residual is below `tol` or the rows are full."""
+
+    def unfinished(carry):
+        _, residual, _, count = carry
+        return (count < rows.shape[0]) & (residual.max() >= tol)
+
+    def step(carry):
+        rows, residual, chosen, count = carry
+        pivot = jnp.argmax(residual)
+        square = ((states - states[pivot]) ** 2).sum(axis=1) / ls**2
+        row = _matern52_of_square(square) - rows[:, pivot] @ rows
+        row = row / jnp.sqrt(residual[pivot])
+        residual = jnp.maximum(residual - row**2, 0.0).at[pivot].set(0.0)
+        return rows.at[count].set(row), residual, chosen.at[count].set(pivot), count + 1
+
+    return jax.lax.while_loop(unfinished, step, (rows, residual, chosen, count))
+
+
+def _rotation(phi, cutoff):
+    """Eigenvectors of phi phi' in the coordinates of phi, largest first, above the cutoff."""
+    _, singular, rotation = np.linalg.svd(triangular_factor(phi), full_matrices=False)
+    eigenvalues = singular**2
+    keep = eigenvalues >= cutoff
+    keep[0] = True
+    return eigenvalues[keep], rotation[keep].T, float(eigenvalues[~keep].sum())
+
+
+def triangular_factor(phi):
+    """Upper triangular R with R'R = phi'phi, by QR over blocks of rows.
+
+    Parameters
+    ----------
+    phi : ndarray, shape (n, r)
+
+    Returns
+    -------
+    ndarray, shape (min(n, r), r)
+
+    References
+    ----------
+    Demmel et al. (2012), SIAM J. Sci. Comput. 34, for QR of tall matrices by blocks.
+    """
+    factor = np.empty((0, phi.shape[1]))
+    for start in range(0, len(phi), BLOCK):
+        factor = np.linalg.qr(np.vstack([factor, phi[start : start + BLOCK]]), mode="r")
+    return factor

@@ -1,0 +1,299 @@
+r"""Density of cell states and its uncertainty: a Gaussian process on the log density.
+
+Each cell's distance to its nearest neighbour r is one draw of the distance in a Poisson process
+with the density around it; with :math:`f = \mu + \Phi z`, z standard normal, the log posterior is
+
+.. math:: \sum_i [f_i + V_i - e^{f_i + V_i}] - \tfrac12 z^T z, \qquad
+          V_i = d \ln r_i + \tfrac{d}{2} \ln\pi - \ln\Gamma(\tfrac{d}{2} + 1)
+
+up to the terms that don't depend on z. Equations: Otto et al. (2024), Nature Methods (Mellon).
+"""
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from scipy.spatial.distance import pdist
+from scipy.special import gammaln
+from scipy.stats import norm
+
+from statediff.basis import Basis, build_basis
+from statediff.kernels import length_scale, nearest_distances
+
+__all__ = [
+    "DIRECTIONS",
+    "Density",
+    "differential_abundance",
+    "fit_density",
+    "fractal_dimension",
+]
+
+DIRECTIONS = ("down", "neutral", "up")
+
+# Mellon's jitter on the kernel matrix; the diagonal form of the variance depends on it.
+JITTER = 1e-6
+
+
+@dataclass(frozen=True)
+class Density:
+    """Fitted log density of one condition.
+
+    Attributes
+    ----------
+    basis : statediff.basis.Basis
+    weights : ndarray, shape (r,)
+        Mode of the posterior of z.
+    covariance : ndarray, shape (r, r)
+        Covariance of the weights; None of the prior variance the basis leaves unexplained.
+    mean : float
+        Prior mean μ of the log density.
+    dimension : float
+        Local fractal dimension d of the states.
+    n_cells : int
+    full : bool
+        Whether the variance is the full Laplace approximation (else the diagonal form).
+    """
+
+    basis: Basis
+    weights: np.ndarray
+    covariance: np.ndarray
+    mean: float
+    dimension: float
+    n_cells: int
+    full: bool
+
+    def __call__(self, phi):
+        """Log density (per cell of the condition) at basis values phi, shape (n, r) → (n,)."""
+        return self.mean + phi @ self.weights - np.log(self.n_cells)
+
+    def variance(self, phi):
+        """Posterior variance of the log density at basis values phi, shape (n, r) → (n,)."""
+        variance = np.einsum("nr,nr->n", phi @ self.covariance, phi)
+        if self.full:
+            variance = variance + np.maximum(1.0 - (phi**2).sum(axis=1), 0.0)
+        return variance
+
+
+def fit_density(
+    states,
+    *,
+    distances=None,
+    ls=None,
+    ls_factor=10.0,
+    uncertainty="full",
+    tol=1e-8,
+    max_rank=2000,
+):
+    r"""Fit the log density of a condition's cells.
+
+    Parameters
+    ----------
+    states : array, shape (n, D)
+        States of the condition's cells, in file order (the diagonal variance depends on it).
+    distances : array, shape (n,), optional
+        Distance of each cell to its nearest other cell; found by exact search if not given.
+    ls : float, optional
+        Length scale; from the distances if not given.
+    ls_factor : float
+        Factor of that rule.
+    uncertainty : {"full", "diagonal"}
+        `full`: :math:`(I + \Phi^T E \Phi)^{-1}` with E = diag(exp(f + V)), the Laplace
+        approximation. `diagonal`: Mellon's, which keeps the diagonal of the Hessian in the
+        basis of the unpivoted Cholesky factor of the kernel matrix; it depends on the order of
+        the cells.
+    tol, max_rank
+        See `statediff.basis.build_basis`.
+
+    Returns
+    -------
+    Density
+
+    Raises
+    ------
+    ValueError
+        For an unknown `uncertainty`, or states that all coincide.
+    """
+    if uncertainty not in ("full", "diagonal"):
+        raise ValueError(f"uncertainty must be 'full' or 'diagonal', found {uncertainty!r}")
+    states = np.asarray(states, dtype=np.float64)
+    if distances is None:
+        distances = nearest_distances(states)
+    if ls is None:
+        ls = length_scale(distances, ls_factor)
+    dimension = fractal_dimension(states)
+    volumes = log_ball_volume(distances, dimension)
+    mean = float(np.percentile(-volumes, 1) - 10.0)
+    basis = build_basis(states, ls, tol=tol, max_rank=max_rank)
+    phi = basis(states)
+    weights = _mode(phi, volumes, mean)
+    rates = np.exp(mean + phi @ weights + volumes)
+    if uncertainty == "full":
+        precision = np.eye(basis.rank) + phi.T @ (rates[:, None] * phi)
+        covariance = np.linalg.inv(precision)
+    else:
+        covariance = np.asarray(_diagonal_covariance(phi, rates))
+    return Density(
+        basis=basis,
+        weights=weights,
+        covariance=covariance,
+        mean=mean,
+        dimension=dimension,
+        n_cells=len(states),
+        full=uncertainty == "full",
+    )
+
+
+def log_ball_volume(distances, dimension):
+    """Log volume V of a ball of dimension d with radius the neighbour distance, shape (n,)."""
+    half = dimension / 2.0
+    return dimension * np.log(distances) + half * np.log(np.pi) - gammaln(half + 1.0)
+
+
+def fractal_dimension(states, n_cells=500, n_neighbors=10):
+    """Mean local fractal dimension of the cell states.
+
+    Around each of 500 sampled cells, the number of pairs among its 10 nearest cells (itself
+    included) closer than a distance grows as that distance to the power d.
+
+    Parameters
+    ----------
+    states : array, shape (n, D)
+    n_cells : int
+        Cells sampled, with a fixed seed; all when there are no more.
+    n_neighbors : int
+        Cells in each neighbourhood.
+
+    Returns
+    -------
+    float
+
+    References
+    ----------
+    Otto et al. (2024), Nature Methods (Mellon), methods; Grassberger & Procaccia (1983) for the
+    correlation dimension.
+    """
+    from sklearn.neighbors import NearestNeighbors
+
+    states = np.asarray(states, dtype=np.float64)
+    n = len(states)
+    chosen = np.arange(n)
+    if n > n_cells:
+        key = jax.random.PRNGKey(432)
+        chosen = np.asarray(jax.random.choice(key, n, (n_cells,), replace=False))
+    search = NearestNeighbors(n_neighbors=min(n_neighbors, n)).fit(states)
+    neighbors = search.kneighbors(states[chosen], return_distance=False)
+    slopes = [_slope(np.sort(pdist(states[around]))) for around in neighbors]
+    dimension = float(np.nanmean(slopes))
+    if not np.isfinite(dimension):
+        raise ValueError("the cells' states coincide: their fractal dimension is undefined")
+    return dimension
+
+
+def _slope(distances):
+    """Slope of log rank on log distance; pairs of coinciding cells carry no information."""
+    ranks = np.log(np.arange(1, len(distances) + 1))[distances > 0]
+    logs = np.log(distances[distances > 0])
+    spread = logs - logs.mean() if len(logs) else logs
+    total = (spread**2).sum()
+    return (spread * ranks).sum() / total if total > 0 else np.nan
+
+
+@jax.jit
+def _mode(phi, volumes, mean):
+    """Posterior mode of the weights by damped Newton steps (the log posterior is concave)."""
+
+    def log_posterior(weights):
+        f = mean + phi @ weights + volumes
+        return (f - jnp.exp(f)).sum() - 0.5 * weights @ weights
+
+    identity = jnp.eye(phi.shape[1])
+
+    def newton(weights):
+        rates = jnp.exp(mean + phi @ weights + volumes)
+        gradient = phi.T @ (1.0 - rates) - weights
+        hessian = identity + phi.T @ (rates[:, None] * phi)
+        step = jax.scipy.linalg.cho_solve((jnp.linalg.cholesky(hessian), True), gradient)
+        return step, gradient @ step
+
+    def halve(carry):
+        weights, step, size, decrease, value = carry
+        return weights, step, size / 2, decrease, value
+
+    def too_long(carry):
+        weights, step, size, decrease, value = carry
+        gained = log_posterior(weights + size * step) - value
+        return ~(gained >= 1e-4 * size * decrease) & (size > 1e-10)
+
+    def iterate(carry):
+        weights, _, count = carry
+        step, decrease = newton(weights)
+        start = (weights, step, 1.0, decrease, log_posterior(weights))
+        size = jax.lax.while_loop(too_long, halve, start)[2]
+        return weights + size * step, decrease, count + 1
+
+    def unfinished(carry):
+        _, decrease, count = carry
+        return (decrease > 1e-12 * len(volumes)) & (count < 100)
+
+    # Ridge regression on the plug-in log density, near which the steps need no damping.
+    ridge = identity + phi.T @ phi
+    start = jnp.linalg.solve(ridge, phi.T @ (-volumes - mean))
+    return jax.lax.while_loop(unfinished, iterate, (start, jnp.inf, 0))[0]
+
+
+@jax.jit
+def _diagonal_covariance(phi, rates):
+    r"""Covariance of the weights when only the Hessian's diagonal is kept, Mellon's way.
+
+    The Cholesky factor of :math:`\Phi\Phi^T + \epsilon I` in the order of the rows has columns
+    :math:`\Phi g_j` below its diagonal, with :math:`g_j = P_{j-1}\phi_j / l_j`,
+    :math:`l_j^2 = \epsilon + \phi_j^T P_{j-1} \phi_j`, :math:`P_j = P_{j-1} - g_j g_j^T`, and so
+    needs neither the n × n matrix nor its factor.
+    """
+    information = phi.T @ (rates[:, None] * phi)
+
+    def add_cell(carry, row):
+        prior, covariance = carry
+        column = prior @ row
+        g = column / jnp.sqrt(JITTER + row @ column)
+        scale = 1.0 / (1.0 + g @ information @ g)
+        return (prior - jnp.outer(g, g), covariance + scale * jnp.outer(g, g)), None
+
+    rank = phi.shape[1]
+    start = (jnp.eye(rank), jnp.zeros((rank, rank)))
+    return jax.lax.scan(add_cell, start, phi)[0][1]
+
+
+def differential_abundance(
+    log_density_a, log_density_b, variance, lfc_threshold=1.0, ptp_threshold=0.05
+):
+    r"""Log fold change of abundance from a to b, its significance and direction, per cell.
+
+    Parameters
+    ----------
+    log_density_a, log_density_b : array, shape (n,)
+        Natural-log densities of the two conditions at the same cells.
+    variance : array, shape (n,)
+        Sum of their posterior variances.
+    lfc_threshold : float
+        Smallest |log fold change| (natural log) that counts as a change.
+    ptp_threshold : float
+        Largest posterior tail probability :math:`\Phi(-|z|)` that counts as a change.
+
+    Returns
+    -------
+    dict of ndarray, shape (n,)
+        `lfc`, `lfc_zscore`, `neg_log10_lfc_ptp` and `lfc_direction` (indices into
+        `DIRECTIONS`).
+    """
+    lfc = log_density_b - log_density_a
+    zscore = lfc / np.sqrt(variance + 1e-12)
+    neg_log10_ptp = -norm.logsf(np.abs(zscore)) / np.log(10.0)
+    changed = (np.abs(lfc) > lfc_threshold) & (neg_log10_ptp > -np.log10(ptp_threshold))
+    return {
+        "lfc": lfc,
+        "lfc_zscore": zscore,
+        "neg_log10_lfc_ptp": neg_log10_ptp,
+        "lfc_direction": 1 + np.where(changed, np.sign(lfc), 0).astype(np.int8),
+    }

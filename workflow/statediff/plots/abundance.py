@@ -1,0 +1,96 @@
+"""Figures of differential abundance."""
+
+import numpy as np
+from matplotlib.lines import Line2D
+
+from statediff.plots.style import DIRECTION_COLORS, canvas, scatter
+
+__all__ = ["abundance_volcano", "direction_bars"]
+
+# Drawn at most; the rest is marked at the upper edge.
+MAX_NEG_LOG10 = 300.0
+
+
+def abundance_volcano(lfc, neg_log10_ptp, direction, *, conditions, lfc_threshold, ptp_threshold,
+                      size=None):  # fmt: skip
+    """Volcano of cells: log fold change of abundance against its tail probability.
+
+    Parameters
+    ----------
+    lfc, neg_log10_ptp : array, shape (n,)
+    direction : array of str, shape (n,)
+        down, neutral or up.
+    conditions : pair of str
+        Reference and compared condition.
+    lfc_threshold, ptp_threshold : float
+        Drawn and named.
+    size : float, optional
+        Area of a point in square points.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    direction = np.asarray(direction, dtype=str)
+    y = np.minimum(neg_log10_ptp, MAX_NEG_LOG10)
+    figure, axes = canvas(5.2, 3.6)
+    for name in ("neutral", "down", "up"):
+        cells = direction == name
+        scatter(axes, np.column_stack([lfc, y])[cells], DIRECTION_COLORS[name], size)
+    lines = {"color": "#404040", "lw": 0.8, "ls": (0, (4, 3))}
+    for sign in (-1, 1):
+        axes.axvline(sign * lfc_threshold, **lines)
+    axes.axhline(-np.log10(ptp_threshold), **lines)
+    reference, compared = conditions
+    wide = 1.08 * max(np.abs(lfc).max(), 1.2 * lfc_threshold)
+    axes.set(
+        xlim=(-wide, wide),
+        xlabel=f"Log fold change of cell density, {compared} / {reference} (natural log)",
+        ylabel="−log10 posterior tail probability",
+    )
+    named = {"up": f"more in {compared}", "down": f"less in {compared}", "neutral": "unchanged"}
+    handles = [
+        Line2D([], [], ls="", marker="o", ms=5, color=DIRECTION_COLORS[name],
+               label=f"{text} ({np.count_nonzero(direction == name):,})")
+        for name, text in named.items()
+    ]  # fmt: skip
+    thresholds = f"|log fold change| > {lfc_threshold:g}\nand tail probability < {ptp_threshold:g}"
+    handles.append(Line2D([], [], label=thresholds, **lines))
+    figure.legend(handles=handles, title="Cells", loc="outside right upper", alignment="left")
+    return figure
+
+
+def direction_bars(table, *, conditions):
+    """Share of the cells of each type that gain, lose or keep their abundance.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        `cell_type`, `cells` and the counts `up`, `neutral`, `down`; drawn top to bottom.
+    conditions : pair of str
+        Reference and compared condition.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    reference, compared = conditions
+    figure, axes = canvas(5.6, 1.3 + 0.22 * len(table))
+    rows = np.arange(len(table))[::-1]
+    left = np.zeros(len(table))
+    named = {"down": f"less in {compared}", "neutral": "unchanged", "up": f"more in {compared}"}
+    for direction, text in named.items():
+        share = 100.0 * table[direction].to_numpy() / table["cells"].to_numpy()
+        axes.barh(rows, share, left=left, color=DIRECTION_COLORS[direction], label=text, height=0.8)
+        for row, count, width, start in zip(rows, table[direction], share, left, strict=True):
+            if direction != "neutral" and width > 9:
+                axes.text(start + width / 2, row, f"{count:,}", ha="center", va="center",
+                          color="white", fontsize=6.5)  # fmt: skip
+        left += share
+    axes.set_yticks(rows, [f"{t} ({n:,})" for t, n in zip(table["cell_type"], table["cells"])])
+    axes.set(xlim=(0, 100), ylim=(-0.6, len(table) - 0.4))
+    axes.set(xlabel=f"Cells by change of abundance, {compared} against {reference} (%)")
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    figure.legend(loc="outside upper center", ncols=3)
+    return figure

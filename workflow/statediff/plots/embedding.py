@@ -1,0 +1,125 @@
+"""Cells at two coordinates, coloured by a category or a number."""
+
+import numpy as np
+from adjustText import adjust_text
+from matplotlib.colors import TwoSlopeNorm
+from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
+
+from statediff.plots.style import GREY, canvas, categorical_palette, scatter
+
+__all__ = ["embedding_categories", "embedding_values"]
+
+
+def embedding_categories(
+    xy, labels, *, name, axis_names, order=None, colors=None, on_data=False, size=None
+):
+    """Embedding coloured by a category; cells of no named category lie behind, in grey.
+
+    Parameters
+    ----------
+    xy : array, shape (n, 2)
+    labels : array of str, shape (n,)
+    name : str
+        Title of the legend.
+    axis_names : pair of str
+    order : sequence of str, optional
+        Categories to colour, in the legend's order; all if not given.
+    colors : sequence of colours, optional
+        One for each of `order`.
+    on_data : bool
+        Also write each category at its cells.
+    size : float, optional
+        Area of a point in square points.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    xy, labels = np.asarray(xy), np.asarray(labels, dtype=str)
+    order = sorted(set(labels)) if order is None else list(order)
+    palette = categorical_palette(order, colors)
+    figure, axes = canvas(5.4, 3.8)
+    named = np.isin(labels, order)
+    # A random order of drawing keeps the last category from covering the others.
+    shuffled = np.random.default_rng(0).permutation(np.flatnonzero(named))
+    if not named.all():
+        scatter(axes, xy[~named], GREY, size)
+    scatter(axes, xy[shuffled], [palette[label] for label in labels[shuffled]], size)
+    handles = [
+        Line2D([], [], ls="", marker="o", ms=5, color=palette[label], label=_counted(labels, label))
+        for label in order
+    ]
+    if not named.all():
+        text = f"other cells ({np.count_nonzero(~named):,})"
+        handles.append(Line2D([], [], ls="", marker="o", ms=5, color=GREY, label=text))
+    figure.legend(
+        handles=handles, title=f"{name} (cells)", loc="outside right center",
+        ncols=1 + len(handles) // 24, alignment="left",
+    )  # fmt: skip
+    _frame(axes, axis_names)
+    if on_data:
+        _write_on_data(axes, xy, labels, order)
+    return figure
+
+
+def embedding_values(xy, values, *, label, axis_names, size=None, percentile=99.0):
+    """Embedding coloured by a signed number, centred on zero.
+
+    Parameters
+    ----------
+    xy : array, shape (n, 2)
+    values : array, shape (n,)
+    label : str
+        Text of the colour bar, with the unit.
+    axis_names : pair of str
+    size : float, optional
+        Area of a point in square points.
+    percentile : float
+        Percentile of the absolute values at which the colours saturate.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    xy, values = np.asarray(xy), np.asarray(values, dtype=float)
+    limit = np.percentile(np.abs(values), percentile) or 1.0
+    figure, axes = canvas(4.6, 3.8)
+    order = np.argsort(np.abs(values))
+    points = scatter(
+        axes, xy[order], values[order], size, cmap="RdBu_r", norm=TwoSlopeNorm(0, -limit, limit)
+    )
+    outside = np.abs(values).max() > limit
+    bar = figure.colorbar(points, ax=axes, shrink=0.8, extend="both" if outside else "neither")
+    bar.set_label(label)
+    bar.outline.set_visible(False)
+    _frame(axes, axis_names)
+    # The middle of the scale is nearly white: a light grey ground keeps those cells visible.
+    axes.set_facecolor("#e8e8e8")
+    return figure
+
+
+def _counted(labels, label):
+    return f"{label} ({np.count_nonzero(labels == label):,})"
+
+
+def _frame(axes, axis_names):
+    axes.set(xlabel=axis_names[0], ylabel=axis_names[1], xticks=[], yticks=[])
+    axes.set_aspect("equal", adjustable="datalim")
+    axes.margins(0.06)
+
+
+def _write_on_data(axes, xy, labels, order):
+    """Each category's name at the cell nearest to the median of its cells."""
+    texts = []
+    for label in order:
+        cells = xy[labels == label]
+        if len(cells):
+            centre = np.median(cells, axis=0)
+            x, y = cells[np.argmin(((cells - centre) ** 2).sum(axis=1))]
+            texts.append(
+                axes.text(x, y, label, fontsize=7, ha="center", va="center",
+                          path_effects=[withStroke(linewidth=2, foreground="white")])
+            )  # fmt: skip
+    axes.figure.draw_without_rendering()
+    adjust_text(texts, ax=axes, expand=(1.05, 1.2), ensure_inside_axes=True)

@@ -1,0 +1,77 @@
+"""Figures of differential expression."""
+
+import numpy as np
+from adjustText import adjust_text
+from matplotlib.lines import Line2D
+
+from statediff.plots.style import DIRECTION_COLORS, canvas, scatter
+
+__all__ = ["expression_volcano"]
+
+
+def expression_volcano(genes, *, conditions, fdr_threshold, labelled=15, size=None):
+    """Volcano of genes: mean log fold change against Mahalanobis distance.
+
+    Parameters
+    ----------
+    genes : pandas.DataFrame
+        Index of gene names; `mean_lfc`, `mahalanobis`, `is_de`.
+    conditions : pair of str
+        Reference and compared condition.
+    fdr_threshold : float
+        The local FDR that `is_de` stands for.
+    labelled : int
+        Genes named: those of largest distance.
+    size : float, optional
+        Area of a point in square points.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    reference, compared = conditions
+    xy = genes[["mean_lfc", "mahalanobis"]].to_numpy(dtype=float)
+    called = genes["is_de"].to_numpy(dtype=bool)
+    kinds = np.where(called, np.where(xy[:, 0] > 0, "up", "down"), "neutral")
+    figure, axes = canvas(5.6, 4.2)
+    for name in ("neutral", "down", "up"):
+        scatter(axes, xy[kinds == name], DIRECTION_COLORS[name], size or 8.0)
+    lines = {"color": "#404040", "lw": 0.8, "ls": (0, (4, 3))}
+    named = {
+        "up": f"higher in {compared}",
+        "down": f"lower in {compared}",
+        "neutral": "not significant",
+    }
+    handles = [
+        Line2D([], [], ls="", marker="o", ms=5, color=DIRECTION_COLORS[name],
+               label=f"{text} ({np.count_nonzero(kinds == name):,})")
+        for name, text in named.items()
+    ]  # fmt: skip
+    if called.any():
+        threshold = xy[called, 1].min()
+        axes.axhline(threshold, zorder=0, **lines)
+        text = f"local FDR < {fdr_threshold:g}\n(distance ≥ {threshold:.1f})"
+        handles.append(Line2D([], [], label=text, **lines))
+    figure.legend(
+        handles=handles, title="Genes, by mean change", loc="outside right upper", alignment="left"
+    )
+    wide = 1.15 * max(np.abs(xy[:, 0]).max(), 1e-12)
+    axes.set(
+        xlim=(-wide, wide),
+        ylim=(0, 1.08 * xy[:, 1].max()),
+        xlabel=f"Mean log fold change over cells, {compared} − {reference} (units of the layer)",
+        ylabel="Mahalanobis distance of the fold change",
+    )
+    top = np.argsort(-xy[:, 1], kind="stable")[:labelled]
+    texts = [axes.text(*xy[i], _short(genes.index[i]), fontsize=7) for i in top]
+    if texts:
+        figure.draw_without_rendering()
+        adjust_text(
+            texts, x=xy[top, 0], y=xy[top, 1], ax=axes, expand=(1.15, 1.4),
+            ensure_inside_axes=True, arrowprops={"arrowstyle": "-", "color": "#606060", "lw": 0.5},
+        )  # fmt: skip
+    return figure
+
+
+def _short(name, most=30):
+    return name if len(name) <= most else name[: most - 1] + "…"

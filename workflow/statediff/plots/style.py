@@ -1,0 +1,61 @@
+"""What all figures share: fonts, colours, sizes of points."""
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+
+__all__ = ["DIRECTION_COLORS", "GREY", "canvas", "categorical_palette", "scatter"]
+
+# Blue and red of ColorBrewer's RdBu, told apart with any colour vision.
+DIRECTION_COLORS = {"down": "#2166ac", "neutral": "#c4c4c4", "up": "#b2182b"}
+GREY = "#d9d9d9"
+OKABE_ITO = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#000000")
+# Points beyond this number are drawn as pixels inside the vector file.
+RASTERISE = 100_000
+
+RC = {
+    "font.size": 8,
+    "axes.titlesize": 9,
+    "axes.labelsize": 8,
+    "legend.fontsize": 7.5,
+    "xtick.labelsize": 7.5,
+    "ytick.labelsize": 7.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.7,
+    "legend.frameon": False,
+    "pdf.fonttype": 42,
+    "svg.fonttype": "none",
+    "text.parse_math": False,
+}
+
+
+def canvas(width, height):
+    """Figure of a size in inches, and its one set of axes."""
+    mpl.rcParams.update(RC)
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots()
+
+
+def categorical_palette(names, colors=None):
+    """Colour of each category: the data set's own, or a colour-blind-safe default.
+
+    Beyond eight categories no palette is safe for everyone; figures then also label the data.
+    """
+    if colors is None:
+        if len(names) <= len(OKABE_ITO):
+            colors = OKABE_ITO
+        else:
+            wheel = [mpl.colormaps[m](i) for i in range(20) for m in ("tab20", "tab20b")]
+            tab20 = [mpl.colormaps["tab20"](i) for i in [*range(0, 20, 2), *range(1, 20, 2)]]
+            colors = tab20 if len(names) <= 20 else wheel
+    return {name: mpl.colors.to_hex(colors[i % len(colors)]) for i, name in enumerate(names)}
+
+
+def scatter(axes, xy, color, size=None, **options):
+    """Points of a size that suits their number, without edges."""
+    if size is None:
+        size = np.clip(20_000 / max(len(xy), 1), 0.5, 14.0)
+    return axes.scatter(
+        xy[:, 0], xy[:, 1], c=color, s=size, linewidths=0, rasterized=len(xy) > RASTERISE, **options
+    )

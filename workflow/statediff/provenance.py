@@ -1,0 +1,274 @@
+"""Kompot's field names, and the record of a run that Kompot's tools read."""
+
+import importlib.metadata
+import platform
+import re
+from datetime import UTC, datetime
+
+from statediff import __version__
+
+__all__ = [
+    "abundance_fields",
+    "abundance_run",
+    "expression_fields",
+    "expression_run",
+    "safe",
+    "versions",
+]
+
+PACKAGES = ("anndata", "h5py", "jax", "numpy", "pandas", "palantir", "scanpy", "scikit-learn",
+            "scipy", "snakemake")  # fmt: skip
+
+
+def safe(name):
+    """Condition name as it appears in field names: characters outside [A-Za-z0-9_.-] become _."""
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", name)
+
+
+def abundance_fields(reference, compared):
+    """Field of each differential-abundance result: {role: (slot, name, type, description)}."""
+    a, b = safe(reference), safe(compared)
+    stem = f"kompot_da_{a}_to_{b}"
+    lfc = "log fold change of cell density"
+    return {
+        "lfc": ("obs", f"{stem}_lfc", "log_fold_change", f"natural-{lfc}"),
+        "lfc_zscore": ("obs", f"{stem}_lfc_zscore", "log_fold_change_zscore", f"z-score of the {lfc}"),
+        "neg_log10_lfc_ptp": (
+            "obs",
+            f"{stem}_neg_log10_lfc_ptp",
+            "ptp",
+            f"-log10 posterior tail probability of the {lfc}",
+        ),
+        "lfc_direction": (
+            "obs",
+            f"{stem}_lfc_direction",
+            "direction",
+            "up, down or neutral by both thresholds",
+        ),
+        "log_density_reference": (
+            "obs",
+            f"kompot_da_{a}_log_density",
+            "density",
+            f"natural log of the density of {reference} cells",
+        ),
+        "log_density_compared": (
+            "obs",
+            f"kompot_da_{b}_log_density",
+            "density",
+            f"natural log of the density of {compared} cells",
+        ),
+    }
+
+
+def expression_fields(reference, compared):
+    """Field of each differential-expression result: {role: (slot, name, type, description)}."""
+    a, b = safe(reference), safe(compared)
+    stem = f"kompot_de_{a}_to_{b}"
+    distance = "Mahalanobis distance of the fold change"
+    return {
+        "mahalanobis": ("var", f"{stem}_mahalanobis", "mahalanobis", distance),
+        "mean_lfc": (
+            "var",
+            f"{stem}_mean_lfc",
+            "mean_log_fold_change",
+            "mean over all cells of the fold change, in units of the expression layer",
+        ),
+        "local_fdr": (
+            "var",
+            f"{stem}_mahalanobis_local_fdr",
+            "mahalanobis_local_fdr",
+            f"local false discovery rate of the {distance}",
+        ),
+        "is_de": ("var", f"{stem}_is_de", "is_de", "whether the local FDR is below the threshold"),
+        "pvalue": (
+            "var",
+            f"{stem}_mahalanobis_pvalue",
+            "mahalanobis_pvalue",
+            "share of null distances at least as large",
+        ),
+        "tail_fdr": (
+            "var",
+            f"{stem}_mahalanobis_tail_fdr",
+            "mahalanobis_tail_fdr",
+            f"tail false discovery rate of the {distance}",
+        ),
+        "neg_log10_ptp": (
+            "var",
+            f"{stem}_neg_log10_ptp",
+            "ptp",
+            "-log10 posterior tail probability of the squared distance (chi-squared)",
+        ),
+        "std_reference": (
+            "obs",
+            f"kompot_de_{a}_std",
+            "std",
+            f"posterior standard deviation of smoothed expression in {reference}, for any gene",
+        ),
+        "std_compared": (
+            "obs",
+            f"kompot_de_{b}_std",
+            "std",
+            f"posterior standard deviation of smoothed expression in {compared}, for any gene",
+        ),
+        "smoothed_reference": (
+            "layers",
+            f"kompot_de_{a}_smoothed",
+            "smoothed",
+            f"smoothed expression in {reference}",
+        ),
+        "smoothed_compared": (
+            "layers",
+            f"kompot_de_{b}_smoothed",
+            "smoothed",
+            f"smoothed expression in {compared}",
+        ),
+        "fold_change": (
+            "layers",
+            f"{stem}_fold_change",
+            "fold_change",
+            f"smoothed expression in {compared} minus that in {reference}",
+        ),
+        "phi": ("obsm", f"{stem}_basis", "basis", "basis functions at each cell"),
+        "coefficients_reference": (
+            "varm",
+            f"kompot_de_{a}_coefficients",
+            "coefficients",
+            f"weights of the basis in {reference}: basis @ weights' is the smoothed layer",
+        ),
+        "coefficients_compared": (
+            "varm",
+            f"kompot_de_{b}_coefficients",
+            "coefficients",
+            f"weights of the basis in {compared}: basis @ weights' is the smoothed layer",
+        ),
+    }
+
+
+def versions():
+    """Versions of this library and of the packages the results depend on."""
+    found = {"statediff": __version__, "python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def abundance_run(fields, settings):
+    """Run entry of differential abundance as `kompot.RunInfo` reads it.
+
+    Parameters
+    ----------
+    fields : dict
+        Those of `abundance_fields` that were written.
+    settings : dict
+        `column`, `reference`, `compared`, `states` (obsm key), `gp`, `abundance`, `conventions`.
+    """
+    keys = {role: field[1] for role, field in fields.items()}
+    named = {
+        "lfc_key": keys["lfc"],
+        "zscore_key": keys["lfc_zscore"],
+        "ptp_key": keys["neg_log10_lfc_ptp"],
+        "direction_key": keys["lfc_direction"],
+    }
+    densities = {
+        "condition1": keys["log_density_reference"],
+        "condition2": keys["log_density_compared"],
+    }
+    entry = _entry("da", "compute_differential_abundance", fields, settings)
+    entry["params"]["threshold"] = {
+        key: settings["abundance"][key] for key in ("lfc_threshold", "ptp_threshold")
+    }
+    return entry | named | {
+        "density_keys": densities,
+        "field_names": named
+        | {"density_key_1": densities["condition1"], "density_key_2": densities["condition2"]},
+    }  # fmt: skip
+
+
+def expression_run(fields, settings, results):
+    """Run entry of differential expression as `kompot.RunInfo` reads it.
+
+    Parameters
+    ----------
+    fields : dict
+        Those of `expression_fields` that were written.
+    settings : dict
+        As for `abundance_run`, with `layer` and `fdr`.
+    results : dict
+        `n_de`, `n_genes`, `mahalanobis_threshold`.
+    """
+    keys = {role: fields[role][1] for role in fields}
+    named = {
+        "lfc_key": keys["mean_lfc"],
+        "mahalanobis_key": keys["mahalanobis"],
+        "ptp_key": keys.get("neg_log10_ptp"),
+    }
+    fdr_keys = {
+        "pvalue_key": keys.get("pvalue"),
+        "local_fdr_key": keys["local_fdr"],
+        "tail_fdr_key": keys.get("tail_fdr"),
+        "is_de_key": keys["is_de"],
+    }
+    layers = {
+        "condition1": keys.get("smoothed_reference"),
+        "condition2": keys.get("smoothed_compared"),
+        "fold_change": keys.get("fold_change"),
+    }
+    entry = _entry("de", "compute_differential_expression", fields, settings)
+    entry["params"] |= {"layer": settings["layer"], "fdr": settings["fdr"]}
+    return entry | named | {
+        "fdr_keys": fdr_keys,
+        "fdr_results": {
+            "n_significant": results["n_de"],
+            "n_total": results["n_genes"],
+            "fraction_significant": results["n_de"] / results["n_genes"],
+            "fdr_threshold": settings["fdr"]["threshold"],
+            "min_significant_mahalanobis": results["mahalanobis_threshold"],
+        },
+        "smoothed_layer_keys": layers,
+        "field_names": {
+            "mean_lfc_key": keys["mean_lfc"],
+            "mahalanobis_key": keys["mahalanobis"],
+            "mahalanobis_local_fdr_key": keys["local_fdr"],
+            "is_de_key": keys["is_de"],
+            "std_key_1": keys["std_reference"],
+            "std_key_2": keys["std_compared"],
+            "smoothed_key_1": layers["condition1"],
+            "smoothed_key_2": layers["condition2"],
+            "fold_change_key": layers["fold_change"],
+        },
+    }  # fmt: skip
+
+
+def _entry(kind, function, fields, settings):
+    """What the entries of both analyses share. No user, host or path is recorded."""
+    found = versions()
+    return {
+        "timestamp": datetime.now(UTC).isoformat(timespec="seconds"),
+        "function": function,
+        "analysis_type": kind,
+        "result_key": f"kompot_{kind}",
+        "uses_sample_variance": False,
+        "has_groups": False,
+        "field_mapping": {
+            name: {"location": slot, "type": kind_of, "description": text}
+            for slot, name, kind_of, text in fields.values()
+        },
+        "params": {
+            "groupby": settings["column"],
+            "condition1": settings["reference"],
+            "condition2": settings["compared"],
+            "obsm_key": settings["states"],
+            "sample_col": None,
+            "gp": settings["gp"],
+            "conventions": settings["conventions"],
+            "storage": {"result_key": f"kompot_{kind}"},
+        },
+        "environment": {
+            "platform": platform.platform(),
+            "python_version": found["python"],
+            "package_versions": found,
+        },
+    }

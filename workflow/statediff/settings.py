@@ -1,0 +1,100 @@
+"""Checking a configuration: unknown keys, wrong types, contradictions; filling in defaults."""
+
+import copy
+import difflib
+
+import jsonschema
+
+from statediff import InputError
+
+__all__ = ["checked"]
+
+
+def checked(config, schema):
+    """Configuration with all defaults filled in.
+
+    Parameters
+    ----------
+    config : dict
+        As read from YAML; left as it is.
+    schema : dict
+        JSON schema of the configuration.
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    InputError
+        One line a fault: the key, what was found, what was expected.
+    """
+    filled = copy.deepcopy(dict(config))
+    faults = sorted(fault for error in _Validator(schema).iter_errors(filled) for fault in _messages(error))
+    if faults:
+        raise InputError("\n".join(faults))
+    for name, contrast in filled["contrasts"].items():
+        if contrast["reference"] == contrast["compared"]:
+            raise InputError(
+                f"contrasts.{name}: reference and compared are both {contrast['reference']!r}; "
+                "expected two different levels of the column"
+            )
+    folded = {}
+    for name in filled["contrasts"]:
+        if (other := folded.setdefault(name.lower(), name)) != name:
+            raise InputError(
+                f"contrasts: {other!r} and {name!r} differ only in case and would share a folder "
+                "on some file systems; rename one"
+            )
+    return filled
+
+
+def _fill_in(validator, properties, instance, schema):
+    """Check the properties of an object after filling in their defaults."""
+    if isinstance(instance, dict):
+        for name, child in properties.items():
+            if "default" in child:
+                instance.setdefault(name, copy.deepcopy(child["default"]))
+    yield from jsonschema.Draft202012Validator.VALIDATORS["properties"](
+        validator, properties, instance, schema
+    )
+
+
+_Validator = jsonschema.validators.extend(
+    jsonschema.Draft202012Validator, {"properties": _fill_in}
+)
+
+
+def _messages(error):
+    key = ".".join(str(part) for part in error.absolute_path) or "configuration"
+    found, wanted = error.instance, error.validator_value
+    match error.validator:
+        case "additionalProperties":
+            known = list(error.schema["properties"])
+            for name in sorted(set(found) - set(known), key=str):
+                close = difflib.get_close_matches(str(name), known, n=1)
+                hint = f"; did you mean {close[0]}?" if close else ""
+                yield f"{key}: unknown key {name!r}{hint} Known keys: {', '.join(known)}"
+        case "required":
+            missing = [name for name in wanted if name not in found]
+            yield f"{key}: missing {', '.join(missing)}"
+        case "type":
+            names = [wanted] if isinstance(wanted, str) else wanted
+            yield f"{key}: found {found!r}, expected {' or '.join(names)}"
+        case "enum":
+            choices = ", ".join("null" if x is None else str(x) for x in wanted)
+            yield f"{key}: found {found!r}, expected one of {choices}"
+        case "pattern" if "A-Za-z0-9" in wanted:
+            yield (
+                f"{key}: {found!r} is no safe folder name; expected up to 64 letters, digits, "
+                "'_', '-' or '.', not starting with a sign"
+            )
+        case "pattern":
+            yield f"{key}: found {found!r}, expected the form {wanted}"
+        case "not":
+            yield f"{key}: {found!r} is reserved for the workflow's own folders; rename it"
+        case "minProperties" | "maxProperties":
+            named = ", ".join(error.schema.get("properties", ["at least one entry"]))
+            yield f"{key}: found {', '.join(map(str, found)) or 'nothing'}, expected one of: {named}"
+        case _:
+            yield f"{key}: {error.message}"

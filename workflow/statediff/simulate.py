@@ -1,0 +1,261 @@
+r"""Simulated bone marrow with known changes of abundance and expression.
+
+Stem cells mature along a pseudotime t in [0, 1] and, past a shared trunk, along one of several
+lineages. Every gene's log rate is a smooth function of that state; ages differ in how many cells
+sit where and in the rates of some genes:
+
+* `global` genes change by one log fold change in all states,
+* `lineage` genes in one lineage only,
+* `opposed` genes by opposite log fold changes in two lineages, with mean zero over the cells.
+
+Counts are negative binomial with a library size per cell and a random effect per sample and gene.
+Cells are drawn in blocks with their own seeds, so that a block can be made without the others.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+__all__ = ["Simulation", "log_normalise"]
+
+LINEAGES = ("Erythroid", "Monocyte", "Neutrophil", "B cell", "Dendritic")
+MATURE = ("Erythroblast", "Monocyte", "Neutrophil", "B cell", "Dendritic cell")
+SHARES = (0.3, 0.22, 0.22, 0.16, 0.10)
+# Where on the pseudotime stem cells become multipotent progenitors, then commit, then mature.
+MULTIPOTENT, COMMITTED, MATURED = 0.2, 0.35, 0.7
+AGES = {"Young": 0.0, "Mid": 0.5, "Old": 1.0}
+GRID = 200
+DISPERSION = 0.2
+BLOCK = 8192
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """A simulated data set; everything follows from the fields.
+
+    Attributes
+    ----------
+    seed : int
+    cells : int
+        Cells over all ages: 40 % young, 20 % mid, 40 % old.
+    genes : int
+    samples : int
+        Animals per age.
+    changed : float
+        Share of genes that change with age, a third of each kind.
+    expression_lfc : float
+        Natural-log fold change of a changed gene's rate from young to old.
+    abundance_lfc : float
+        Natural-log change of the odds that stem cells gain and B cells lose from young to old.
+    sample_sd : float
+        Standard deviation of the natural-log effect of a sample on a gene.
+    counts_per_cell : int
+        Median library size.
+    """
+
+    seed: int
+    cells: int = 4400
+    genes: int = 3000
+    samples: int = 4
+    changed: float = 0.1
+    expression_lfc: float = 1.0
+    abundance_lfc: float = 2.0
+    sample_sd: float = 0.05
+    counts_per_cell: int = 2000
+
+    def _generator(self, *stream):
+        return np.random.default_rng([self.seed, *stream])
+
+    @cached_property
+    def _states(self):
+        """Lineage and pseudotime of the grid of states, and the density of each age on it."""
+        t = (np.arange(GRID) + 0.5) / GRID
+        lineage = np.repeat(np.arange(len(LINEAGES)), GRID)
+        t = np.tile(t, len(LINEAGES))
+        base = np.repeat(SHARES, GRID) * (0.55 + 0.9 * t * (1 - t) + 0.6 * (t > 0.8) * (t - 0.8))
+        shift = self.abundance_lfc * (_stemness(t) - _maturity(t) * (lineage == 3))
+        densities = {age: base * np.exp(a * shift) for age, a in AGES.items()}
+        return lineage, t, {age: d / d.sum() for age, d in densities.items()}
+
+    @cached_property
+    def obs(self):
+        """Cells: age, sample, cell type, pseudotime, lineage and true log fold change.
+
+        `true_abundance_lfc` is the natural-log fold change of the density from young to old.
+        """
+        rng = self._generator(0)
+        lineage, t, densities = self._states
+        true_lfc = np.log(densities["Old"] / densities["Young"])
+        age = rng.permutation(
+            np.repeat(list(AGES), _partition(self.cells, [0.4, 0.2, 0.4])).astype(object)
+        )
+        state = np.empty(self.cells, dtype=int)
+        sample = np.empty(self.cells, dtype=object)
+        for name, density in densities.items():
+            members = np.flatnonzero(age == name)
+            state[members] = rng.choice(len(density), size=members.size, p=density)
+            animals = np.arange(members.size) % self.samples + 1
+            sample[members] = [f"{name}_{i}" for i in animals]
+        time = t[state] + rng.uniform(-0.5, 0.5, self.cells) / GRID
+        width = len(str(self.cells))
+        return pd.DataFrame(
+            {
+                "Age": pd.Categorical(age, categories=list(AGES)),
+                "sample": pd.Categorical(sample),
+                "cell_type": pd.Categorical(
+                    _cell_types(lineage[state], time), categories=_cell_type_names()
+                ),
+                "pseudotime": time,
+                "lineage": pd.Categorical.from_codes(lineage[state], LINEAGES),
+                "true_abundance_lfc": true_lfc[state],
+            },
+            index=[f"cell_{i:0{width}d}" for i in range(self.cells)],
+        )
+
+    @cached_property
+    def _model(self):
+        """Gene parameters: base rates, loadings on the programs, effects per lineage."""
+        rng = self._generator(1)
+        n_programs = _programs(np.zeros(1), np.zeros(1, dtype=int)).shape[1]
+        base = rng.normal(0.0, 1.2, self.genes)
+        loaded = rng.random((n_programs, self.genes)) < 0.15
+        loadings = loaded * rng.normal(0.0, 1.6, (n_programs, self.genes))
+
+        kinds = np.full(self.genes, "none", dtype=object)
+        # Genes of middling to high rates: a change in a gene without counts can't be seen.
+        candidates = rng.permutation(np.argsort(base)[self.genes // 3 :])
+        n = int(round(self.changed * self.genes / 3))
+        for i, kind in enumerate(("global", "lineage", "opposed")):
+            kinds[candidates[i * n : (i + 1) * n]] = kind
+
+        lineage, t, densities = self._states
+        pooled = 0.5 * (densities["Young"] + densities["Old"])
+        weight = np.bincount(lineage, pooled * _commitment(t))
+        effects = np.zeros((len(LINEAGES), self.genes))
+        everywhere = np.zeros(self.genes)
+        for gene in np.flatnonzero(kinds != "none"):
+            sign = rng.choice([-1.0, 1.0])
+            first, second = rng.choice(4, size=2, replace=False)
+            if kinds[gene] == "global":
+                everywhere[gene] = sign * self.expression_lfc
+            elif kinds[gene] == "lineage":
+                effects[first, gene] = sign * 1.5 * self.expression_lfc
+            else:
+                # Weighted so that the mean over young and old cells is zero.
+                ratio = np.sqrt(weight[second] / weight[first])
+                effects[first, gene] = sign * 1.5 * self.expression_lfc * ratio
+                effects[second, gene] = -sign * 1.5 * self.expression_lfc / ratio
+        return base, loadings, kinds, everywhere, effects
+
+    @cached_property
+    def var(self):
+        """Genes: kind of change, and its true log fold changes (natural log, young to old).
+
+        `true_change` is none, global, lineage or opposed; `true_lfc_<lineage>` the log fold
+        change in that lineage's mature cells.
+        """
+        _, _, kinds, everywhere, effects = self._model
+        width = len(str(self.genes))
+        table = pd.DataFrame(
+            {"true_change": pd.Categorical(kinds)},
+            index=[f"Gene{i:0{width}d}" for i in range(self.genes)],
+        )
+        for i, name in enumerate(LINEAGES):
+            table[f"true_lfc_{name}"] = everywhere + effects[i]
+        return table
+
+    def counts(self):
+        """Raw counts, block by block.
+
+        Yields
+        ------
+        scipy.sparse.csr_matrix
+            Rows of consecutive cells, float32.
+        """
+        base, loadings, _, everywhere, effects = self._model
+        obs = self.obs
+        lineage = obs["lineage"].cat.codes.to_numpy()
+        age = obs["Age"].map(AGES).to_numpy(dtype=float)
+        sample = obs["sample"].cat.codes.to_numpy()
+        shape = (obs["sample"].cat.categories.size, self.genes)
+        sample_effect = self.sample_sd * self._generator(2).normal(size=shape)
+        for number, start in enumerate(range(0, self.cells, BLOCK)):
+            rows = slice(start, min(start + BLOCK, self.cells))
+            rng = self._generator(3, number)
+            t, line = obs["pseudotime"].to_numpy()[rows], lineage[rows]
+            log_rate = base + _programs(t, line) @ loadings + sample_effect[sample[rows]]
+            change = everywhere + _commitment(t)[:, None] * effects[line]
+            rate = np.exp(log_rate)
+            # Libraries are scaled before the change: other genes' rates stay as they are.
+            size = self.counts_per_cell * np.exp(rng.normal(0.0, 0.25, len(t)))
+            rate *= (size / rate.sum(axis=1))[:, None] * np.exp(age[rows, None] * change)
+            rate *= rng.gamma(1.0 / DISPERSION, DISPERSION, rate.shape)
+            yield sparse.csr_matrix(rng.poisson(rate).astype(np.float32))
+
+
+def log_normalise(counts, target=1e4, pseudocount=0.1):
+    """Log2 of counts per `target` plus a pseudocount, shifted so that zero stays zero.
+
+    Parameters
+    ----------
+    counts : scipy.sparse.csr_matrix, shape (cells, genes)
+
+    Returns
+    -------
+    scipy.sparse.csr_matrix
+        log2(x + 0.1) − log2(0.1), as sparse as the counts, float32.
+    """
+    totals = np.asarray(counts.sum(axis=1)).ravel()
+    scaled = sparse.csr_matrix(counts, dtype=np.float64, copy=True)
+    scaled.data *= np.repeat(target / np.maximum(totals, 1.0), np.diff(scaled.indptr))
+    scaled.data = np.log2(scaled.data + pseudocount) - np.log2(pseudocount)
+    return scaled.astype(np.float32)
+
+
+def _stemness(t):
+    """One in stem cells, falling smoothly to zero at commitment."""
+    return 1.0 / (1.0 + np.exp((t - MULTIPOTENT) / 0.03))
+
+
+def _maturity(t):
+    """Zero before, one in mature cells."""
+    return 1.0 / (1.0 + np.exp(-(t - 0.6) / 0.05))
+
+
+def _commitment(t):
+    """How far a cell has entered its lineage: zero on the trunk, one past commitment."""
+    return 1.0 / (1.0 + np.exp(-(t - COMMITTED) / 0.03))
+
+
+def _programs(t, lineage):
+    """Expression programs of cell states, shape (cells, programs): smooth in t, per lineage."""
+    progress = np.maximum(t - COMMITTED, 0.0) / (1.0 - COMMITTED)
+    trunk = np.minimum(t / COMMITTED, 1.0)
+    shared = [np.cos(np.pi * trunk), np.sin(np.pi * trunk)]
+    branches = []
+    for i in range(len(LINEAGES)):
+        here = progress * (lineage == i)
+        branches += [here, np.sin(np.pi * here), np.sin(2 * np.pi * here)]
+    return np.stack(shared + branches, axis=1)
+
+
+def _cell_type_names():
+    names = ["HSC", "MPP"]
+    for progenitor, mature in zip(LINEAGES, MATURE, strict=True):
+        names += [f"{progenitor} progenitor", mature]
+    return names
+
+
+def _cell_types(lineage, t):
+    stage = np.searchsorted([MULTIPOTENT, COMMITTED, MATURED], t)
+    names = np.array(_cell_type_names(), dtype=object)
+    return names[np.where(stage < 2, stage, 2 * lineage + stage)]
+
+
+def _partition(total, shares):
+    """Whole numbers in the given shares that add up to the total."""
+    ends = np.round(np.cumsum(shares) * total).astype(int)
+    return np.diff(ends, prepend=0)

@@ -1,0 +1,189 @@
+"""Files between the stages: lean reading of h5ad, streaming row blocks, atomic writing.
+
+Expression matrices are only ever seen as consecutive blocks of rows (cells), in CSR form.
+"""
+
+import os
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+import numpy as np
+from anndata.io import read_elem, write_elem
+from scipy import sparse
+
+from statediff import InputError
+
+__all__ = [
+    "atomic",
+    "create_h5ad",
+    "open_h5ad",
+    "read_arrays",
+    "read_columns",
+    "row_blocks",
+    "write_arrays",
+    "write_csr",
+]
+
+# Stored values read at a time, about 200 MB with their indices.
+BLOCK_VALUES = 1 << 24
+CHUNK = 1 << 18
+
+
+@contextmanager
+def atomic(path):
+    """Give a temporary path beside `path`, renamed to it only if all went well.
+
+    A killed job or a full disk leaves nothing under the final name.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    try:
+        yield part
+        with open(part, "rb") as written:
+            os.fsync(written.fileno())
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def open_h5ad(path):
+    """Open an h5ad file for reading.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, is not HDF5, is truncated, or holds no AnnData.
+    """
+    try:
+        file = h5py.File(path, "r")
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except OSError as error:
+        raise InputError(
+            f"{path}: not an h5ad file, or a truncated one ({error}); expected an AnnData "
+            "written with write_h5ad (dataset.source)"
+        ) from None
+    if "obs" not in file or "var" not in file:
+        found = ", ".join(file) or "nothing"
+        file.close()
+        raise InputError(f"{path}: an HDF5 file but no h5ad: it holds {found}, not obs and var")
+    return file
+
+
+@contextmanager
+def create_h5ad(path):
+    """Write an h5ad file element by element, atomically; gives the open HDF5 file."""
+    with atomic(path) as part, h5py.File(part, "w") as file:
+        file.attrs.update({"encoding-type": "anndata", "encoding-version": "0.1.0"})
+        yield file
+        for slot in ("layers", "obsm", "obsp", "uns", "varm", "varp"):
+            if slot not in file:
+                write_elem(file, slot, {})
+
+
+def matrix_shape(element):
+    """Shape of a dense or sparse matrix in an h5ad file."""
+    return tuple(element.shape if isinstance(element, h5py.Dataset) else element.attrs["shape"])
+
+
+def row_blocks(element, block_values=BLOCK_VALUES):
+    """Read a matrix of an h5ad file as consecutive row blocks.
+
+    Parameters
+    ----------
+    element : h5py.Dataset or h5py.Group
+        Dense, CSR or CSC matrix as AnnData stores it. CSC is held in memory (its stored values
+        only), since its rows can't be read one by one.
+    block_values : int
+        Stored values a block should not exceed.
+
+    Yields
+    ------
+    start : int
+        First row of the block.
+    block : scipy.sparse.csr_matrix
+    """
+    n_rows, n_columns = matrix_shape(element)
+    if isinstance(element, h5py.Dataset):
+        step = max(1, block_values // max(n_columns, 1))
+        for start in range(0, n_rows, step):
+            yield start, sparse.csr_matrix(element[start : start + step])
+    elif element.attrs["encoding-type"] == "csr_matrix":
+        indptr = element["indptr"][:].astype(np.int64)
+        start = 0
+        while start < n_rows:
+            stop = np.searchsorted(indptr, indptr[start] + block_values, side="right") - 1
+            stop = int(min(max(stop, start + 1), n_rows))
+            values = slice(indptr[start], indptr[stop])
+            parts = (
+                element["data"][values],
+                element["indices"][values],
+                indptr[start : stop + 1] - indptr[start],
+            )
+            yield start, sparse.csr_matrix(parts, shape=(stop - start, n_columns))
+            start = stop
+    else:
+        matrix = read_elem(element).tocsr()
+        step = max(1, int(block_values * n_rows / max(matrix.nnz, 1)))
+        for start in range(0, n_rows, step):
+            yield start, matrix[start : start + step]
+
+
+def read_columns(element, columns):
+    """Read chosen columns (genes) of a matrix, in one pass over its row blocks.
+
+    Returns
+    -------
+    scipy.sparse.csr_matrix, shape (rows, len(columns))
+    """
+    return sparse.vstack([block[:, columns] for _, block in row_blocks(element)], format="csr")
+
+
+def write_csr(group, blocks, n_columns):
+    """Append row blocks to a new CSR matrix in an HDF5 group.
+
+    Parameters
+    ----------
+    group : h5py.Group
+        Empty; becomes a matrix AnnData can read.
+    blocks : iterable of scipy.sparse.csr_matrix
+    n_columns : int
+    """
+    dtypes = {"data": np.float32, "indices": np.int32}
+    for name, dtype in dtypes.items():
+        group.create_dataset(name, (0,), dtype=dtype, maxshape=(None,), chunks=(CHUNK,))
+    indptr = [np.zeros(1, dtype=np.int64)]
+    for block in blocks:
+        block.sum_duplicates()
+        end = indptr[-1][-1]
+        for name in dtypes:
+            group[name].resize((end + block.nnz,))
+            group[name][end:] = getattr(block, name)
+        indptr.append(end + block.indptr[1:].astype(np.int64))
+    indptr = np.concatenate(indptr)
+    group["indptr"] = indptr
+    group.attrs.update({"encoding-type": "csr_matrix", "encoding-version": "0.1.0"})
+    group.attrs["shape"] = np.array([len(indptr) - 1, n_columns])
+
+
+def write_arrays(path, arrays, **attributes):
+    """Write named arrays and scalar attributes to an HDF5 file, atomically."""
+    with atomic(path) as part, h5py.File(part, "w") as file:
+        for name, values in arrays.items():
+            file[name] = values
+        file.attrs.update(attributes)
+
+
+def read_arrays(path, *names):
+    """Read arrays by name (all if none is named) and the attributes of an HDF5 file.
+
+    Returns
+    -------
+    arrays : dict of ndarray
+    attributes : dict
+    """
+    with h5py.File(path, "r") as file:
+        attributes = {k: v.item() if hasattr(v, "item") else v for k, v in file.attrs.items()}
+        return {name: file[name][()] for name in names or file}, attributes

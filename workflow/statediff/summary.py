@@ -1,0 +1,82 @@
+"""A run in a few lines for the terminal."""
+
+from pathlib import Path
+
+import pandas as pd
+
+__all__ = ["as_text", "read_benchmarks"]
+
+
+def read_benchmarks(paths):
+    """Seconds and peak memory of stages, from Snakemake's benchmark files.
+
+    Parameters
+    ----------
+    paths : iterable of path
+        Named after the stage; chunks of a stage (`stage.1-of-2.tsv`) are added up in time, and
+        the largest memory is kept.
+
+    Returns
+    -------
+    dict
+        {stage: {"seconds": float, "peak_mb": float or None}}, in the order of the paths.
+    """
+    stages = {}
+    for path in map(Path, paths):
+        row = pd.read_csv(path, sep="\t", na_values="-").iloc[0]
+        stage = stages.setdefault(path.name.split(".")[0], {"seconds": 0.0, "peak_mb": None})
+        stage["seconds"] = round(stage["seconds"] + float(row["s"]), 2)
+        if pd.notna(row["max_rss"]):
+            stage["peak_mb"] = max(stage["peak_mb"] or 0.0, float(row["max_rss"]))
+    return stages
+
+
+def as_text(summary, stages, folder):
+    """Summary of a contrast.
+
+    Parameters
+    ----------
+    summary : dict
+        Contents of summary.json.
+    stages : dict
+        From `read_benchmarks`.
+    folder : str
+        Where the results are.
+
+    Returns
+    -------
+    str
+    """
+    cells, fit, density = summary["cells"], summary["expression"], summary["abundance"]
+    reference, compared = (summary["conditions"][role] for role in ("reference", "compared"))
+    lines = [
+        f"{summary['dataset']} · {summary['contrast']} ({compared} against {reference}, "
+        f"conventions {summary['conventions']})",
+        f"  cells       {cells['total']:,}: {cells[reference]:,} {reference}, "
+        f"{cells[compared]:,} {compared}",
+        f"  basis       rank {fit['rank']}, largest residual variance {fit['residual_max']:.1e}, "
+        f"length scale {fit['ls']:.4g}",
+        f"  expression  {fit['n_de']:,} of {fit['genes']:,} genes at local FDR < "
+        f"{fit['fdr_threshold']:g}: {fit['n_de_up']:,} up, {fit['n_de_down']:,} down",
+        f"  abundance   {density['up']:,} cells up, {density['down']:,} down, "
+        f"{density['neutral']:,} neutral",
+    ]
+    if truth := summary["truth"]:
+        kinds = ", ".join(f"{kind} {value:.2f}" for kind, value in truth["recall_by_kind"].items())
+        lines += [
+            f"  truth       {truth['genes_changed']} genes changed: precision "
+            f"{_number(truth['precision'])}, recall {_number(truth['recall'])} ({kinds})",
+            f"              abundance AUC: up {_number(truth['auc_up'])}, "
+            f"down {_number(truth['auc_down'])}",
+        ]
+    if stages:
+        lines.append("  stage                        seconds   peak MB")
+        for name, stage in stages.items():
+            peak = "–" if stage["peak_mb"] is None else f"{stage['peak_mb']:.0f}"
+            lines.append(f"    {name:<26} {stage['seconds']:>7.1f}   {peak:>7}")
+    lines.append(f"  results in  {folder}")
+    return "\n".join(lines)
+
+
+def _number(value):
+    return "–" if value is None else f"{value:.3f}"
