@@ -9,7 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow"))
 
-from statediff import DataWarning, InputError  # noqa: E402
+from statediff import DataWarning, InputError
 
 
 def run(main, job):

@@ -7,15 +7,15 @@ import numpy as np
 import pandas as pd
 from _job import run
 from anndata.io import read_elem, write_elem
-from statediff.density import DIRECTIONS
 from statediff.plots.style import DIRECTION_COLORS
 from statediff.provenance import (
+    DIRECTIONS,
     abundance_fields,
     abundance_run,
     expression_fields,
     expression_run,
 )
-from statediff.store import create_h5ad, read_arrays
+from statediff.store import create_h5ad, create_slot, read_arrays
 
 CELLS = 16384
 # Probabilities are kept in full: float32 would make 1e-163 zero.
@@ -28,7 +28,10 @@ def main(job):
     conditions = contrast["reference"], contrast["compared"]
     da_fields, de_fields = abundance_fields(*conditions), expression_fields(*conditions)
     skipped = set() if config.additional_stats else set(ADDITIONAL)
-    asked = {"smoothed": ("smoothed_reference", "smoothed_compared"), "fold_change": ("fold_change",)}
+    asked = {
+        "smoothed": ("smoothed_reference", "smoothed_compared"),
+        "fold_change": ("fold_change",),
+    }
     skipped |= {name for layer in asked if layer not in config.layers for name in asked[layer]}
     de_fields = {role: field for role, field in de_fields.items() if role not in skipped}
 
@@ -76,7 +79,9 @@ def with_fields(table, arrays, fields):
         elif values.dtype.kind == "f" and role not in PRECISE:
             values = values.astype(np.float32)
         columns[fields[role][1]] = values
-    new = pd.DataFrame(columns, index=table.index)[[f[1] for f in fields.values() if f[1] in columns]]
+    new = pd.DataFrame(columns, index=table.index)[
+        [f[1] for f in fields.values() if f[1] in columns]
+    ]
     return pd.concat([table.drop(columns=new.columns, errors="ignore"), new], axis=1)
 
 
@@ -90,7 +95,7 @@ def write_coordinates(out, path, name):
 
 def write_layers(out, chunks, fields, shape):
     """Dense layers, gene chunk by gene chunk and a block of cells at a time."""
-    out.create_group("layers").attrs.update({"encoding-type": "dict", "encoding-version": "0.1.0"})
+    layers = create_slot(out, "layers")
     for path in chunks:
         with h5py.File(path, "r") as chunk:
             start = chunk["start"][()]
@@ -99,12 +104,12 @@ def write_layers(out, chunks, fields, shape):
                 slot, name = fields[role][:2]
                 if slot != "layers":
                     continue
-                if name not in out["layers"]:
-                    layer = out["layers"].create_dataset(name, shape, np.float32, chunks=True)
+                if name not in layers:
+                    layer = layers.create_dataset(name, shape, np.float32, chunks=True)
                     layer.attrs.update({"encoding-type": "array", "encoding-version": "0.2.0"})
                 for row in range(0, shape[0], CELLS):
                     rows = slice(row, row + CELLS)
-                    out["layers"][name][rows, start:stop] = chunk[role][rows]
+                    layers[name][rows, start:stop] = chunk[role][rows]
 
 
 def write_run(out, key, fields, entry):

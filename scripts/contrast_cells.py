@@ -35,8 +35,13 @@ def main(job):
             raise InputError(
                 f"contrasts.{name}.{role}: {level!r} has {n} cells, expected at least {MIN_CELLS}"
             )
-    write_arrays(job.output[0], members, n_reference=members["reference"].sum(),
-                 n_compared=members["compared"].sum(), n_cells=np.int64(len(obs)))
+    write_arrays(
+        job.output[0],
+        members,
+        n_reference=members["reference"].sum(),
+        n_compared=members["compared"].sum(),
+        n_cells=np.int64(len(obs)),
+    )
 
 
 run(main, snakemake)

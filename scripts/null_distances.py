@@ -25,9 +25,7 @@ def main(job):
         ("compared", slice(len(reference), None)),
     ):
         cross = (shuffled[rows].T @ fit["phi"][order[rows]]).T
-        posterior = Posterior.from_precision(
-            fit[f"precision_{role}"], cross, attributes["sigma"]
-        )
+        posterior = Posterior.from_precision(fit[f"precision_{role}"], cross, attributes["sigma"])
         coefficients.append(posterior.coefficients)
     distances = mahalanobis(fit["whitener"], coefficients[1] - coefficients[0])
     write_arrays(job.output[0], {"mahalanobis": distances, "gene": columns})

@@ -12,7 +12,7 @@ def main(job):
     figure = embedding_values(
         xy,
         results.result("abundance", "lfc")["lfc"],
-        label=f"Log fold change of cell density, {compared} / {reference} (natural log)",
+        label=f"Log fold change of cell density\n{compared} / {reference} (natural log)",
         axis_names=axis_names,
         size=job.params.point_size,
     )

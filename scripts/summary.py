@@ -5,8 +5,7 @@ import json
 import h5py
 import numpy as np
 from _job import run
-from statediff.density import DIRECTIONS
-from statediff.provenance import versions
+from statediff.provenance import DIRECTIONS, versions
 from statediff.store import atomic, read_arrays
 from statediff.summary import read_benchmarks
 
@@ -30,7 +29,8 @@ def main(job):
             contrast["reference"]: cells["n_reference"],
             contrast["compared"]: cells["n_compared"],
         },
-        "abundance": density | {name: int(n) for name, n in zip(DIRECTIONS, direction, strict=True)},
+        "abundance": density
+        | {name: int(n) for name, n in zip(DIRECTIONS, direction, strict=True)},
         "expression": fit
         | {
             "genes": len(genes["is_de"]),

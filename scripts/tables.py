@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 from _job import run
 from anndata.io import read_elem
-from statediff.density import DIRECTIONS
+from statediff.provenance import DIRECTIONS
 from statediff.store import atomic, read_arrays
 
 GENE_COLUMNS = ["mean_lfc", "mahalanobis", "local_fdr", "tail_fdr", "pvalue", "is_de",
@@ -32,7 +32,8 @@ def cell_table(obs, job, arrays):
     column, cell_type = job.params.column, job.params.cell_type
     table = pd.DataFrame({"cell": obs.index, "condition": obs[column].astype(str).to_numpy()})
     known = cell_type is not None
-    table["cell_type"] = obs[cell_type].astype(str).to_numpy() if known else "all cells"
+    types = obs[cell_type].astype("category") if known else pd.Categorical(["all cells"] * len(obs))
+    table["cell_type"] = pd.Categorical(types)
     for name in CELL_COLUMNS:
         table[name] = arrays[name]
     table["lfc_direction"] = np.array(DIRECTIONS)[arrays["lfc_direction"]]
@@ -41,7 +42,7 @@ def cell_table(obs, job, arrays):
 
 
 def direction_counts(cells):
-    """Cells of each type by direction, as counts and shares."""
+    """Cells of each type by direction, as counts and shares, in the data set's order of types."""
     counts = pd.crosstab(cells["cell_type"], cells["lfc_direction"])
     counts = counts.reindex(columns=["up", "neutral", "down"], fill_value=0)
     total = counts.sum(axis=1)

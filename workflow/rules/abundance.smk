@@ -13,7 +13,7 @@ rule abundance_density:
         "<benchmarks>/{contrast}/abundance_density.tsv"
     conda:
         ENVIRONMENT
-    threads: 2
+    threads: workers
     resources:
         mem_mb=memory(2000, 20),
         runtime=120,

@@ -12,7 +12,6 @@ rule cell_states:
         "<benchmarks>/cell_states.tsv"
     conda:
         ENVIRONMENT
-    threads: 2
     resources:
         mem_mb=memory(2500, 1),
         runtime=120,

@@ -75,6 +75,11 @@ def memory(base, factor):
     )
 
 
+def workers(wildcards, input):
+    """Threads of the dense stages: small data leave the other cores to other jobs."""
+    return 1 if input.size_mb < 500 else 4
+
+
 def source_file(wildcards):
     """Where the data set comes from: a file of the user, or one that a job makes."""
     if "path" in SOURCE:

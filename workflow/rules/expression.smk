@@ -14,7 +14,7 @@ rule expression_fit:
         "<benchmarks>/{contrast}/expression_fit.tsv"
     conda:
         ENVIRONMENT
-    threads: 2
+    threads: workers
     resources:
         mem_mb=memory(2000, 3),
         runtime=120,

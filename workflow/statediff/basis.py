@@ -17,6 +17,8 @@ __all__ = ["Basis", "build_basis", "triangular_factor"]
 
 # Cells evaluated at a time: bounds the scratch memory to BLOCK × rank.
 BLOCK = 16384
+# Pivots whose rows are multiplied at a time.
+PANEL = 64
 
 
 @dataclass(frozen=True)
@@ -127,16 +129,17 @@ def _pivoted_cholesky(states, ls, tol, max_rank):
     """Rows of the factor (rank, n), the pivots in order, and the residual variances (n,)."""
     n = len(states)
     limit = min(max_rank, n)
-    capacity = min(64, limit)
+    # Rows to start with: all that could be needed, or 128 MB of them (each growth recompiles).
+    capacity = min(_padded(limit), _padded((1 << 24) // n))
     rows, residual = jnp.zeros((capacity, n)), jnp.ones(n)
     chosen, count = jnp.zeros(capacity, dtype=int), 0
     while True:
         rows, residual, chosen, count = _add_pivots(
-            rows, residual, chosen, count, states, ls, tol
+            rows, residual, chosen, count, states, ls, tol, min(limit, capacity)
         )
-        if count < capacity or capacity == limit:
+        if count < capacity or capacity >= limit:
             break
-        grown = min(2 * capacity, limit)
+        grown = min(2 * capacity, _padded(limit))
         rows = jnp.pad(rows, ((0, grown - capacity), (0, 0)))
         chosen = jnp.pad(chosen, (0, grown - capacity))
         capacity = grown
@@ -144,19 +147,33 @@ def _pivoted_cholesky(states, ls, tol, max_rank):
     return np.asarray(rows[:count]), np.asarray(chosen[:count]), np.asarray(residual)
 
 
+def _padded(rank):
+    """Rank rounded up to whole panels."""
+    return max(1, -(-rank // PANEL)) * PANEL
+
+
 @partial(jax.jit, donate_argnums=(0, 1, 2))
-def _add_pivots(rows, residual, chosen, count, states, ls, tol):
-    """Add pivots until the residual is below `tol` or the rows are full."""
+def _add_pivots(rows, residual, chosen, count, states, ls, tol, limit):
+    """Add pivots until the residual is below `tol` or there are `limit` of them."""
+    n = rows.shape[1]
 
     def unfinished(carry):
         _, residual, _, count = carry
-        return (count < rows.shape[0]) & (residual.max() >= tol)
+        return (count < limit) & (residual.max() >= tol)
 
     def step(carry):
         rows, residual, chosen, count = carry
         pivot = jnp.argmax(residual)
         square = ((states - states[pivot]) ** 2).sum(axis=1) / ls**2
-        row = _matern52_of_square(square) - rows[:, pivot] @ rows
+        weights = rows[:, pivot]
+
+        def subtract(i, row):
+            panel = jax.lax.dynamic_slice(rows, (i * PANEL, 0), (PANEL, n))
+            return row - jax.lax.dynamic_slice(weights, (i * PANEL,), (PANEL,)) @ panel
+
+        # Panels beyond the pivots found so far are empty.
+        row = _matern52_of_square(square)
+        row = jax.lax.fori_loop(0, (count + PANEL - 1) // PANEL, subtract, row)
         row = row / jnp.sqrt(residual[pivot])
         residual = jnp.maximum(residual - row**2, 0.0).at[pivot].set(0.0)
         return rows.at[count].set(row), residual, chosen.at[count].set(pivot), count + 1

@@ -14,25 +14,24 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 import numpy as np
+from scipy.spatial import KDTree
 from scipy.spatial.distance import pdist
-from scipy.special import gammaln
-from scipy.stats import norm
+from scipy.special import gammaln, log_ndtr
 
 from statediff.basis import Basis, build_basis
 from statediff.kernels import length_scale, nearest_distances
 
 __all__ = [
-    "DIRECTIONS",
     "Density",
     "differential_abundance",
     "fit_density",
     "fractal_dimension",
 ]
 
-DIRECTIONS = ("down", "neutral", "up")
-
 # Mellon's jitter on the kernel matrix; the diagonal form of the variance depends on it.
 JITTER = 1e-6
+# Rows of the basis that its variance takes in at a time.
+ROWS = 128
 
 
 @dataclass(frozen=True)
@@ -173,16 +172,13 @@ def fractal_dimension(states, n_cells=500, n_neighbors=10):
     Otto et al. (2024), Nature Methods (Mellon), methods; Grassberger & Procaccia (1983) for the
     correlation dimension.
     """
-    from sklearn.neighbors import NearestNeighbors
-
     states = np.asarray(states, dtype=np.float64)
     n = len(states)
     chosen = np.arange(n)
     if n > n_cells:
         key = jax.random.PRNGKey(432)
         chosen = np.asarray(jax.random.choice(key, n, (n_cells,), replace=False))
-    search = NearestNeighbors(n_neighbors=min(n_neighbors, n)).fit(states)
-    neighbors = search.kneighbors(states[chosen], return_distance=False)
+    _, neighbors = KDTree(states).query(states[chosen], k=min(n_neighbors, n))
     slopes = [_slope(np.sort(pdist(states[around]))) for around in neighbors]
     dimension = float(np.nanmean(slopes))
     if not np.isfinite(dimension):
@@ -248,21 +244,24 @@ def _diagonal_covariance(phi, rates):
 
     The Cholesky factor of :math:`\Phi\Phi^T + \epsilon I` in the order of the rows has columns
     :math:`\Phi g_j` below its diagonal, with :math:`g_j = P_{j-1}\phi_j / l_j`,
-    :math:`l_j^2 = \epsilon + \phi_j^T P_{j-1} \phi_j`, :math:`P_j = P_{j-1} - g_j g_j^T`, and so
-    needs neither the n × n matrix nor its factor.
+    :math:`l_j^2 = \epsilon + \phi_j^T P_{j-1} \phi_j`, :math:`P_j = P_{j-1} - g_j g_j^T`. A block
+    of rows F at once: :math:`G = \mathrm{chol}(F P F^T + \epsilon I)^{-1} F P`. Neither the n × n
+    matrix nor its factor is formed.
     """
+    n, rank = phi.shape
+    blocks = jnp.pad(phi, ((0, -n % ROWS), (0, 0))).reshape(-1, ROWS, rank)
     information = phi.T @ (rates[:, None] * phi)
 
-    def add_cell(carry, row):
+    def add_rows(carry, rows):
         prior, covariance = carry
-        column = prior @ row
-        g = column / jnp.sqrt(JITTER + row @ column)
-        scale = 1.0 / (1.0 + g @ information @ g)
-        return (prior - jnp.outer(g, g), covariance + scale * jnp.outer(g, g)), None
+        product = rows @ prior
+        lower = jnp.linalg.cholesky(product @ rows.T + JITTER * jnp.eye(ROWS))
+        g = jax.scipy.linalg.solve_triangular(lower, product, lower=True)
+        scale = 1.0 / (1.0 + ((g @ information) * g).sum(axis=1))
+        return (prior - g.T @ g, covariance + g.T @ (scale[:, None] * g)), None
 
-    rank = phi.shape[1]
     start = (jnp.eye(rank), jnp.zeros((rank, rank)))
-    return jax.lax.scan(add_cell, start, phi)[0][1]
+    return jax.lax.scan(add_rows, start, blocks)[0][1]
 
 
 def differential_abundance(
@@ -285,11 +284,11 @@ def differential_abundance(
     -------
     dict of ndarray, shape (n,)
         `lfc`, `lfc_zscore`, `neg_log10_lfc_ptp` and `lfc_direction` (indices into
-        `DIRECTIONS`).
+        `statediff.provenance.DIRECTIONS`).
     """
     lfc = log_density_b - log_density_a
     zscore = lfc / np.sqrt(variance + 1e-12)
-    neg_log10_ptp = -norm.logsf(np.abs(zscore)) / np.log(10.0)
+    neg_log10_ptp = -log_ndtr(-np.abs(zscore)) / np.log(10.0)
     changed = (np.abs(lfc) > lfc_threshold) & (neg_log10_ptp > -np.log10(ptp_threshold))
     return {
         "lfc": lfc,

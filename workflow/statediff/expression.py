@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.stats import chi2
+from scipy.special import gammaln, log_ndtr, logsumexp, xlogy
 
 __all__ = ["EPS", "Posterior", "cross_products", "mahalanobis", "neg_log10_ptp", "whitener"]
 
@@ -184,7 +184,16 @@ def neg_log10_ptp(distances, dimensions):
     Returns
     -------
     ndarray
-        Finite for any finite distance (computed in log space).
+        Finite for any finite distance: the tail is summed in log space, where
+        `scipy.stats.chi2.logsf` gives −∞ from about D = 40 on.
+
+    References
+    ----------
+    Abramowitz & Stegun (1964), 26.4.4 and 26.4.5.
     """
-    distances = np.asarray(distances, dtype=np.float64)
-    return -chi2.logsf(distances**2, df=dimensions) / np.log(10.0)
+    half = np.asarray(distances, dtype=np.float64)[..., None] ** 2 / 2.0
+    powers = np.arange(dimensions // 2) + (dimensions % 2) / 2.0
+    terms = xlogy(powers, half) - half - gammaln(powers + 1.0)
+    if dimensions % 2:
+        terms = np.concatenate([np.log(2.0) + log_ndtr(-np.sqrt(2.0 * half)), terms], axis=-1)
+    return -logsumexp(terms, axis=-1) / np.log(10.0)

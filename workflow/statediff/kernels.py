@@ -8,6 +8,7 @@ import warnings
 import jax
 import jax.numpy as jnp
 import numpy as np
+from scipy.spatial import KDTree
 
 from statediff import DataWarning
 
@@ -70,14 +71,11 @@ def nearest_distances(states):
     ValueError
         If there are fewer than two cells, or all of them coincide.
     """
-    from sklearn.neighbors import NearestNeighbors
-
     states = np.asarray(states, dtype=np.float64)
     if len(states) < 2:
         raise ValueError(f"nearest distances need at least 2 cells, found {len(states)}")
-    search = NearestNeighbors(n_neighbors=1).fit(states)
-    distances = search.kneighbors(return_distance=True)[0][:, 0]
-    return positive_distances(distances)
+    distances, _ = KDTree(states).query(states, k=2)
+    return positive_distances(distances[:, 1])
 
 
 def positive_distances(distances):

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from statediff import __version__
 
 __all__ = [
+    "DIRECTIONS",
     "abundance_fields",
     "abundance_run",
     "expression_fields",
@@ -15,6 +16,9 @@ __all__ = [
     "safe",
     "versions",
 ]
+
+# What abundance can do in a cell, in the order of the codes.
+DIRECTIONS = ("down", "neutral", "up")
 
 PACKAGES = ("anndata", "h5py", "jax", "numpy", "pandas", "palantir", "scanpy", "scikit-learn",
             "scipy", "snakemake")  # fmt: skip
@@ -32,7 +36,12 @@ def abundance_fields(reference, compared):
     lfc = "log fold change of cell density"
     return {
         "lfc": ("obs", f"{stem}_lfc", "log_fold_change", f"natural-{lfc}"),
-        "lfc_zscore": ("obs", f"{stem}_lfc_zscore", "log_fold_change_zscore", f"z-score of the {lfc}"),
+        "lfc_zscore": (
+            "obs",
+            f"{stem}_lfc_zscore",
+            "log_fold_change_zscore",
+            f"z-score of the {lfc}",
+        ),
         "neg_log10_lfc_ptp": (
             "obs",
             f"{stem}_neg_log10_lfc_ptp",

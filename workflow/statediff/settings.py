@@ -30,7 +30,9 @@ def checked(config, schema):
         One line a fault: the key, what was found, what was expected.
     """
     filled = copy.deepcopy(dict(config))
-    faults = sorted(fault for error in _Validator(schema).iter_errors(filled) for fault in _messages(error))
+    faults = sorted(
+        fault for error in _Validator(schema).iter_errors(filled) for fault in _messages(error)
+    )
     if faults:
         raise InputError("\n".join(faults))
     for name, contrast in filled["contrasts"].items():
@@ -60,9 +62,7 @@ def _fill_in(validator, properties, instance, schema):
     )
 
 
-_Validator = jsonschema.validators.extend(
-    jsonschema.Draft202012Validator, {"properties": _fill_in}
-)
+_Validator = jsonschema.validators.extend(jsonschema.Draft202012Validator, {"properties": _fill_in})
 
 
 def _messages(error):

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-from anndata.io import read_elem, write_elem
 from scipy import sparse
 
 from statediff import InputError
@@ -17,6 +16,8 @@ from statediff import InputError
 __all__ = [
     "atomic",
     "create_h5ad",
+    "create_slot",
+    "matrix_shape",
     "open_h5ad",
     "read_arrays",
     "read_columns",
@@ -79,8 +80,14 @@ def create_h5ad(path):
         file.attrs.update({"encoding-type": "anndata", "encoding-version": "0.1.0"})
         yield file
         for slot in ("layers", "obsm", "obsp", "uns", "varm", "varp"):
-            if slot not in file:
-                write_elem(file, slot, {})
+            create_slot(file, slot)
+
+
+def create_slot(file, slot):
+    """The group of an AnnData mapping such as layers, made if it is not there."""
+    group = file.require_group(slot)
+    group.attrs.update({"encoding-type": "dict", "encoding-version": "0.1.0"})
+    return group
 
 
 def matrix_shape(element):
@@ -125,7 +132,8 @@ def row_blocks(element, block_values=BLOCK_VALUES):
             yield start, sparse.csr_matrix(parts, shape=(stop - start, n_columns))
             start = stop
     else:
-        matrix = read_elem(element).tocsr()
+        parts = (element[name][:] for name in ("data", "indices", "indptr"))
+        matrix = sparse.csc_matrix(tuple(parts), shape=(n_rows, n_columns)).tocsr()
         step = max(1, int(block_values * n_rows / max(matrix.nnz, 1)))
         for start in range(0, n_rows, step):
             yield start, matrix[start : start + step]

@@ -1,8 +1,7 @@
 """A run in a few lines for the terminal."""
 
+import csv
 from pathlib import Path
-
-import pandas as pd
 
 __all__ = ["as_text", "read_benchmarks"]
 
@@ -23,10 +22,11 @@ def read_benchmarks(paths):
     """
     stages = {}
     for path in map(Path, paths):
-        row = pd.read_csv(path, sep="\t", na_values="-").iloc[0]
+        with open(path, newline="") as file:
+            row = next(csv.DictReader(file, delimiter="\t"))
         stage = stages.setdefault(path.name.split(".")[0], {"seconds": 0.0, "peak_mb": None})
         stage["seconds"] = round(stage["seconds"] + float(row["s"]), 2)
-        if pd.notna(row["max_rss"]):
+        if row["max_rss"] not in ("-", "NA"):
             stage["peak_mb"] = max(stage["peak_mb"] or 0.0, float(row["max_rss"]))
     return stages
 

@@ -48,7 +48,7 @@ def abundance_volcano(lfc, neg_log10_ptp, direction, *, conditions, lfc_threshol
         xlabel=f"Log fold change of cell density, {compared} / {reference} (natural log)",
         ylabel="−log10 posterior tail probability",
     )
-    named = {"up": f"more in {compared}", "down": f"less in {compared}", "neutral": "unchanged"}
+    named = {"up": f"more in {compared}", "down": f"less in {compared}", "neutral": "neither"}
     handles = [
         Line2D([], [], ls="", marker="o", ms=5, color=DIRECTION_COLORS[name],
                label=f"{text} ({np.count_nonzero(direction == name):,})")

@@ -105,7 +105,6 @@ def _counted(labels, label):
 
 def _frame(axes, axis_names):
     axes.set(xlabel=axis_names[0], ylabel=axis_names[1], xticks=[], yticks=[])
-    axes.set_aspect("equal", adjustable="datalim")
     axes.margins(0.06)
 
 
@@ -122,4 +121,7 @@ def _write_on_data(axes, xy, labels, order):
                           path_effects=[withStroke(linewidth=2, foreground="white")])
             )  # fmt: skip
     axes.figure.draw_without_rendering()
-    adjust_text(texts, ax=axes, expand=(1.05, 1.2), ensure_inside_axes=True)
+    adjust_text(
+        texts, ax=axes, expand=(1.05, 1.3), ensure_inside_axes=True,
+        arrowprops={"arrowstyle": "-", "color": "#404040", "lw": 0.5},
+    )  # fmt: skip

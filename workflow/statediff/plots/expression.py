@@ -55,7 +55,7 @@ def expression_volcano(genes, *, conditions, fdr_threshold, labelled=15, size=No
     figure.legend(
         handles=handles, title="Genes, by mean change", loc="outside right upper", alignment="left"
     )
-    wide = 1.15 * max(np.abs(xy[:, 0]).max(), 1e-12)
+    wide = 1.35 * max(np.abs(xy[:, 0]).max(), 1e-12)
     axes.set(
         xlim=(-wide, wide),
         ylim=(0, 1.08 * xy[:, 1].max()),
@@ -67,8 +67,8 @@ def expression_volcano(genes, *, conditions, fdr_threshold, labelled=15, size=No
     if texts:
         figure.draw_without_rendering()
         adjust_text(
-            texts, x=xy[top, 0], y=xy[top, 1], ax=axes, expand=(1.15, 1.4),
-            ensure_inside_axes=True, arrowprops={"arrowstyle": "-", "color": "#606060", "lw": 0.5},
+            texts, x=xy[top, 0], y=xy[top, 1], ax=axes, expand=(1.2, 1.5), iter_lim=2000,
+            ensure_inside_axes=True, force_text=(0.4, 0.6), arrowprops={"arrowstyle": "-", "color": "#606060", "lw": 0.5},
         )  # fmt: skip
     return figure
 
