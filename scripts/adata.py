@@ -20,6 +20,10 @@ from statediff.store import create_h5ad, create_slot, read_arrays
 CELLS = 16384
 # Probabilities are kept in full: float32 would make 1e-163 zero.
 PRECISE = ("local_fdr", "tail_fdr", "pvalue")
+LAYERS = {
+    "smoothed": ("smoothed_reference", "smoothed_compared"),
+    "fold_change": ("fold_change",),
+}
 ADDITIONAL = ("tail_fdr", "pvalue", "neg_log10_ptp")
 
 
@@ -28,11 +32,7 @@ def main(job):
     conditions = contrast["reference"], contrast["compared"]
     da_fields, de_fields = abundance_fields(*conditions), expression_fields(*conditions)
     skipped = set() if config.additional_stats else set(ADDITIONAL)
-    asked = {
-        "smoothed": ("smoothed_reference", "smoothed_compared"),
-        "fold_change": ("fold_change",),
-    }
-    skipped |= {name for layer in asked if layer not in config.layers for name in asked[layer]}
+    skipped |= {role for layer in LAYERS if layer not in config.layers for role in LAYERS[layer]}
     de_fields = {role: field for role, field in de_fields.items() if role not in skipped}
 
     abundance, _ = read_arrays(job.input.abundance)
@@ -72,17 +72,15 @@ def main(job):
 def with_fields(table, arrays, fields):
     """Table with the result columns that belong in it."""
     columns = {}
-    for role in fields.keys() & arrays.keys():
+    for role in [role for role in fields if role in arrays]:
         values = arrays[role]
         if role == "lfc_direction":
             values = pd.Categorical.from_codes(values, DIRECTIONS)
         elif values.dtype.kind == "f" and role not in PRECISE:
             values = values.astype(np.float32)
         columns[fields[role][1]] = values
-    new = pd.DataFrame(columns, index=table.index)[
-        [f[1] for f in fields.values() if f[1] in columns]
-    ]
-    return pd.concat([table.drop(columns=new.columns, errors="ignore"), new], axis=1)
+    kept = table.drop(columns=columns, errors="ignore")
+    return pd.concat([kept, pd.DataFrame(columns, index=table.index)], axis=1)
 
 
 def write_coordinates(out, path, name):

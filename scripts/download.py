@@ -35,10 +35,8 @@ def fetch(url, expected, path):
         try:
             with session.get(url, stream=True, timeout=60) as answer:
                 answer.raise_for_status()
-                with (
-                    open(path, "wb") as file,
-                    tqdm(total=expected, unit="B", unit_scale=True) as bar,
-                ):
+                bar = tqdm(total=expected, unit="B", unit_scale=True, mininterval=10)
+                with open(path, "wb") as file, bar:
                     for block in answer.iter_content(BLOCK):
                         file.write(block)
                         md5.update(block)

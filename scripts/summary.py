@@ -29,8 +29,7 @@ def main(job):
             contrast["reference"]: cells["n_reference"],
             contrast["compared"]: cells["n_compared"],
         },
-        "abundance": density
-        | {name: int(n) for name, n in zip(DIRECTIONS, direction, strict=True)},
+        "abundance": density | dict(zip(DIRECTIONS, map(int, direction), strict=True)),
         "expression": fit
         | {
             "genes": len(genes["is_de"]),

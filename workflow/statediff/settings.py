@@ -2,10 +2,12 @@
 
 import copy
 import difflib
+import itertools
 
 import jsonschema
 
 from statediff import InputError
+from statediff.provenance import safe
 
 __all__ = ["checked"]
 
@@ -30,16 +32,20 @@ def checked(config, schema):
         One line a fault: the key, what was found, what was expected.
     """
     filled = copy.deepcopy(dict(config))
-    faults = sorted(
-        fault for error in _Validator(schema).iter_errors(filled) for fault in _messages(error)
-    )
+    faults = [_messages(error) for error in _Validator(schema).iter_errors(filled)]
     if faults:
-        raise InputError("\n".join(faults))
+        raise InputError("\n".join(sorted(itertools.chain.from_iterable(faults))))
     for name, contrast in filled["contrasts"].items():
-        if contrast["reference"] == contrast["compared"]:
+        reference, compared = contrast["reference"], contrast["compared"]
+        if reference == compared:
             raise InputError(
-                f"contrasts.{name}: reference and compared are both {contrast['reference']!r}; "
+                f"contrasts.{name}: reference and compared are both {reference!r}; "
                 "expected two different levels of the column"
+            )
+        if safe(reference) == safe(compared):
+            raise InputError(
+                f"contrasts.{name}: {reference!r} and {compared!r} would share the field name "
+                f"{safe(reference)!r} in the results; rename one of these levels in the data"
             )
     folded = {}
     for name in filled["contrasts"]:
@@ -95,6 +101,7 @@ def _messages(error):
             yield f"{key}: {found!r} is reserved for the workflow's own folders; rename it"
         case "minProperties" | "maxProperties":
             named = ", ".join(error.schema.get("properties", ["at least one entry"]))
-            yield f"{key}: found {', '.join(map(str, found)) or 'nothing'}, expected one of: {named}"
+            given = ", ".join(map(str, found)) or "nothing"
+            yield f"{key}: found {given}, expected one of: {named}"
         case _:
             yield f"{key}: {error.message}"

@@ -127,7 +127,7 @@ class Simulation:
         kinds = np.full(self.genes, "none", dtype=object)
         # Genes of middling to high rates: a change in a gene without counts can't be seen.
         candidates = rng.permutation(np.argsort(base)[self.genes // 3 :])
-        n = int(round(self.changed * self.genes / 3))
+        n = round(self.changed * self.genes / 3)
         for i, kind in enumerate(("global", "lineage", "opposed")):
             kinds[candidates[i * n : (i + 1) * n]] = kind
 

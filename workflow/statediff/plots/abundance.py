@@ -48,7 +48,7 @@ def abundance_volcano(lfc, neg_log10_ptp, direction, *, conditions, lfc_threshol
         xlabel=f"Log fold change of cell density, {compared} / {reference} (natural log)",
         ylabel="−log10 posterior tail probability",
     )
-    named = {"up": f"more in {compared}", "down": f"less in {compared}", "neutral": "neither"}
+    named = {"up": f"more in {compared}", "down": f"less in {compared}", "neutral": "neutral"}
     handles = [
         Line2D([], [], ls="", marker="o", ms=5, color=DIRECTION_COLORS[name],
                label=f"{text} ({np.count_nonzero(direction == name):,})")
@@ -78,7 +78,7 @@ def direction_bars(table, *, conditions):
     figure, axes = canvas(5.6, 1.3 + 0.22 * len(table))
     rows = np.arange(len(table))[::-1]
     left = np.zeros(len(table))
-    named = {"down": f"less in {compared}", "neutral": "unchanged", "up": f"more in {compared}"}
+    named = {"down": f"less in {compared}", "neutral": "neutral", "up": f"more in {compared}"}
     for direction, text in named.items():
         share = 100.0 * table[direction].to_numpy() / table["cells"].to_numpy()
         axes.barh(rows, share, left=left, color=DIRECTION_COLORS[direction], label=text, height=0.8)

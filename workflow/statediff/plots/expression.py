@@ -3,6 +3,7 @@
 import numpy as np
 from adjustText import adjust_text
 from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
 
 from statediff.plots.style import DIRECTION_COLORS, canvas, scatter
 
@@ -63,12 +64,16 @@ def expression_volcano(genes, *, conditions, fdr_threshold, labelled=15, size=No
         ylabel="Mahalanobis distance of the fold change",
     )
     top = np.argsort(-xy[:, 1], kind="stable")[:labelled]
-    texts = [axes.text(*xy[i], _short(genes.index[i]), fontsize=7) for i in top]
+    outline = [withStroke(linewidth=1.5, foreground="white")]
+    texts = [
+        axes.text(*xy[i], _short(genes.index[i]), fontsize=7, path_effects=outline) for i in top
+    ]
     if texts:
         figure.draw_without_rendering()
         adjust_text(
             texts, x=xy[top, 0], y=xy[top, 1], ax=axes, expand=(1.2, 1.5), iter_lim=2000,
-            ensure_inside_axes=True, force_text=(0.4, 0.6), arrowprops={"arrowstyle": "-", "color": "#606060", "lw": 0.5},
+            ensure_inside_axes=True, force_text=(0.4, 0.6),
+            arrowprops={"arrowstyle": "-", "color": "#606060", "lw": 0.5},
         )  # fmt: skip
     return figure
 
