@@ -75,9 +75,9 @@ def false_discovery_rates(distances, null_distances, threshold=0.05, gaps="skip"
     threshold : float
         Genes with a local FDR below it are called.
     gaps : {"skip", "one"}
-        What happens to grid points between outlying genes, where f ≈ 0: `skip` leaves them out
-        of the monotone fit; `one` sets them to 1, the published way, by which all genes beyond
-        a gap share one larger FDR.
+        What happens to grid points around outlying genes where f ≈ 0: `skip` leaves them out
+        of the monotone fit; `one` sets them to 1, the published way, by which they are pooled
+        with the genes before them and raise the FDR of all that are called.
 
     Returns
     -------

@@ -1,0 +1,38 @@
+"""Shared by all tests: where things are, and running Snakemake as a user would."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = Path(os.environ.get("STATEDIFF_SHARED", ROOT.parent / "shared"))
+
+
+@pytest.fixture(scope="session")
+def shared():
+    """Folder of the real data set and its reference values, which are not part of the project."""
+    if not (SHARED / "data" / "kang_pbmc.h5ad").is_file():
+        pytest.skip(f"no reference data: {SHARED} is absent (set STATEDIFF_SHARED)")
+    return SHARED
+
+
+def run_snakemake(directory, *arguments, configfile=None, check=True):
+    """Run the workflow in a directory; returns the completed process, output in `stdout`."""
+    command = [sys.executable, "-m", "snakemake", "-s", str(ROOT / "Snakefile")]
+    command += ["--directory", str(directory), *map(str, arguments)]
+    if configfile is not None:
+        command += ["--configfile", str(configfile)]
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=directory
+    )
+    if check and done.returncode:
+        raise AssertionError(f"snakemake {' '.join(map(str, arguments))} failed:\n{done.stdout}")
+    return done
+
+
+@pytest.fixture(scope="session")
+def snakemake_run():
+    return run_snakemake

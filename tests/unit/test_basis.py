@@ -1,0 +1,106 @@
+import numpy as np
+import pytest
+from dense import matern52
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from statediff.basis import build_basis, triangular_factor
+
+finite = st.floats(-10, 10, allow_nan=False, width=32)
+# Few shapes: every new one is compiled.
+shapes = st.tuples(st.sampled_from([2, 5, 17, 60]), st.sampled_from([1, 4]))
+cells = shapes.flatmap(lambda shape: arrays(np.float64, shape, elements=finite))
+scales = st.floats(0.5, 50)
+
+
+@settings(max_examples=60, deadline=None)
+@given(cells, scales, st.sampled_from([1e-4, 1e-6, 1e-8]))
+def test_the_residual_is_known_and_bounds_the_error(x, ls, tol):
+    basis = build_basis(x, ls, tol=tol, noise=1e-9)
+    phi = basis(x)
+    kernel = matern52(x, x, ls)
+    error = kernel - phi @ phi.T
+    assert not basis.truncated
+    assert basis.residual_max < tol
+    # The residual is positive semi-definite: no entry exceeds its largest diagonal one.
+    assert np.abs(error).max() <= tol + 1e-7
+    assert np.trace(error) == pytest.approx(basis.residual_sum + basis.dropped, abs=1e-6)
+
+
+@settings(max_examples=40, deadline=None)
+@given(cells, scales, st.randoms(use_true_random=False))
+def test_permuting_the_cells_changes_nothing(x, ls, random):
+    order = list(range(len(x)))
+    random.shuffle(order)
+    first, second = build_basis(x, ls), build_basis(x[order], ls)
+    np.testing.assert_array_equal(first.pivots, second.pivots)
+    np.testing.assert_array_equal(first.factor, second.factor)
+    a, b = first(x), second(x)
+    np.testing.assert_allclose(a @ a.T, b @ b.T, atol=1e-9)
+
+
+@settings(max_examples=40, deadline=None)
+@given(cells, scales)
+def test_duplicated_cells_add_no_functions(x, ls):
+    once, twice = build_basis(x, ls), build_basis(np.vstack([x, x]), ls)
+    np.testing.assert_array_equal(once.pivots, twice.pivots)
+    assert np.isfinite(twice(x)).all()
+
+
+def test_max_rank_stops_the_search_and_says_so():
+    x = np.random.default_rng(0).normal(size=(100, 3))
+    basis = build_basis(x, 1.0, max_rank=7)
+    assert basis.truncated
+    assert len(basis.pivots) == 7
+    error = np.diag(matern52(x, x, 1.0)) - (basis(x) ** 2).sum(axis=1)
+    assert basis.residual_max == pytest.approx(error.max(), abs=1e-10)
+    assert basis.residual_sum == pytest.approx(error.sum(), abs=1e-9)
+
+
+def test_more_pivots_than_the_first_allocation():
+    x = np.random.default_rng(0).uniform(size=(150, 2)) * 40
+    basis = build_basis(x, 0.5)
+    assert len(basis.pivots) == 150
+    np.testing.assert_allclose(basis(x) @ basis(x).T, matern52(x, x, 0.5), atol=1e-7)
+
+
+def test_growing_the_allocation_changes_nothing(monkeypatch):
+    x = np.random.default_rng(0).uniform(size=(200, 2)) * 20
+    whole = build_basis(x, 0.7)
+    import statediff.basis
+
+    monkeypatch.setattr(statediff.basis, "_padded", lambda rank: min(64 * -(-rank // 64), 64)
+                        if rank > 10_000 else 64 * -(-rank // 64))  # fmt: skip
+    grown = build_basis(x, 0.7)
+    np.testing.assert_allclose(whole.factor, grown.factor, atol=1e-12)
+
+
+def test_functions_are_eigenvectors_of_the_kernel():
+    x = np.random.default_rng(2).normal(size=(120, 4))
+    basis = build_basis(x, 6.0)
+    gram = basis(x).T @ basis(x)
+    np.testing.assert_allclose(gram, np.diag(basis.eigenvalues), atol=1e-9)
+    dense = np.linalg.eigvalsh(matern52(x, x, 6.0))[::-1]
+    np.testing.assert_allclose(basis.eigenvalues[:40], dense[:40], rtol=1e-5, atol=1e-7)
+    assert basis.eigenvalues.min() >= 1e-8
+
+
+def test_larger_noise_needs_fewer_functions():
+    x = np.random.default_rng(2).normal(size=(120, 4))
+    assert build_basis(x, 6.0, noise=100.0).rank < build_basis(x, 6.0, noise=1.0).rank
+
+
+def test_new_cells_are_covered_where_there_is_data():
+    rng = np.random.default_rng(3)
+    x, new = rng.uniform(size=(180, 2)), rng.uniform(0.1, 0.9, size=(50, 2))
+    basis = build_basis(x, 2.0)
+    np.testing.assert_allclose(basis(new) @ basis(x).T, matern52(new, x, 2.0), atol=1e-5)
+
+
+def test_triangular_factor_over_several_blocks(monkeypatch):
+    monkeypatch.setattr("statediff.basis.BLOCK", 16)
+    phi = np.random.default_rng(4).normal(size=(100, 7))
+    factor = triangular_factor(phi)
+    assert factor.shape == (7, 7)
+    np.testing.assert_allclose(np.tril(factor, -1), 0)
+    np.testing.assert_allclose(factor.T @ factor, phi.T @ phi)

@@ -1,0 +1,44 @@
+import numpy as np
+import pytest
+from dense import matern52 as dense_matern52
+from statediff import DataWarning
+from statediff.kernels import length_scale, matern52, nearest_distances, positive_distances
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e4])
+def test_matern52_equals_the_formula_also_far_from_the_origin(offset):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(30, 5)) + offset, rng.normal(size=(20, 5)) + offset
+    np.testing.assert_allclose(matern52(x, y, 1.7), dense_matern52(x, y, 1.7), atol=1e-9)
+
+
+def test_float64_is_on():
+    assert matern52(np.zeros((2, 2)), np.zeros((2, 2)), 1.0).dtype == np.float64
+
+
+def test_nearest_distances_by_brute_force():
+    x = np.random.default_rng(1).normal(size=(150, 8))
+    every = np.linalg.norm(x[:, None] - x[None], axis=2)
+    np.fill_diagonal(every, np.inf)
+    np.testing.assert_allclose(nearest_distances(x), every.min(axis=1))
+
+
+def test_coinciding_cells_get_the_smallest_positive_distance():
+    x = np.array([[0.0], [0.0], [1.0], [1.5]])
+    with pytest.warns(DataWarning, match="2 of 4 cells share"):
+        np.testing.assert_allclose(nearest_distances(x), [0.5, 0.5, 0.5, 0.5])
+
+
+def test_hopeless_distances_are_refused():
+    with pytest.raises(ValueError, match="same state"):
+        nearest_distances(np.zeros((5, 2)))
+    with pytest.raises(ValueError, match="at least 2"):
+        nearest_distances(np.zeros((1, 2)))
+    with pytest.raises(ValueError, match="same state"):
+        positive_distances([np.nan, 0.0])
+
+
+def test_length_scale_is_the_published_rule():
+    distances = np.array([0.1, 0.2, 0.4])
+    assert length_scale(distances, 10) == pytest.approx(10 * np.exp(3) * 0.2)
+    assert length_scale(3 * distances, 10) == pytest.approx(3 * length_scale(distances, 10))

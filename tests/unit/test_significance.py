@@ -1,0 +1,112 @@
+import dense
+import numpy as np
+import pytest
+from scipy import sparse
+from statediff.significance import (
+    GRID_POINTS,
+    choose_null_genes,
+    false_discovery_rates,
+    permute_null_genes,
+)
+
+
+def textbook(real, null, gaps):
+    """Local and tail FDR written out: kernel sums, pooled means, interpolation."""
+    grid = np.linspace(0, 1.05 * max(real.max(), null.max()), GRID_POINTS)
+
+    def density(sample):
+        mirrored = np.concatenate([-sample, sample])
+        width = mirrored.std(ddof=1) * len(mirrored) ** (-1 / 5)
+        bumps = np.exp(-(((grid[:, None] - mirrored) / width) ** 2) / 2)
+        f = dense.antitonic(2 * bumps.sum(axis=1) / (len(mirrored) * width * np.sqrt(2 * np.pi)))
+        return f / ((f[1:] + f[:-1]) / 2 * np.diff(grid)).sum()
+
+    f0, f = density(null), density(real)
+    empty = f <= 1e-10 * f.max()
+    ratio = np.where(empty, 1.0, np.minimum(f0 / np.where(empty, 1, f), 1.0))
+    kept = np.ones_like(empty) if gaps == "one" else ~empty
+    local = np.interp(real, grid[kept], dense.antitonic(ratio[kept]))
+    tails = [np.array([x[i:].sum() for i in range(len(x))]) for x in (f0, f)]
+    tail = np.interp(real, grid, dense.antitonic(np.minimum(tails[0] / tails[1], 1)))
+    return local, tail
+
+
+@pytest.fixture(scope="module")
+def distances():
+    rng = np.random.default_rng(0)
+    null = rng.gamma(4, 1, 2000)
+    return np.concatenate([rng.gamma(4, 1, 3000), rng.uniform(9, 25, 30), [100.0, 240.0]]), null
+
+
+@pytest.mark.parametrize("gaps", ["skip", "one"])
+def test_rates_against_the_textbook(distances, gaps):
+    found = false_discovery_rates(*distances, gaps=gaps)
+    local, tail = textbook(*distances, gaps)
+    np.testing.assert_allclose(found["local_fdr"], local, atol=1e-9)
+    np.testing.assert_allclose(found["tail_fdr"], tail, atol=1e-9)
+    assert (found["is_de"] == (found["local_fdr"] < 0.05)).all()
+
+
+def test_gaps_set_to_one_raise_the_rates_before_them(distances):
+    one, skip = (false_discovery_rates(*distances, gaps=gaps) for gaps in ("one", "skip"))
+    assert (one["local_fdr"] >= skip["local_fdr"] - 1e-12).all()
+    assert one["is_de"].sum() < skip["is_de"].sum()
+
+
+def test_pvalues_are_shares_of_the_null():
+    real, null = np.array([0.5, 2.5, 9.0]), np.array([1.0, 2.0, 3.0, 4.0])
+    found = false_discovery_rates(real, null)["pvalue"]
+    # The last would be zero: it gets the smallest positive one.
+    np.testing.assert_allclose(found, [1.0, 0.5, 0.5])
+
+
+def test_no_gene_is_called_where_nothing_differs():
+    rng = np.random.default_rng(1)
+    found = false_discovery_rates(rng.gamma(4, 1, 3000), rng.gamma(4, 1, 2000))
+    assert found["is_de"].sum() <= 3
+
+
+def test_rates_fall_with_the_distance(distances):
+    found = false_discovery_rates(*distances)
+    order = np.argsort(distances[0])
+    for name in ("local_fdr", "tail_fdr", "pvalue"):
+        assert (np.diff(found[name][order]) <= 1e-12).all()
+
+
+@pytest.mark.parametrize(
+    ("real", "null", "message"),
+    [
+        ([1.0, np.nan], [1.0, 2.0], "finite"),
+        ([0.0, 0.0], [1.0, 2.0], "zero"),
+        ([1.0, 2.0], [0.0, 0.0], "zero"),
+    ],
+)
+def test_impossible_distances_are_refused(real, null, message):
+    with pytest.raises(ValueError, match=message):
+        false_discovery_rates(real, null)
+
+
+def test_unknown_gaps_are_refused(distances):
+    with pytest.raises(ValueError, match="'two'"):
+        false_discovery_rates(*distances, gaps="two")
+
+
+def test_null_genes_are_drawn_as_published():
+    columns, seeds = choose_null_genes(5000, 2000, 42)
+    assert len(np.unique(columns)) == 2000
+    assert columns.tolist() == np.random.RandomState(42).choice(5000, 2000, False).tolist()
+    state = np.random.RandomState(42)
+    assert seeds[:3].tolist() == [state.randint(0, 2**31 - 1) for _ in range(3)]
+    few, _ = choose_null_genes(10, 50, 42)
+    assert set(few) <= set(range(10))
+
+
+def test_shuffling_is_the_published_permutation_and_stays_sparse():
+    rng = np.random.default_rng(2)
+    values = rng.poisson(0.3, size=(80, 5)).astype(float)
+    seeds = np.array([3, 1, 4, 1, 5])
+    shuffled = permute_null_genes(sparse.csc_matrix(values), seeds)
+    for g, seed in enumerate(seeds):
+        wanted = values[np.random.RandomState(seed).permutation(80), g]
+        np.testing.assert_array_equal(shuffled[:, [g]].toarray().ravel(), wanted)
+    assert shuffled.nnz == np.count_nonzero(values)

@@ -1,0 +1,127 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import anndata
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+from statediff import InputError
+from statediff.store import (
+    atomic,
+    create_h5ad,
+    matrix_shape,
+    open_h5ad,
+    read_arrays,
+    read_columns,
+    row_blocks,
+    write_arrays,
+    write_csr,
+)
+
+
+LIBRARY = Path(__file__).resolve().parents[2] / "workflow"
+
+
+@pytest.fixture(scope="module")
+def matrix():
+    return sparse.random(97, 13, density=0.3, format="csr", dtype=np.float32, rng=0)
+
+
+@pytest.fixture(params=["csr", "csc", "dense"])
+def stored(request, matrix, tmp_path):
+    kinds = {"csr": matrix, "csc": matrix.tocsc(), "dense": matrix.toarray()}
+    path = tmp_path / "file.h5ad"
+    anndata.AnnData(kinds[request.param]).write_h5ad(path)
+    with h5py.File(path) as file:
+        yield file["X"]
+
+
+@pytest.mark.parametrize("block_values", [1, 17, 50, 10**6])
+def test_row_blocks_are_the_matrix(stored, matrix, block_values):
+    assert matrix_shape(stored) == matrix.shape
+    starts, blocks = zip(*row_blocks(stored, block_values), strict=True)
+    assert starts == tuple(np.cumsum([0, *(b.shape[0] for b in blocks[:-1])]))
+    if block_values == 1:
+        assert len(blocks) > 50
+    np.testing.assert_array_equal(sparse.vstack(blocks).toarray(), matrix.toarray())
+
+
+def test_rows_without_values_are_kept(tmp_path):
+    empty = sparse.csr_matrix((5, 3), dtype=np.float32)
+    anndata.AnnData(empty).write_h5ad(tmp_path / "empty.h5ad")
+    with h5py.File(tmp_path / "empty.h5ad") as file:
+        assert sum(b.shape[0] for _, b in row_blocks(file["X"], 1)) == 5
+
+
+def test_read_columns_with_repeats(stored, matrix):
+    columns = [5, 0, 5, 12]
+    found = read_columns(stored, columns)
+    np.testing.assert_array_equal(found.toarray(), matrix.toarray()[:, columns])
+
+
+def test_written_csr_is_what_anndata_reads(matrix, tmp_path):
+    path = tmp_path / "written.h5ad"
+    names = pd.DataFrame(index=[f"c{i}" for i in range(97)])
+    genes = pd.DataFrame(index=[f"g{i}" for i in range(13)])
+    with create_h5ad(path) as file:
+        anndata.io.write_elem(file, "obs", names)
+        anndata.io.write_elem(file, "var", genes)
+        write_csr(file.create_group("X"), (matrix[i : i + 10] for i in range(0, 97, 10)), 13)
+    read = anndata.read_h5ad(path)
+    np.testing.assert_array_equal(read.X.toarray(), matrix.toarray())
+
+
+def test_arrays_and_attributes_return(tmp_path):
+    path = tmp_path / "deep" / "arrays.h5"
+    write_arrays(path, {"a": np.arange(3), "b": np.eye(2)}, rank=7, name="x", ok=True)
+    arrays, attributes = read_arrays(path, "b")
+    assert list(arrays) == ["b"]
+    assert attributes == {"rank": 7, "name": "x", "ok": True}
+    assert set(read_arrays(path)[0]) == {"a", "b"}
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_scrap(tmp_path):
+    path = tmp_path / "result.txt"
+    path.write_text("old")
+    with pytest.raises(RuntimeError), atomic(path) as part:
+        part.write_text("half")
+        raise RuntimeError
+    assert path.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["result.txt"]
+
+
+def test_a_killed_writer_leaves_nothing_under_the_final_name(tmp_path):
+    code = (
+        "import os, signal, sys; sys.path.insert(0, sys.argv[2])\n"
+        "from statediff.store import write_arrays\n"
+        "class Deadly:\n"
+        "    def __array__(self, *a, **k): os.kill(os.getpid(), signal.SIGKILL)\n"
+        "write_arrays(sys.argv[1], {'a': [1.0], 'b': Deadly()})\n"
+    )
+    path = tmp_path / "result.h5"
+    done = subprocess.run([sys.executable, "-c", code, path, LIBRARY])
+    assert done.returncode == -9
+    assert not path.exists()
+
+
+def test_bad_files_are_named(tmp_path):
+    with pytest.raises(InputError, match="no such file"):
+        open_h5ad(tmp_path / "missing.h5ad")
+    (tmp_path / "text.h5ad").write_text("cells,genes\n")
+    with pytest.raises(InputError, match="not an h5ad file"):
+        open_h5ad(tmp_path / "text.h5ad")
+    with h5py.File(tmp_path / "other.h5ad", "w") as file:
+        file["counts"] = 1
+    with pytest.raises(InputError, match="holds counts, not obs and var"):
+        open_h5ad(tmp_path / "other.h5ad")
+
+
+def test_a_truncated_file_is_named(tmp_path, matrix):
+    path = tmp_path / "cut.h5ad"
+    anndata.AnnData(matrix).write_h5ad(path)
+    path.write_bytes(path.read_bytes()[:5000])
+    with pytest.raises(InputError, match="truncated"):
+        open_h5ad(path)
