@@ -73,12 +73,11 @@ def density_variance_diagonal(states, x, rates, ls, jitter=1e-6):
 
 
 def antitonic(values):
-    """Least-squares non-increasing fit: at k, the min over i ≤ k of the max over j ≥ k of the
-    mean of values i to j."""
-    n = len(values)
-    sums = np.concatenate([[0.0], np.cumsum(values)])
-    start, end = np.mgrid[:n, :n]
-    length = np.where(end >= start, end - start + 1.0, np.nan)
-    means = np.nan_to_num((sums[end + 1] - sums[start]) / length, nan=-np.inf)
-    largest = np.maximum.accumulate(means[:, ::-1], axis=1)[:, ::-1]
-    return np.array([largest[: k + 1, k].min() for k in range(n)])
+    """Least-squares non-increasing fit, by pooling neighbours that rise."""
+    pools = []
+    for value in values:
+        pools.append([value])
+        while len(pools) > 1 and np.mean(pools[-1]) > np.mean(pools[-2]):
+            last = pools.pop()
+            pools[-1] = pools[-1] + last
+    return np.concatenate([np.full(len(pool), np.mean(pool)) for pool in pools])
