@@ -11,13 +11,14 @@ def main(job):
     gp, settings = job.params.gp, job.params.abundance
     members, _ = read_arrays(job.input.cells)
     states = read_arrays(job.input.states, "states")[0]["states"]
-    choices = resolve(job.params.conventions, uncertainty=settings["uncertainty"])
-    log_density, variance, attributes = {}, np.zeros(len(states)), dict(choices)
+    uncertainty = resolve(job.params.conventions, "uncertainty", settings["uncertainty"])
+    log_density, variance = {}, np.zeros(len(states))
+    attributes = {"uncertainty": uncertainty}
     for role in ("reference", "compared"):
         density = fit_density(
             states[members[role]],
             ls_factor=gp["ls_factor"],
-            uncertainty=choices["uncertainty"],
+            uncertainty=uncertainty,
             tol=gp["tol"],
             max_rank=gp["max_rank"],
         )

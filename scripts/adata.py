@@ -35,7 +35,7 @@ def main(job):
     skipped |= {role for layer in LAYERS if layer not in config.layers for role in LAYERS[layer]}
     de_fields = {role: field for role, field in de_fields.items() if role not in skipped}
 
-    abundance, _ = read_arrays(job.input.abundance)
+    abundance, density = read_arrays(job.input.abundance)
     genes, fdr = read_arrays(job.input.fdr)
     fit, _ = read_arrays(job.input.fit, "std_reference", "std_compared")
     with h5py.File(job.input.store, "r") as store, create_h5ad(job.output[0]) as out:
@@ -55,8 +55,10 @@ def main(job):
                 write_elem(out, f"varm/{de_fields[role][1]}", arrays[role][:].astype(np.float32))
         write_layers(out, job.input.genes, de_fields, (len(obs), len(var)))
 
-        settings = config.settings | {"column": contrast["column"]}
-        settings |= dict(zip(("reference", "compared"), conditions, strict=True))
+        # What a preset left open is recorded as it was decided.
+        settings = config.settings | contrast
+        settings["abundance"] |= {"uncertainty": density["uncertainty"]}
+        settings["fdr"] |= {"gaps": fdr["gaps"]}
         called = {
             "n_de": fdr["n_de"],
             "n_genes": len(var),

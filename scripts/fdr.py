@@ -16,11 +16,9 @@ def main(job):
     chunks.sort(key=lambda chunk: chunk["start"])
     genes = {name: np.concatenate([c[name] for c in chunks]) for name in GENE_STATISTICS}
     null = read_arrays(job.input.null, "mahalanobis")[0]["mahalanobis"]
-    choices = resolve(job.params.conventions, gaps=settings["gaps"])
+    gaps = resolve(job.params.conventions, "gaps", settings["gaps"])
     try:
-        rates = false_discovery_rates(
-            genes["mahalanobis"], null, settings["threshold"], choices["gaps"]
-        )
+        rates = false_discovery_rates(genes["mahalanobis"], null, settings["threshold"], gaps)
     except ValueError as error:
         raise InputError(f"{error} (dataset.layer, contrasts.{job.wildcards.contrast})") from error
     called = genes["mahalanobis"][rates["is_de"]]
@@ -30,7 +28,7 @@ def main(job):
         threshold=settings["threshold"],
         n_de=int(called.size),
         mahalanobis_threshold=float(called.min()) if called.size else np.nan,
-        **choices,
+        gaps=gaps,
     )
 
 

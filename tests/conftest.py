@@ -24,7 +24,8 @@ def run_snakemake(directory, *arguments, configfile=None, check=True):
     command = [sys.executable, "-m", "snakemake", "-s", str(ROOT / "Snakefile")]
     command += ["--directory", str(directory), *map(str, arguments)]
     if configfile is not None:
-        command += ["--configfile", str(configfile)]
+        files = configfile if isinstance(configfile, list) else [configfile]
+        command += ["--configfile", *map(str, files)]
     done = subprocess.run(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=directory
     )

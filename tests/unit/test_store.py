@@ -21,7 +21,6 @@ from statediff.store import (
     write_csr,
 )
 
-
 LIBRARY = Path(__file__).resolve().parents[2] / "workflow"
 
 
@@ -86,9 +85,14 @@ def test_arrays_and_attributes_return(tmp_path):
 def test_a_failed_write_leaves_the_old_file_and_no_scrap(tmp_path):
     path = tmp_path / "result.txt"
     path.write_text("old")
-    with pytest.raises(RuntimeError), atomic(path) as part:
-        part.write_text("half")
-        raise RuntimeError
+
+    def fail():
+        with atomic(path) as part:
+            part.write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     assert path.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["result.txt"]
 

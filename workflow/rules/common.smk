@@ -70,14 +70,13 @@ def all_chunks(path):
 
 def memory(base, factor):
     """Memory in MB: a base plus a multiple of the input's size, more after each failure."""
-    return lambda wildcards, input, attempt: int(
-        attempt * (base + factor * input.size_mb)
-    )
+    return lambda wildcards, input, attempt: int(attempt * (base + factor * input.size_mb))
 
 
 def workers(wildcards, input):
     """Threads of the dense stages: small data leave the other cores to other jobs."""
-    return 1 if input.size_mb < 500 else 4
+    known = [Path(path) for path in input if Path(path).exists()]
+    return 1 if sum(path.stat().st_size for path in known) < 5e8 else 4
 
 
 def source_file(wildcards):

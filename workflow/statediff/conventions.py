@@ -7,19 +7,16 @@ PRESETS = {
 }
 
 
-def resolve(preset, **chosen):
-    """Choices of a preset, each replaced by the one given unless that is None.
+def resolve(preset, key, chosen):
+    """Value of a choice: the one given, or the preset's if that is None.
 
     Parameters
     ----------
     preset : str
         A key of `PRESETS`.
-    **chosen
-        `uncertainty` and `gaps`; see `statediff.density.fit_density` and
+    key : {"uncertainty", "gaps"}
+        See `statediff.density.fit_density` and
         `statediff.significance.false_discovery_rates`.
-
-    Returns
-    -------
-    dict
+    chosen : str or None
     """
-    return PRESETS[preset] | {key: value for key, value in chosen.items() if value is not None}
+    return PRESETS[preset][key] if chosen is None else chosen

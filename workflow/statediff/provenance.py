@@ -186,9 +186,7 @@ def abundance_run(fields, settings):
         "condition2": keys["log_density_compared"],
     }
     entry = _entry("da", "compute_differential_abundance", fields, settings)
-    entry["params"]["threshold"] = {
-        key: settings["abundance"][key] for key in ("lfc_threshold", "ptp_threshold")
-    }
+    entry["params"]["threshold"] = settings["abundance"]
     return entry | named | {
         "density_keys": densities,
         "field_names": named

@@ -3,6 +3,7 @@
 import copy
 import difflib
 import itertools
+import json
 
 import jsonschema
 
@@ -54,7 +55,15 @@ def checked(config, schema):
                 f"contrasts: {other!r} and {name!r} differ only in case and would share a folder "
                 "on some file systems; rename one"
             )
-    return filled
+    return _canonical(filled)
+
+
+def _canonical(config):
+    """Keys in one order, whatever the file's: Snakemake compares parameters as text."""
+    ordered = json.loads(json.dumps(config, sort_keys=True))
+    return ordered | {
+        "contrasts": {name: ordered["contrasts"][name] for name in config["contrasts"]}
+    }
 
 
 def _fill_in(validator, properties, instance, schema):
@@ -86,7 +95,10 @@ def _messages(error):
             yield f"{key}: missing {', '.join(missing)}"
         case "type":
             names = [wanted] if isinstance(wanted, str) else wanted
-            yield f"{key}: found {found!r}, expected {' or '.join(names)}"
+            hint = ""
+            if isinstance(found, str):
+                hint = " (nested values of --config arrive as text: use a file, with --configfile)"
+            yield f"{key}: found {found!r}, expected {' or '.join(names)}{hint}"
         case "enum":
             choices = ", ".join("null" if x is None else str(x) for x in wanted)
             yield f"{key}: found {found!r}, expected one of {choices}"

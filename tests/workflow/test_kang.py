@@ -1,0 +1,108 @@
+"""Real data (2,000 PBMCs), run through the workflow: the numbers that kompot 0.8.0 prints."""
+
+import anndata
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import spearmanr
+from statediff.density import differential_abundance, fit_density
+
+RESULTS = "results/kang/ctrl_vs_stim"
+
+
+@pytest.fixture(scope="module")
+def fixed_scale(shared, tmp_path_factory, snakemake_run, kang_config):
+    """The run with kompot's own length scale, dense layers asked for."""
+    directory = tmp_path_factory.mktemp("kang")
+    (directory / "shared").symlink_to(shared, target_is_directory=True)
+    snakemake_run(
+        directory, "results", configfile=[kang_config, kang_config.with_name("kang_parity.yaml")]
+    )
+    return anndata.read_h5ad(directory / RESULTS / "adata.h5ad")
+
+
+@pytest.fixture(scope="module")
+def reference(shared):
+    return pd.read_csv(shared / "reference/expression.csv", index_col=0)
+
+
+def test_mahalanobis_distances(fixed_scale, reference):
+    found = fixed_scale.var["kompot_de_ctrl_to_stim_mahalanobis"].to_numpy(dtype=float)
+    wanted = reference["mahalanobis"].to_numpy()
+    relative = np.abs(found - wanted) / wanted
+    assert np.median(relative) < 5e-5
+    assert relative[wanted > 0.1].max() < 1e-3
+
+
+def test_mean_log_fold_changes(fixed_scale, reference):
+    found = fixed_scale.var["kompot_de_ctrl_to_stim_mean_lfc"]
+    assert np.abs(found - reference["mean_lfc"]).max() < 1e-4
+
+
+def test_local_fdr_and_the_called_genes(fixed_scale, reference):
+    found = fixed_scale.var["kompot_de_ctrl_to_stim_mahalanobis_local_fdr"]
+    assert np.abs(found - reference["mahalanobis_local_fdr"]).max() < 1e-3
+    called = fixed_scale.var["kompot_de_ctrl_to_stim_is_de"]
+    assert reference["is_de"].sum() == 487
+    assert (called != reference["is_de"]).sum() <= 2
+
+
+def test_smoothed_layers(fixed_scale, shared):
+    with np.load(shared / "reference/smoothed_top50.npz") as wanted:
+        genes = wanted["genes"].astype(str)
+        layers = {
+            "ctrl": "kompot_de_ctrl_smoothed",
+            "stim": "kompot_de_stim_smoothed",
+            "fold_change": "kompot_de_ctrl_to_stim_fold_change",
+        }
+        for name, layer in layers.items():
+            found = fixed_scale[:, genes].layers[layer]
+            np.testing.assert_allclose(found, wanted[name], atol=1e-4)
+
+
+def test_posterior_standard_deviations(fixed_scale, shared):
+    wanted = pd.read_csv(shared / "reference/abundance.csv", index_col=0)
+    for condition in ("ctrl", "stim"):
+        key = f"kompot_de_{condition}_std"
+        np.testing.assert_allclose(fixed_scale.obs[key], wanted[key], atol=1e-5)
+
+
+def test_nothing_fixed(kang_directory, kang_config, snakemake_run, reference):
+    """Exact neighbours give another length scale in the third digit; the ranking is the same."""
+    snakemake_run(kang_directory, "results", configfile=kang_config)
+    genes = pd.read_csv(kang_directory / RESULTS / "tables/genes.tsv", sep="\t")
+    assert list(genes["gene"][:3]) == ["ISG15", "IFI6", "IFIT3"]
+    found = genes.set_index("gene").loc[reference.index, "mahalanobis"]
+    assert spearmanr(found, reference["mahalanobis"]).statistic >= 0.9999
+    cells = pd.read_csv(kang_directory / RESULTS / "tables/cells.tsv", sep="\t", index_col=0)
+    wanted = pd.read_csv(
+        kang_directory / "shared/reference/abundance.csv", index_col=0
+    )["kompot_da_ctrl_to_stim_lfc_zscore"]  # fmt: skip
+    # kompot's neighbours are approximate, which moves its densities.
+    assert np.corrcoef(cells["lfc_zscore"], wanted.loc[cells.index])[0, 1] > 0.9
+
+
+def test_abundance_with_the_published_neighbour_distances(shared):
+    adata = anndata.read_h5ad(shared / "data/kang_pbmc.h5ad")
+    distances = pd.read_csv(shared / "reference/nn_distances.csv", index_col=0)["nn_distance"]
+    wanted = pd.read_csv(shared / "reference/abundance.csv", index_col=0)
+    parameters = pd.read_csv(shared / "reference/density_parameters.csv", index_col="condition")
+    states = adata.obsm["DM_EigenVectors"]
+    log_density, variance = {}, 0.0
+    for condition in ("ctrl", "stim"):
+        members = (adata.obs["condition"] == condition).to_numpy()
+        density = fit_density(
+            states[members], distances=distances.to_numpy()[members], uncertainty="diagonal"
+        )
+        published = parameters.loc[condition]
+        assert density.dimension == pytest.approx(published["d"], rel=1e-6)
+        assert density.basis.ls == pytest.approx(published["ls"], rel=1e-6)
+        assert density.mean == pytest.approx(published["mu"], rel=1e-6)
+        phi = density.basis(states)
+        log_density[condition] = density(phi)
+        variance = variance + density.variance(phi)
+        key = f"kompot_da_{condition}_log_density"
+        np.testing.assert_allclose(log_density[condition], wanted[key], atol=1e-3)
+    result = differential_abundance(log_density["ctrl"], log_density["stim"], variance)
+    key = "kompot_da_ctrl_to_stim_lfc_zscore"
+    np.testing.assert_allclose(result["lfc_zscore"], wanted[key], atol=1e-2)

@@ -1,0 +1,125 @@
+"""What a change makes again, and what it leaves alone."""
+
+import re
+
+import pytest
+import yaml
+
+RESULTS = "results/small/young_vs_old"
+AFTER_FDR = {"false_discovery", "adata", "gene_table", "evaluate", "summary"}
+FROM_ADATA = {
+    "plot_condition",
+    "plot_cell_type",
+    "plot_abundance_change",
+    "plot_abundance_volcano",
+    "plot_expression_volcano",
+}
+
+
+@pytest.fixture
+def planned(small_run, snakemake_run, small_config, tmp_path):
+    """Jobs that a dry run would start, as {rule: number}, with the configuration changed."""
+
+    def plan(changes=None, directory=small_run):
+        config = yaml.safe_load(small_config.read_text())
+        for key, value in (changes or {}).items():
+            section = config
+            *path, last = key.split(".")
+            for part in path:
+                section = section.setdefault(part, {})
+            section[last] = value
+        path = tmp_path / "config.yaml"
+        path.write_text(yaml.safe_dump(config))
+        done = snakemake_run(directory, "-n", configfile=path)
+        if "Nothing to be done" in done.stdout:
+            return {}, done.stdout
+        table = done.stdout.split("Job stats:")[-1].split("\n\n")[0]
+        jobs = {name: int(n) for name, n in re.findall(r"^(\w+) +(\d+)$", table, re.M)}
+        return {k: n for k, n in jobs.items() if k not in ("total", "all")}, done.stdout
+
+    return plan
+
+
+def test_nothing_changed_nothing_to_do(planned):
+    assert planned()[0] == {}
+
+
+def test_fdr_threshold(planned):
+    jobs, _ = planned({"fdr.threshold": 0.1})
+    assert set(jobs) == AFTER_FDR | FROM_ADATA
+
+
+def test_null_seed_refits_nothing(planned):
+    jobs, _ = planned({"fdr.seed": 7})
+    assert set(jobs) == {"null_distances"} | AFTER_FDR | FROM_ADATA
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "figures"),
+    [
+        ("figures.labelled_genes", 3, {"plot_expression_volcano"}),
+        ("figures.point_size", 2.0, FROM_ADATA),
+    ],
+)
+def test_figure_settings_make_figures_only(planned, key, value, figures):
+    jobs, _ = planned({key: value})
+    assert set(jobs) == figures
+
+
+def test_adding_a_contrast_leaves_the_others_alone(planned):
+    new = {"column": "sample", "reference": "Young_1", "compared": "Old_1"}
+    jobs, output = planned({"contrasts.one_pair": new})
+    assert set(re.findall(r"wildcards: contrast=(\w+)", output)) == {"one_pair"}
+    shared = {"simulate", "store", "cell_states", "embedding"}
+    assert not shared & set(jobs)
+
+
+def test_chunk_count_repeats_the_prediction_only(planned):
+    jobs, _ = planned({"expression.gene_chunks": 3})
+    assert jobs["expression_predict"] == 3
+    assert not {"expression_fit", "null_distances", "abundance_density"} & set(jobs)
+
+
+@pytest.mark.parametrize(
+    ("path", "rule"),
+    [
+        (f"{RESULTS}/figures/condition.pdf", "plot_condition"),
+        (f"{RESULTS}/tables/genes.tsv", "gene_table"),
+        (f"{RESULTS}/summary.json", "summary"),
+    ],
+)
+def test_a_deleted_result_is_made_again_alone(planned, small_copy, path, rule):
+    (small_copy / path).unlink()
+    jobs, _ = planned(directory=small_copy)
+    assert jobs == {rule: 1}
+
+
+def test_changing_the_fdr_threshold_for_real(small_copy, snakemake_run, small_config):
+    """The stages before are not touched, and the stage by its name is enough."""
+    fit = small_copy / RESULTS / "stages/fit.h5"
+    before = fit.stat().st_mtime_ns
+    change = small_copy / "change.yaml"
+    change.write_text("fdr: {threshold: 0.5}\n")
+    done = snakemake_run(small_copy, "fdr", configfile=[small_config, change])
+    assert fit.stat().st_mtime_ns == before
+    assert re.search(r"^false_discovery +1$", done.stdout, re.M)
+    assert re.search(r"^total +2$", done.stdout, re.M)
+
+
+@pytest.mark.parametrize(
+    ("target", "rules"),
+    [
+        ("cell_states", {"simulate", "store", "cell_states"}),
+        ("abundance", {"abundance_density", "contrast_cells"}),
+        ("expression", {"expression_fit", "expression_predict"}),
+        ("fdr", {"false_discovery", "null_distances"}),
+        ("figures", {"plot_condition", "plot_expression_volcano", "adata"}),
+        ("results", {"adata", "gene_table", "cell_table", "cell_type_table", "summary"}),
+    ],
+)
+def test_stages_can_be_asked_for_by_name(tmp_path, snakemake_run, small_config, target, rules):
+    output = snakemake_run(tmp_path, "-n", target, configfile=small_config).stdout
+    for rule in rules:
+        assert re.search(rf"^{rule} +\d+$", output, re.M), rule
+    if target != "figures":
+        assert "plot_" not in output
