@@ -128,7 +128,7 @@ def repeat_name(axis):
          "(logged) is NaN or infinite in cell row 9, gene 'gene3'"),
         ({}, set_layer(59, 19, np.inf), "cell row 59, gene 'gene19'"),
         ({}, set_states(np.nan),
-         "dataset.cell_states.key: obsm 'DM' holds NaN or infinite values in 1 cells (first: row 7)"),
+         "cell_states.key: obsm 'DM' holds NaN or infinite values in 1 cells (first: row 7)"),
         ({}, repeat_name("obs"), "1 cell names occur more than once, such as cell2"),
         ({}, repeat_name("var"), "1 gene names occur more than once, such as gene2"),
     ],
@@ -136,7 +136,7 @@ def repeat_name(axis):
 def test_what_the_data_show_stops_in_the_data_stage(attempt, changes, edit, message):
     done = attempt("results", changes, edit)
     assert done.returncode != 0
-    assert f"Error (store): {message}" in done.stdout or message in done.stdout
+    assert "Error (store): dataset." in done.stdout
     assert done.stdout.count(message) == 1
     assert started(done) == {"store"}
     assert "Traceback" not in done.stdout

@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.lines import Line2D
 
-from statediff.plots.style import DIRECTION_COLORS, canvas, scatter
+from statediff.plots.style import DIRECTION_COLORS, canvas, dot, legend_beside, scatter
 
 __all__ = ["abundance_volcano", "direction_bars"]
 
@@ -33,7 +33,7 @@ def abundance_volcano(lfc, neg_log10_ptp, direction, *, conditions, lfc_threshol
     """
     direction = np.asarray(direction, dtype=str)
     y = np.minimum(neg_log10_ptp, MAX_NEG_LOG10)
-    figure, axes = canvas(5.2, 3.6)
+    figure, axes = canvas(3.6, 3.6)
     for name in ("neutral", "down", "up"):
         cells = direction == name
         scatter(axes, np.column_stack([lfc, y])[cells], DIRECTION_COLORS[name], size)
@@ -50,13 +50,12 @@ def abundance_volcano(lfc, neg_log10_ptp, direction, *, conditions, lfc_threshol
     )
     named = {"up": f"more in {compared}", "down": f"less in {compared}", "neutral": "neutral"}
     handles = [
-        Line2D([], [], ls="", marker="o", ms=5, color=DIRECTION_COLORS[name],
-               label=f"{text} ({np.count_nonzero(direction == name):,})")
+        dot(DIRECTION_COLORS[name], f"{text} ({np.count_nonzero(direction == name):,})")
         for name, text in named.items()
-    ]  # fmt: skip
+    ]
     thresholds = f"|log fold change| > {lfc_threshold:g}\nand tail probability < {ptp_threshold:g}"
     handles.append(Line2D([], [], label=thresholds, **lines))
-    figure.legend(handles=handles, title="Cells", loc="outside right upper", alignment="left")
+    legend_beside(figure, handles, "Cells")
     return figure
 
 

@@ -3,12 +3,21 @@
 import numpy as np
 from adjustText import adjust_text
 from matplotlib.colors import TwoSlopeNorm
-from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
-from statediff.plots.style import GREY, canvas, categorical_palette, scatter
+from statediff.plots.style import (
+    GREY,
+    canvas,
+    categorical_palette,
+    dot,
+    legend_beside,
+    scatter,
+)
 
 __all__ = ["embedding_categories", "embedding_values"]
+
+# More categories than this are numbered on the cells.
+NAMES_ON_DATA = 15
 
 
 def embedding_categories(
@@ -39,27 +48,26 @@ def embedding_categories(
     xy, labels = np.asarray(xy), np.asarray(labels, dtype=str)
     order = sorted(set(labels)) if order is None else list(order)
     palette = categorical_palette(order, colors)
-    figure, axes = canvas(5.4, 3.8)
+    figure, axes = canvas(3.8, 3.8)
     named = np.isin(labels, order)
     # A random order of drawing keeps the last category from covering the others.
     shuffled = np.random.default_rng(0).permutation(np.flatnonzero(named))
     if not named.all():
         scatter(axes, xy[~named], GREY, size)
     scatter(axes, xy[shuffled], [palette[label] for label in labels[shuffled]], size)
+    # Many names would cover the cells: numbers stand for them.
+    numbered = on_data and len(order) > NAMES_ON_DATA
+    tags = {label: str(i) if numbered else label for i, label in enumerate(order, start=1)}
     handles = [
-        Line2D([], [], ls="", marker="o", ms=5, color=palette[label], label=_counted(labels, label))
+        dot(palette[label], (f"{tags[label]}  " if numbered else "") + _counted(labels, label))
         for label in order
     ]
     if not named.all():
-        text = f"other cells ({np.count_nonzero(~named):,})"
-        handles.append(Line2D([], [], ls="", marker="o", ms=5, color=GREY, label=text))
-    figure.legend(
-        handles=handles, title=f"{name} (cells)", loc="outside right center",
-        ncols=1 + len(handles) // 24, alignment="left",
-    )  # fmt: skip
+        handles.append(dot(GREY, f"other cells ({np.count_nonzero(~named):,})"))
     _frame(axes, axis_names)
+    legend_beside(figure, handles, f"{name} (cells)", "outside right center")
     if on_data:
-        _write_on_data(axes, xy, labels, order)
+        _write_on_data(axes, xy, labels, tags)
     return figure
 
 
@@ -108,16 +116,16 @@ def _frame(axes, axis_names):
     axes.margins(0.06)
 
 
-def _write_on_data(axes, xy, labels, order):
-    """Each category's name at the cell nearest to the median of its cells."""
+def _write_on_data(axes, xy, labels, tags):
+    """Each category's name or number at the cell nearest to the median of its cells."""
     texts = []
-    for label in order:
+    for label, tag in tags.items():
         cells = xy[labels == label]
         if len(cells):
             centre = np.median(cells, axis=0)
             x, y = cells[np.argmin(((cells - centre) ** 2).sum(axis=1))]
             texts.append(
-                axes.text(x, y, label, fontsize=7, ha="center", va="center",
+                axes.text(x, y, tag, fontsize=7, ha="center", va="center",
                           path_effects=[withStroke(linewidth=2, foreground="white")])
             )  # fmt: skip
     axes.figure.draw_without_rendering()

@@ -5,7 +5,7 @@ from adjustText import adjust_text
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
-from statediff.plots.style import DIRECTION_COLORS, canvas, scatter
+from statediff.plots.style import DIRECTION_COLORS, canvas, dot, legend_beside, scatter
 
 __all__ = ["expression_volcano"]
 
@@ -34,7 +34,7 @@ def expression_volcano(genes, *, conditions, fdr_threshold, labelled=15, size=No
     xy = genes[["mean_lfc", "mahalanobis"]].to_numpy(dtype=float)
     called = genes["is_de"].to_numpy(dtype=bool)
     kinds = np.where(called, np.where(xy[:, 0] > 0, "up", "down"), "neutral")
-    figure, axes = canvas(5.6, 4.2)
+    figure, axes = canvas(4.6, 4.2)
     for name in ("neutral", "down", "up"):
         scatter(axes, xy[kinds == name], DIRECTION_COLORS[name], size or 8.0)
     lines = {"color": "#404040", "lw": 0.8, "ls": (0, (4, 3))}
@@ -44,18 +44,15 @@ def expression_volcano(genes, *, conditions, fdr_threshold, labelled=15, size=No
         "neutral": "not significant",
     }
     handles = [
-        Line2D([], [], ls="", marker="o", ms=5, color=DIRECTION_COLORS[name],
-               label=f"{text} ({np.count_nonzero(kinds == name):,})")
+        dot(DIRECTION_COLORS[name], f"{text} ({np.count_nonzero(kinds == name):,})")
         for name, text in named.items()
-    ]  # fmt: skip
+    ]
     if called.any():
         threshold = xy[called, 1].min()
         axes.axhline(threshold, zorder=0, **lines)
         text = f"local FDR < {fdr_threshold:g}\n(distance ≥ {threshold:.1f})"
         handles.append(Line2D([], [], label=text, **lines))
-    figure.legend(
-        handles=handles, title="Genes, by mean change", loc="outside right upper", alignment="left"
-    )
+    legend_beside(figure, handles, "Genes, by mean change")
     wide = 1.35 * max(np.abs(xy[:, 0]).max(), 1e-12)
     axes.set(
         xlim=(-wide, wide),

@@ -2,9 +2,19 @@
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
-__all__ = ["DIRECTION_COLORS", "GREY", "canvas", "categorical_palette", "scatter"]
+__all__ = [
+    "DIRECTION_COLORS",
+    "GREY",
+    "canvas",
+    "categorical_palette",
+    "dot",
+    "legend_beside",
+    "scatter",
+]
 
 # Blue and red of ColorBrewer's RdBu, told apart with any colour vision.
 DIRECTION_COLORS = {"down": "#2166ac", "neutral": "#c4c4c4", "up": "#b2182b"}
@@ -34,7 +44,26 @@ def canvas(width, height):
     """Figure of a size in inches, and its one set of axes."""
     mpl.rcParams.update(RC)
     figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
     return figure, figure.subplots()
+
+
+def dot(color, label):
+    """Legend entry of a kind of point."""
+    return Line2D([], [], ls="", marker="o", ms=5, color=color, label=label)
+
+
+def legend_beside(figure, handles, title, loc="outside right upper"):
+    """Legend right of the axes; the figure grows by its size, the axes keep theirs."""
+    columns = 1 + (len(handles) - 1) // 30
+    legend = figure.legend(
+        handles=handles, title=title, loc=loc, ncols=columns, alignment="left", columnspacing=1.0
+    )
+    extent = legend.get_window_extent(figure.canvas.get_renderer())
+    width, height = figure.get_size_inches()
+    figure.set_size_inches(
+        width + extent.width / figure.dpi, max(height, extent.height / figure.dpi + 0.2)
+    )
 
 
 def categorical_palette(names, colors=None):

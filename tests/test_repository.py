@@ -1,0 +1,122 @@
+"""The files around the code: pins, environments, documentation of the configuration."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+import yaml
+from conftest import ROOT
+
+sys.path.insert(0, str(ROOT / "envs"))
+import lock
+
+SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
+
+
+def tracked():
+    """Files of the project; those git would add, where it is a checkout."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, capture_output=True, text=True,
+    )  # fmt: skip
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    return [ROOT / name for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
+
+
+@pytest.mark.parametrize(("name", "source"), lock.CONDA.items())
+def test_conda_environments_are_the_pins(name, source):
+    environment = yaml.safe_load((ROOT / f"envs/{name}.yaml").read_text())
+    assert environment == lock.conda_environment(source)
+
+
+def test_every_dependency_is_pinned_exactly():
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for source, extra in lock.LOCKS.items():
+        lines = lock.pins(source)
+        assert all(re.fullmatch(r"[a-z0-9.-]+==[^ ;]+( ; .+)?", line) for line in lines), source
+        names = [line.split("==")[0] for line in lines]
+        assert len(set(names)) == len(names), f"{source} pins a package twice"
+        wanted = project["dependencies"] + project["optional-dependencies"].get(extra, [])
+        for requirement in wanted:
+            name = re.match(r"[\w-]+", requirement).group().lower()
+            assert name in names or name == "statediff", f"{name} is not in {source}"
+
+
+def pinned(source):
+    return dict(line.split("==", 1) for line in lock.pins(source))
+
+
+def test_the_locks_agree():
+    common = pinned("requirements")
+    for source in lock.LOCKS:
+        assert common.items() <= pinned(source).items()
+
+
+def keys(schema, path=()):
+    """All keys of the configuration, in their sections."""
+    for name, child in schema.get("properties", {}).items():
+        yield (*path, name)
+        yield from keys(child, (*path, name))
+    if isinstance(schema.get("additionalProperties"), dict):
+        yield from keys(schema["additionalProperties"], (*path, "<name>"))
+
+
+def test_every_key_of_the_configuration_is_documented():
+    sections = re.split(r"^## ", (ROOT / "config/README.md").read_text(), flags=re.M)
+    text = {section.split()[0]: section for section in sections[1:]}
+    for path in keys(SCHEMA):
+        assert path[0] in text
+        if len(path) > 1:
+            assert re.search(rf"[`.]{re.escape(path[-1])}[`.]", text[path[0]]), ".".join(path)
+
+
+def test_documented_defaults_are_the_real_ones():
+    text = (ROOT / "config/README.md").read_text()
+    for section in ("gp", "abundance", "expression", "fdr", "figures", "outputs"):
+        part = text.split(f"## {section}")[1].split("\n## ")[0]
+        for name, child in SCHEMA["properties"][section]["properties"].items():
+            row = re.search(rf"^\| `{name}` \| `?([^`|]*?)`? \|", part, re.M)
+            assert yaml.safe_load(row.group(1)) == child["default"], name
+
+
+def test_the_demo_configuration_is_complete_and_valid():
+    from statediff.settings import checked
+
+    config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    full = checked(config, SCHEMA)
+    assert full["dataset"]["source"]["simulate"]["cells"] >= 4000
+    assert full["dataset"]["source"]["simulate"]["genes"] >= 3000
+
+
+def test_no_script_is_orphaned_and_none_is_missing():
+    rules = "".join(p.read_text() for p in (ROOT / "workflow/rules").glob("*.smk"))
+    used = set(re.findall(r'"\.\./\.\./scripts/(\w+\.py)"', rules))
+    there = {p.name for p in (ROOT / "scripts").glob("*.py") if not p.name.startswith("_")}
+    assert used == there
+
+
+def test_every_rule_with_a_script_declares_what_a_cluster_needs():
+    for path in (ROOT / "workflow/rules").glob("*.smk"):
+        for rule in re.split(r"^rule ", path.read_text(), flags=re.M)[1:]:
+            if "script:" in rule:
+                for directive in ("log:", "benchmark:", "conda:", "mem_mb=", "runtime="):
+                    assert directive in rule, f"{rule.split(':')[0]} lacks {directive}"
+
+
+def test_statediff_knows_nothing_of_snakemake():
+    for path in (ROOT / "workflow/statediff").rglob("*.py"):
+        assert not re.search(r"^\s*(import|from) snakemake", path.read_text(), re.M), path
+
+
+def test_no_large_files_and_no_addresses_of_package_indexes():
+    hosts = re.compile(
+        r"--(extra-)?index" + r"-url|files\.python" + "hosted|pypi" + r"\.org|registry\.npm"
+    )
+    for path in tracked():
+        assert path.stat().st_size < 1_500_000, path
+        if path.suffix in (".py", ".md", ".txt", ".yaml", ".toml", ".smk", ""):
+            assert not hosts.search(path.read_text()), path

@@ -1,0 +1,116 @@
+import copy
+
+import pytest
+import yaml
+from conftest import ROOT
+from statediff import InputError
+from statediff.conventions import PRESETS, resolve
+from statediff.settings import checked
+
+SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
+GOOD = {
+    "dataset": {
+        "name": "x",
+        "source": {"simulate": {"seed": 1}},
+        "cell_states": {"compute": {"from": "X_pca"}},
+        "embedding": {},
+    },
+    "contrasts": {"y": {"column": "Age", "reference": "a", "compared": "b"}},
+}
+
+
+def changed(key, value):
+    config = copy.deepcopy(GOOD)
+    section = config
+    *path, last = key.split(".")
+    for part in path:
+        section = section.setdefault(part, {})
+    section[last] = value
+    return config
+
+
+def test_defaults_are_filled_in_and_the_input_is_left_alone():
+    before = copy.deepcopy(GOOD)
+    full = checked(GOOD, SCHEMA)
+    assert before == GOOD
+    assert full["fdr"] == {"null_genes": 2000, "seed": 42, "threshold": 0.05, "gaps": None}
+    assert full["dataset"]["cell_states"]["compute"]["n_components"] == 40
+    assert full["dataset"]["embedding"] == {"key": "X_umap", "compute": None}
+    assert checked(full, SCHEMA) == full
+
+
+def test_the_order_of_keys_does_not_matter():
+    a = checked(changed("fdr", {"seed": 1, "threshold": 0.1}), SCHEMA)
+    b = checked(changed("fdr", {"threshold": 0.1, "seed": 1}), SCHEMA)
+    assert repr(a["fdr"]) == repr(b["fdr"])
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("fdr.treshold", 0.1, "fdr: unknown key 'treshold'; did you mean threshold? Known keys"),
+        ("color", "red", "configuration: unknown key 'color'"),
+        ("fdr.threshold", "x", "fdr.threshold: found 'x', expected number (nested values"),
+        ("fdr.threshold", 2, "fdr.threshold: 2 is greater than the maximum of 1"),
+        ("gp.ls", -1, "gp.ls: -1 is less than or equal to the minimum of 0"),
+        ("gp.device", "tpu", "gp.device: found 'tpu', expected one of cpu, gpu"),
+        ("abundance.uncertainty", "x", "found 'x', expected one of full, diagonal, null"),
+        ("conventions", "x", "conventions: found 'x', expected one of kompot-0.8"),
+        ("expression.layers", ["raw"], "expression.layers.0: found 'raw', expected one of"),
+        ("dataset.source", {}, "dataset.source: found nothing, expected one of: path, zenodo"),
+        ("dataset.source.path", "a", "found simulate, path, expected one of: path, zenodo"),
+        ("dataset.source", {"zenodo": {"url": "https://a.org/b"}}, "zenodo: missing md5, bytes"),
+        ("dataset.name", "../x", "dataset.name: '../x' is no safe folder name"),
+        ("dataset.cell_states.compute", 3, "compute: found 3, expected object or null"),
+        ("dataset.cell_states.compute", {"knn": 5}, "compute: missing from"),
+        ("contrasts", {}, "contrasts: found nothing, expected one of: at least one entry"),
+        ("contrasts.y", None, "contrasts.y: found None, expected object"),
+        ("contrasts.y.compared", 3, "contrasts.y.compared: found 3, expected string"),
+        ("contrasts.y.compared", "a", "contrasts.y: reference and compared are both 'a'"),
+        ("contrasts.Y", GOOD["contrasts"]["y"], "'y' and 'Y' differ only in case"),
+        ("contrasts.data", GOOD["contrasts"]["y"], "'data' is reserved"),
+        ("contrasts.-x", GOOD["contrasts"]["y"], "'-x' is no safe folder name"),
+        ("contrasts." + "x" * 65, GOOD["contrasts"]["y"], "is no safe folder name"),
+    ],
+)
+def test_faults_name_the_key_what_was_found_and_what_was_expected(key, value, message):
+    with pytest.raises(InputError) as caught:
+        checked(changed(key, value), SCHEMA)
+    assert message in str(caught.value)
+
+
+def test_levels_that_would_share_a_field_are_refused():
+    contrast = {"column": "Age", "reference": "3 m", "compared": "3_m"}
+    with pytest.raises(InputError, match="share the field name '3_m'"):
+        checked(changed("contrasts.y", contrast), SCHEMA)
+
+
+def test_insecure_addresses_are_refused():
+    for url, good in {
+        "https://zenodo.org/x": True,
+        "http://127.0.0.1:80/x": True,
+        "http://zenodo.org/x": False,
+        "ftp://zenodo.org/x": False,
+        "http://localhost.evil.org/x": False,
+        "file:///etc/passwd": False,
+    }.items():
+        config = changed("dataset.source", {"zenodo": {"url": url, "md5": "0" * 32, "bytes": 1}})
+        if good:
+            checked(config, SCHEMA)
+        else:
+            with pytest.raises(InputError, match=r"zenodo\.url"):
+                checked(config, SCHEMA)
+
+
+def test_all_faults_are_told_at_once():
+    config = changed("fdr", {"threshold": "x", "sed": 1})
+    with pytest.raises(InputError) as caught:
+        checked(config, SCHEMA)
+    assert len(str(caught.value).splitlines()) == 2
+
+
+def test_presets_can_be_overridden():
+    for preset, choices in PRESETS.items():
+        for key, value in choices.items():
+            assert resolve(preset, key, None) == value
+            assert resolve(preset, key, "other") == "other"

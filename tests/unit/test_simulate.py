@@ -1,0 +1,95 @@
+import numpy as np
+import pytest
+from scipy import sparse
+from statediff.simulate import AGES, BLOCK, LINEAGES, Simulation, log_normalise
+
+
+@pytest.fixture(scope="module")
+def simulation():
+    return Simulation(seed=5, cells=3000, genes=600, sample_sd=0.0)
+
+
+@pytest.fixture(scope="module")
+def counts(simulation):
+    return sparse.vstack(list(simulation.counts()), format="csr")
+
+
+def test_the_seed_decides_everything(simulation, counts):
+    again = Simulation(seed=5, cells=3000, genes=600, sample_sd=0.0)
+    assert again.obs.equals(simulation.obs)
+    assert again.var.equals(simulation.var)
+    assert (sparse.vstack(list(again.counts())) != counts).nnz == 0
+    other = Simulation(seed=6, cells=3000, genes=600, sample_sd=0.0)
+    assert (sparse.vstack(list(other.counts())) != counts).nnz > 0
+
+
+def test_shape_groups_and_replicates(simulation, counts):
+    obs = simulation.obs
+    assert counts.shape == (3000, 600)
+    assert obs["Age"].value_counts().to_dict() == {"Young": 1200, "Old": 1200, "Mid": 600}
+    assert obs.groupby("Age", observed=True)["sample"].nunique().tolist() == [4, 4, 4]
+    assert len(LINEAGES) >= 4
+    assert set(obs["lineage"]) == set(LINEAGES)
+    assert set(AGES) == set(obs["Age"])
+
+
+def test_states_gain_and_lose_cells_as_told(simulation):
+    obs = simulation.obs
+    for kind, sign in (("HSC", 1), ("B cell", -1)):
+        cells = obs[obs["cell_type"] == kind]
+        true = cells["true_abundance_lfc"].mean()
+        shares = [
+            (obs.loc[obs["Age"] == age, "cell_type"] == kind).mean() for age in ("Young", "Old")
+        ]
+        assert np.sign(true) == sign
+        assert np.log(shares[1] / shares[0]) == pytest.approx(true, abs=0.5)
+
+
+def test_every_kind_of_change_is_planted(simulation):
+    kinds = simulation.var["true_change"].value_counts()
+    assert kinds.to_dict() == {"none": 540, "global": 20, "lineage": 20, "opposed": 20}
+    lfc = simulation.var.filter(like="true_lfc_").to_numpy()
+    kind = simulation.var["true_change"].to_numpy()
+    assert (lfc[kind == "none"] == 0).all()
+    assert (np.ptp(lfc[kind == "global"], axis=1) == 0).all()
+    assert ((lfc[kind == "lineage"] != 0).sum(axis=1) == 1).all()
+    opposed = lfc[kind == "opposed"]
+    assert ((opposed > 0).sum(axis=1) == 1).all()
+    assert ((opposed < 0).sum(axis=1) == 1).all()
+
+
+def test_opposed_genes_have_mean_zero_over_the_cells(simulation):
+    obs, var = simulation.obs, simulation.var
+    cells = obs[(obs["Age"] != "Mid") & (obs["pseudotime"] > 0.5)]
+    lfc = var.loc[var["true_change"] == "opposed"].filter(like="true_lfc_").to_numpy()
+    shares = cells["lineage"].value_counts().reindex(LINEAGES).to_numpy() / len(cells)
+    assert np.abs(lfc @ shares).max() < 0.15 * np.abs(lfc).mean()
+
+
+def test_planted_changes_show_in_the_counts(simulation, counts):
+    obs, var = simulation.obs, simulation.var
+    mature = (obs["lineage"] == "Erythroid") & (obs["pseudotime"] > 0.5)
+    rates = {
+        age: np.asarray(counts[(mature & (obs["Age"] == age)).to_numpy()].mean(axis=0)).ravel()
+        for age in ("Young", "Old")
+    }
+    seen = (rates["Young"] > 0.3) & (rates["Old"] > 0.3)
+    found = np.log(rates["Old"][seen] / rates["Young"][seen])
+    true = var["true_lfc_Erythroid"].to_numpy()[seen]
+    assert np.corrcoef(found, true)[0, 1] > 0.7
+    assert np.abs(found[true == 0]).mean() < 0.35
+
+
+def test_blocks_are_independent_of_each_other():
+    simulation = Simulation(seed=1, cells=BLOCK + 10, genes=200)
+    blocks = list(simulation.counts())
+    assert [b.shape[0] for b in blocks] == [BLOCK, 10]
+    assert all(b.dtype == np.float32 and b.nnz for b in blocks)
+
+
+def test_log_normalise_by_hand():
+    counts = sparse.csr_matrix([[0, 1.0, 3.0], [0, 0, 0], [5.0, 0, 0]])
+    found = log_normalise(counts)
+    assert found.nnz == 3
+    wanted = np.log2(np.array([[0, 2500, 7500], [0, 0, 0], [1e4, 0, 0]]) + 0.1) - np.log2(0.1)
+    np.testing.assert_allclose(found.toarray(), wanted, rtol=1e-6, atol=1e-6)
