@@ -43,4 +43,13 @@ def run(main, job):
         what = f"{type(error).__name__}: {error}"
         terminal.write(f"\nError ({job.rule}): {what}\nThe traceback is in {job.log[0]}\n")
         sys.exit(1)
-    print(f"{job.rule}: {time.perf_counter() - start:.1f} s", flush=True)
+    print(f"{job.rule}: {time.perf_counter() - start:.1f} s{peak_memory()}", flush=True)
+
+
+def peak_memory():
+    """Peak memory of this process, exact, where the system tells (Linux)."""
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        return ""
+    return f", peak {int(status.split('VmHWM:')[1].split()[0]) / 1024:.0f} MB"

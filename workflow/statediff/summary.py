@@ -9,6 +9,9 @@ __all__ = ["as_text", "read_benchmarks"]
 def read_benchmarks(paths):
     """Seconds and peak memory of stages, from Snakemake's benchmark files.
 
+    Snakemake samples the memory twice a second: short stages may peak higher. The exact peak is
+    the last line of a stage's log.
+
     Parameters
     ----------
     paths : iterable of path
@@ -70,7 +73,7 @@ def as_text(summary, stages, folder):
             f"down {_number(truth['auc_down'])}",
         ]
     if stages:
-        lines.append("  stage                        seconds   peak MB")
+        lines.append("  stage                        seconds   peak MB (sampled)")
         for name, stage in stages.items():
             peak = "–" if stage["peak_mb"] is None else f"{stage['peak_mb']:.0f}"
             lines.append(f"    {name:<26} {stage['seconds']:>7.1f}   {peak:>7}")
