@@ -130,6 +130,6 @@ def _write_on_data(axes, xy, labels, tags):
             )  # fmt: skip
     axes.figure.draw_without_rendering()
     adjust_text(
-        texts, ax=axes, expand=(1.05, 1.3), ensure_inside_axes=True,
+        texts, ax=axes, expand=(1.05, 1.3), iter_lim=1000, ensure_inside_axes=True,
         arrowprops={"arrowstyle": "-", "color": "#404040", "lw": 0.5},
     )  # fmt: skip

@@ -60,7 +60,8 @@ def expression_volcano(genes, *, conditions, fdr_threshold, labelled=15, size=No
         xlabel=f"Mean log fold change over cells, {compared} − {reference} (units of the layer)",
         ylabel="Mahalanobis distance of the fold change",
     )
-    top = np.argsort(-xy[:, 1], kind="stable")[:labelled]
+    order = np.argsort(-xy[:, 1], kind="stable")
+    top, obstacles = order[:labelled], order[: labelled + 200]
     outline = [withStroke(linewidth=1.5, foreground="white")]
     texts = [
         axes.text(*xy[i], _short(genes.index[i]), fontsize=7, path_effects=outline) for i in top
@@ -68,7 +69,8 @@ def expression_volcano(genes, *, conditions, fdr_threshold, labelled=15, size=No
     if texts:
         figure.draw_without_rendering()
         adjust_text(
-            texts, x=xy[top, 0], y=xy[top, 1], ax=axes, expand=(1.2, 1.5), iter_lim=2000,
+            texts, x=xy[obstacles, 0], y=xy[obstacles, 1], target_x=xy[top, 0], target_y=xy[top, 1],
+            ax=axes, expand=(1.2, 1.5), iter_lim=2000,
             ensure_inside_axes=True, force_text=(0.4, 0.6),
             arrowprops={"arrowstyle": "-", "color": "#606060", "lw": 0.5},
         )  # fmt: skip
