@@ -12,8 +12,9 @@ def main(job):
     members, _ = read_arrays(job.input.cells)
     states = read_arrays(job.input.states, "states")[0]["states"]
     uncertainty = resolve(job.params.conventions, "uncertainty", settings["uncertainty"])
+    ptp_sides = resolve(job.params.conventions, "ptp_sides", settings["ptp_sides"])
     log_density, variance = {}, np.zeros(len(states))
-    attributes = {"uncertainty": uncertainty}
+    attributes = {"uncertainty": uncertainty, "ptp_sides": ptp_sides}
     for role in ("reference", "compared"):
         density = fit_density(
             states[members[role]],
@@ -38,6 +39,7 @@ def main(job):
         variance,
         settings["lfc_threshold"],
         settings["ptp_threshold"],
+        ptp_sides,
     )
     result |= {f"log_density_{role}": values for role, values in log_density.items()}
     write_arrays(job.output[0], result, **attributes)

@@ -10,7 +10,7 @@ from statediff.store import read_arrays, read_columns, write_arrays
 
 def main(job):
     members, _ = read_arrays(job.input.cells)
-    names = ("phi", "whitener", "precision_reference", "precision_compared")
+    names = ("phi", "whitener", "covariance_reference", "covariance_compared")
     fit, attributes = read_arrays(job.input.fit, *names)
     with h5py.File(job.input.store, "r") as store:
         n_genes = store["X"].attrs["shape"][1]
@@ -25,8 +25,8 @@ def main(job):
         ("compared", slice(len(reference), None)),
     ):
         cross = (shuffled[rows].T @ fit["phi"][order[rows]]).T
-        posterior = Posterior.from_precision(fit[f"precision_{role}"], cross, attributes["sigma"])
-        coefficients.append(posterior.coefficients)
+        posterior = Posterior(fit[f"covariance_{role}"], attributes["sigma"])
+        coefficients.append(posterior.weights(cross))
     distances = mahalanobis(fit["whitener"], coefficients[1] - coefficients[0])
     write_arrays(job.output[0], {"mahalanobis": distances, "gene": columns})
 

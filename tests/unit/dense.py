@@ -16,23 +16,31 @@ def matern52(x, y, ls):
 class GaussianProcess:
     """Posterior of one condition at states x: mean (n, genes) and covariance (n, n)."""
 
-    def __init__(self, trained, expression, noise, ls):
-        self.trained, self.ls = trained, ls
-        gram = matern52(trained, trained, ls) + noise**2 * np.eye(len(trained))
+    def __init__(self, trained, expression, noise, ls, linear=False):
+        self.trained, self.ls, self.linear = trained, ls, linear
+        self.centre = trained.mean(axis=0)
+        self.scale = np.mean(np.linalg.norm(trained - self.centre, axis=1) ** 2)
+        gram = self.kernel(trained, trained) + noise**2 * np.eye(len(trained))
         self.solve = np.linalg.inv(gram)
         self.weights = self.solve @ expression
 
+    def kernel(self, x, y):
+        k = matern52(x, y, self.ls)
+        if self.linear:
+            k = k + (x - self.centre) @ (y - self.centre).T / self.scale
+        return k
+
     def mean(self, x):
-        return matern52(x, self.trained, self.ls) @ self.weights
+        return self.kernel(x, self.trained) @ self.weights
 
     def covariance(self, x):
-        cross = matern52(x, self.trained, self.ls)
-        return matern52(x, x, self.ls) - cross @ self.solve @ cross.T
+        cross = self.kernel(x, self.trained)
+        return self.kernel(x, x) - cross @ self.solve @ cross.T
 
 
-def mahalanobis(a, b, x, eps):
+def mahalanobis(a, b, x, eps, halved=False):
     """Distance of every gene's fold change at x under the summed posterior covariances."""
-    spread = a.covariance(x) + b.covariance(x) + eps * np.eye(len(x))
+    spread = (a.covariance(x) + b.covariance(x)) / (1 + halved) + eps * np.eye(len(x))
     change = b.mean(x) - a.mean(x)
     return np.sqrt(np.einsum("ng,ng->g", change, np.linalg.solve(spread, change)))
 

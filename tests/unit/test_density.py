@@ -112,6 +112,16 @@ def test_differential_abundance_by_definition():
     assert result["lfc_direction"].tolist() == [2, 1, 0, 1]
 
 
+def test_two_sided_tail_probability_is_twice_the_one_sided():
+    a, b, variance = np.zeros(2), np.array([1.7, 3.0]), np.ones(2)
+    one, two = (differential_abundance(a, b, variance, sides=sides) for sides in (1, 2))
+    ratio = 10 ** (one["neg_log10_lfc_ptp"] - two["neg_log10_lfc_ptp"])
+    np.testing.assert_allclose(ratio, 2)
+    # 1.7 standard deviations are enough on one side only.
+    assert one["lfc_direction"].tolist() == [2, 2]
+    assert two["lfc_direction"].tolist() == [1, 2]
+
+
 def test_tail_probability_of_a_huge_z_is_finite():
     result = differential_abundance(np.zeros(1), np.array([500.0]), np.ones(1))
     assert np.isfinite(result["neg_log10_lfc_ptp"]).all()

@@ -14,61 +14,64 @@ from statediff.expression import (
 )
 
 
-@pytest.fixture(scope="module", params=[1.0, 0.4], ids=["sigma 1", "sigma 0.4"])
+@pytest.fixture(
+    scope="module",
+    params=[(1.0, False), (0.4, False), (1.0, True)],
+    ids=["sigma 1", "sigma 0.4", "linear"],
+)
 def case(request):
     """Two conditions, cells of neither, and both the dense and the low-rank posteriors."""
-    noise, ls = request.param, 5.0
+    (noise, linear), ls = request.param, 5.0
     rng = np.random.default_rng(0)
     x = rng.normal(size=(170, 3))
     condition = rng.choice(3, size=170, p=[0.4, 0.45, 0.15])
     y = np.sin(x @ rng.normal(size=(3, 12))) + (condition == 1)[:, None] * np.cos(x[:, :1])
     y = sparse.csr_matrix(np.round(np.maximum(y + 0.3 * rng.normal(size=y.shape), 0), 2))
     members = [condition == 0, condition == 1]
-    exact = [dense.GaussianProcess(x[m], y[m].toarray(), noise, ls) for m in members]
-    basis = build_basis(x[members[0] | members[1]], ls, tol=1e-13, noise=noise)
+    exact = [dense.GaussianProcess(x[m], y[m].toarray(), noise, ls, linear) for m in members]
+    basis = build_basis(x[members[0] | members[1]], ls, tol=1e-13, noise=noise, linear=linear)
     phi = basis(x)
     crosses = cross_products([(0, y[:50]), (50, y[50:51]), (51, y[51:])], phi, members)
-    fits = [
-        Posterior.fit(phi[m].T @ phi[m], cross, noise)
-        for m, cross in zip(members, crosses, strict=True)
-    ]
-    return x, members, exact, phi, fits
+    fits = [Posterior.fit(phi[m].T @ phi[m], noise, basis.prior(x[m])) for m in members]
+    weights = [fit.weights(cross) for fit, cross in zip(fits, crosses, strict=True)]
+    return x, members, exact, basis, phi, fits, weights
 
 
 def test_smoothed_expression(case):
-    x, _, exact, phi, fits = case
-    for gp, fit in zip(exact, fits, strict=True):
-        np.testing.assert_allclose(phi @ fit.coefficients, gp.mean(x), atol=1e-6)
+    x, _, exact, _, phi, _, weights = case
+    for gp, weight in zip(exact, weights, strict=True):
+        np.testing.assert_allclose(phi @ weight, gp.mean(x), atol=1e-6)
 
 
 def test_posterior_variance_in_and_outside_of_the_data(case):
-    x, _, exact, phi, fits = case
+    x, _, exact, basis, phi, fits, _ = case
     for gp, fit in zip(exact, fits, strict=True):
-        np.testing.assert_allclose(fit.variance(phi), np.diag(gp.covariance(x)), atol=1e-7)
+        found = fit.variance(phi, basis.unexplained(phi))
+        np.testing.assert_allclose(found, np.diag(gp.covariance(x)), atol=1e-7)
 
 
-def test_mahalanobis_distance(case):
-    x, members, exact, phi, fits = case
-    where = members[0] | members[1]
-    whiten = whitener(triangular_factor(phi[where]), fits)
-    found = mahalanobis(whiten, fits[1].coefficients - fits[0].coefficients)
-    wanted = dense.mahalanobis(*exact, x[where], EPS)
-    assert wanted.min() > 0.5
-    np.testing.assert_allclose(found, wanted, rtol=1e-4)
-
-
-def test_mahalanobis_distance_on_fewer_cells_than_functions(case):
-    x, members, exact, phi, fits = case
-    where = np.flatnonzero(members[0])[:6]
-    whiten = whitener(triangular_factor(phi[where]), fits)
-    found = mahalanobis(whiten, fits[1].coefficients - fits[0].coefficients)
-    np.testing.assert_allclose(found, dense.mahalanobis(*exact, x[where], EPS), rtol=1e-4)
+@pytest.mark.parametrize("few", [False, True], ids=["all cells", "6 cells"])
+@pytest.mark.parametrize("pooled", ["sum", "mean"])
+def test_mahalanobis_distance(case, few, pooled):
+    x, members, exact, _, phi, fits, weights = case
+    where = np.flatnonzero(members[0] | members[1])[: 6 if few else None]
+    whiten = whitener(triangular_factor(phi[where]), fits, pooled)
+    found = mahalanobis(whiten, weights[1] - weights[0])
+    wanted = dense.mahalanobis(*exact, x[where], EPS, halved=pooled == "mean")
+    assert wanted.min() > 0.3
+    np.testing.assert_allclose(found, wanted, rtol=2e-4)
 
 
 def test_no_difference_is_distance_zero(case):
-    _, _, _, phi, fits = case
+    _, _, _, _, phi, fits, _ = case
     whiten = whitener(triangular_factor(phi), fits)
     assert mahalanobis(whiten, np.zeros((phi.shape[1], 3))).tolist() == [0, 0, 0]
+
+
+def test_unknown_pooling_is_refused(case):
+    _, _, _, _, phi, fits, _ = case
+    with pytest.raises(ValueError, match="'max'"):
+        whitener(triangular_factor(phi), fits, "max")
 
 
 def test_blocks_must_cover_the_cells_in_order():

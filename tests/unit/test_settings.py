@@ -55,7 +55,7 @@ def test_the_order_of_keys_does_not_matter():
         ("gp.ls", -1, "gp.ls: -1 is less than or equal to the minimum of 0"),
         ("gp.device", "tpu", "gp.device: found 'tpu', expected one of cpu, gpu"),
         ("abundance.uncertainty", "x", "found 'x', expected one of full, diagonal, null"),
-        ("conventions", "x", "conventions: found 'x', expected one of kompot-0.8"),
+        ("conventions", "x", "conventions: found 'x', expected one of kompot-0.8, tutorial"),
         ("expression.layers", ["raw"], "expression.layers.0: found 'raw', expected one of"),
         ("dataset.source", {}, "dataset.source: found nothing, expected one of: path, zenodo"),
         ("dataset.source.path", "a", "found simulate, path, expected one of: path, zenodo"),

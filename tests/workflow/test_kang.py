@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 from statediff.density import differential_abundance, fit_density
+from statediff.store import read_arrays
 
 RESULTS = "results/kang/ctrl_vs_stim"
 
@@ -65,6 +66,30 @@ def test_posterior_standard_deviations(fixed_scale, shared):
     for condition in ("ctrl", "stim"):
         key = f"kompot_de_{condition}_std"
         np.testing.assert_allclose(fixed_scale.obs[key], wanted[key], atol=1e-5)
+
+
+def test_the_tutorials_kernel(kang_directory, kang_config, snakemake_run):
+    files = [kang_config, kang_config.with_name("kang_tutorial.yaml")]
+    snakemake_run(kang_directory, "expression", configfile=files)
+    wanted = pd.read_csv(
+        kang_directory / "shared/reference/expression_matern52_linear.csv", index_col=0
+    )
+    stages = kang_directory / RESULTS / "stages"
+    chunks = [read_arrays(stages / f"genes.{i}-of-2.h5")[0] for i in (1, 2)]
+    genes = anndata.read_h5ad(kang_directory / "results/kang/data/store.h5ad").var_names
+    found = pd.DataFrame(
+        {key: np.concatenate([c[key] for c in chunks]) for key in ("mahalanobis", "mean_lfc")},
+        index=genes,
+    ).loc[wanted.index]
+    ratio = found["mahalanobis"] / wanted["mahalanobis_mean_cov"]
+    assert np.abs(ratio - 1).max() < 1e-5
+    assert np.abs(found["mean_lfc"] - wanted["mean_lfc"]).max() < 1e-6
+    std = pd.read_csv(
+        kang_directory / "shared/reference/expression_matern52_linear_std.csv", index_col=0
+    )
+    fit, _ = read_arrays(stages / "fit.h5", "std_reference", "std_compared")
+    np.testing.assert_allclose(fit["std_reference"], std["ctrl_std"], atol=1e-6)
+    np.testing.assert_allclose(fit["std_compared"], std["stim_std"], atol=1e-6)
 
 
 def test_nothing_fixed(kang_directory, kang_config, snakemake_run, reference):

@@ -19,7 +19,9 @@ rule abundance_density:
         runtime=120,
     params:
         gp=settings("gp", "ls_factor", "tol", "max_rank"),
-        abundance=settings("abundance", "lfc_threshold", "ptp_threshold", "uncertainty"),
+        abundance=settings(
+            "abundance", "lfc_threshold", "ptp_threshold", "ptp_sides", "uncertainty"
+        ),
         conventions=config["conventions"],
     script:
         "../../scripts/abundance.py"

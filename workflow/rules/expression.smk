@@ -19,7 +19,9 @@ rule expression_fit:
         mem_mb=memory(2000, 3),
         runtime=120,
     params:
-        gp=settings("gp", "sigma", "ls", "ls_factor", "tol", "max_rank"),
+        gp=settings("gp", "kernel", "sigma", "ls", "ls_factor", "tol", "max_rank"),
+        covariance=config["expression"]["covariance"],
+        conventions=config["conventions"],
     script:
         "../../scripts/expression_fit.py"
 

@@ -30,7 +30,7 @@ rule adata:
             "states": DATASET["cell_states"]["key"],
             "layer": DATASET["layer"],
             "conventions": config["conventions"],
-            "gp": settings("gp", "sigma", "ls", "ls_factor", "tol", "max_rank"),
+            "gp": settings("gp", "kernel", "sigma", "ls", "ls_factor", "tol", "max_rank"),
             "abundance": config["abundance"],
             "fdr": config["fdr"],
         },

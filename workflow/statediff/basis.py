@@ -25,18 +25,23 @@ PANEL = 64
 class Basis:
     r"""Functions :math:`\Phi(x) = V^T L_P^{-1} k(P, x)` built on pivot cells P.
 
+    With a linear part, r = q + D + 1 functions :math:`[\Phi(x), x - c, 1]` that the conditions
+    share; what each condition's own kernel makes of them is its `prior`.
+
     Attributes
     ----------
     pivots : ndarray, shape (p, D)
         States of the pivot cells.
     factor : ndarray, shape (p, p)
         Lower Cholesky factor :math:`L_P` of the kernel between pivots.
-    rotation : ndarray, shape (p, r)
-        Orthonormal columns V; rank r ≤ p.
+    rotation : ndarray, shape (p, q)
+        Orthonormal columns V; q ≤ p of them.
     ls : float
         Length scale, in the units of the states.
-    eigenvalues : ndarray, shape (r,)
-        Eigenvalues of the kernel matrix of the training cells, decreasing.
+    centre : ndarray, shape (D,), or None
+        Origin c of the linear part, if there is one.
+    eigenvalues : ndarray, shape (q,)
+        Eigenvalues of the Matérn kernel matrix of the training cells, decreasing.
     residual_max, residual_sum : float
         Largest and summed prior variance (of 1 per cell) the pivots leave unexplained.
     dropped : float
@@ -49,6 +54,7 @@ class Basis:
     factor: np.ndarray
     rotation: np.ndarray
     ls: float
+    centre: np.ndarray | None = None
     eigenvalues: np.ndarray = field(default_factory=lambda: np.empty(0))
     residual_max: float = 0.0
     residual_sum: float = 0.0
@@ -57,17 +63,62 @@ class Basis:
 
     @property
     def rank(self):
-        """Number of basis functions r."""
+        """Number q of functions of the Matérn part."""
         return self.rotation.shape[1]
+
+    @property
+    def size(self):
+        """Number r of functions in all."""
+        return self.rank if self.centre is None else self.rank + len(self.centre) + 1
 
     def __call__(self, states):
         """Evaluate the basis at cell states of shape (n, D); returns shape (n, r)."""
         states = np.asarray(states, dtype=np.float64)
-        phi = np.empty((len(states), self.rank))
+        phi = np.empty((len(states), self.size))
         for start in range(0, len(states), BLOCK):
-            block = slice(start, start + BLOCK)
-            phi[block] = _evaluate(states[block], self.pivots, self.factor, self.rotation, self.ls)
+            rows, q = slice(start, start + BLOCK), self.rank
+            phi[rows, :q] = _evaluate(
+                states[rows], self.pivots, self.factor, self.rotation, self.ls
+            )
+        if self.centre is not None:
+            phi[:, q:-1] = states - self.centre
+            phi[:, -1] = 1.0
         return phi
+
+    def unexplained(self, phi):
+        """Prior variance of the Matérn part that the basis leaves out, at values phi → (n,)."""
+        return np.maximum(1.0 - (phi[:, : self.rank] ** 2).sum(axis=1), 0.0)
+
+    def prior(self, states):
+        r"""Map T from the functions to those that are orthonormal under a condition's kernel.
+
+        Without a linear part the identity. With it, the kernel of a condition with centroid μ
+        and mean squared distance s from it adds :math:`(x-\mu)^T(x'-\mu)/s`.
+
+        Parameters
+        ----------
+        states : array, shape (n, D)
+            The condition's cells.
+
+        Returns
+        -------
+        ndarray, shape (r, r) or (q + D, r)
+            :math:`k(x, x') = (T\Phi(x))^T(T\Phi(x'))`.
+
+        References
+        ----------
+        The Kompot tutorial, for the sum; Rasmussen & Williams (2006), section 4.2.2.
+        """
+        if self.centre is None:
+            return np.eye(self.size)
+        q, d = self.rank, len(self.centre)
+        mean = states.mean(axis=0)
+        scale = np.sqrt(((states - mean) ** 2).sum(axis=1).mean())
+        prior = np.zeros((q + d, self.size))
+        prior[:q, :q] = np.eye(q)
+        prior[q:, q:-1] = np.eye(d) / scale
+        prior[q:, -1] = (self.centre - mean) / scale
+        return prior
 
 
 @jax.jit
@@ -76,7 +127,7 @@ def _evaluate(states, pivots, factor, rotation, ls):
     return jax.scipy.linalg.solve_triangular(factor, columns, lower=True).T @ rotation
 
 
-def build_basis(states, ls, tol=1e-8, max_rank=2000, noise=1.0):
+def build_basis(states, ls, tol=1e-8, max_rank=2000, noise=1.0, linear=False):
     r"""Find the basis of the Matérn-5/2 kernel over a set of cells.
 
     Each step adds the cell with the largest unexplained variance, until that is below `tol`;
@@ -96,6 +147,8 @@ def build_basis(states, ls, tol=1e-8, max_rank=2000, noise=1.0):
         Stop here even if the tolerance is not met (see `Basis.truncated`).
     noise : float
         Standard deviation σ of the observation noise.
+    linear : bool
+        Whether to add a linear part.
 
     Returns
     -------
@@ -117,6 +170,7 @@ def build_basis(states, ls, tol=1e-8, max_rank=2000, noise=1.0):
         factor=factor,
         rotation=rotation,
         ls=float(ls),
+        centre=states.mean(axis=0) if linear else None,
         eigenvalues=eigenvalues,
         residual_max=float(residual.max()),
         residual_sum=float(residual.sum()),

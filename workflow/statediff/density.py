@@ -70,7 +70,7 @@ class Density:
         """Posterior variance of the log density at basis values phi, shape (n, r) → (n,)."""
         variance = np.einsum("nr,nr->n", phi @ self.covariance, phi)
         if self.full:
-            variance = variance + np.maximum(1.0 - (phi**2).sum(axis=1), 0.0)
+            variance = variance + self.basis.unexplained(phi)
         return variance
 
 
@@ -265,7 +265,7 @@ def _diagonal_covariance(phi, rates):
 
 
 def differential_abundance(
-    log_density_a, log_density_b, variance, lfc_threshold=1.0, ptp_threshold=0.05
+    log_density_a, log_density_b, variance, lfc_threshold=1.0, ptp_threshold=0.05, sides=1
 ):
     r"""Log fold change of abundance from a to b, its significance and direction, per cell.
 
@@ -278,7 +278,9 @@ def differential_abundance(
     lfc_threshold : float
         Smallest |log fold change| (natural log) that counts as a change.
     ptp_threshold : float
-        Largest posterior tail probability :math:`\Phi(-|z|)` that counts as a change.
+        Largest posterior tail probability that counts as a change.
+    sides : {1, 2}
+        Tail probability :math:`\Phi(-|z|)`, or twice that.
 
     Returns
     -------
@@ -288,7 +290,7 @@ def differential_abundance(
     """
     lfc = log_density_b - log_density_a
     zscore = lfc / np.sqrt(variance + 1e-12)
-    neg_log10_ptp = -log_ndtr(-np.abs(zscore)) / np.log(10.0)
+    neg_log10_ptp = -(log_ndtr(-np.abs(zscore)) + np.log(sides)) / np.log(10.0)
     changed = (np.abs(lfc) > lfc_threshold) & (neg_log10_ptp > -np.log10(ptp_threshold))
     return {
         "lfc": lfc,

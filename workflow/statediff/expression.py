@@ -23,35 +23,39 @@ EPS = 1e-8
 
 @dataclass(frozen=True)
 class Posterior:
-    """Posterior of one condition.
+    """Posterior of the weights in one condition, the same for all genes but for their mean.
 
     Attributes
     ----------
-    precision : ndarray, shape (r, r)
-        A_c, the posterior precision of the weights.
-    coefficients : ndarray, shape (r, genes)
-        C_c, the posterior mean of the weights of each gene.
+    covariance : ndarray, shape (r, r)
+        A_c⁻¹, or T'(T A_c T')⁻¹T where the condition's kernel differs from the basis's.
+    noise : float
+        Standard deviation σ of the observation noise.
     """
 
-    precision: np.ndarray
-    coefficients: np.ndarray
+    covariance: np.ndarray
+    noise: float = 1.0
 
     @classmethod
-    def fit(cls, gram, cross, noise=1.0):
-        """Posterior from the sums Φ'Φ (r × r) and Φ'Y (r × genes) over a condition's cells."""
-        return cls.from_precision(np.asarray(gram) / noise**2 + np.eye(len(gram)), cross, noise)
+    def fit(cls, gram, noise=1.0, prior=None):
+        """Posterior of a condition.
 
-    @classmethod
-    def from_precision(cls, precision, cross, noise=1.0):
-        """Posterior of other genes in the same cells, whose precision is known."""
-        return cls(precision, np.asarray(_solve(precision, np.asarray(cross) / noise**2)))
+        Parameters
+        ----------
+        gram : array, shape (r, r)
+            Φ'Φ over its cells.
+        noise : float
+        prior : array, shape (m, r), optional
+            T of `statediff.basis.Basis.prior`; the identity if not given.
+        """
+        prior = np.eye(len(gram)) if prior is None else prior
+        return cls(np.asarray(_covariance(gram, noise, prior)), noise)
 
-    @property
-    def covariance(self):
-        """Posterior covariance A_c⁻¹ of the weights, shape (r, r)."""
-        return np.asarray(_solve(self.precision, np.eye(len(self.precision))))
+    def weights(self, cross):
+        """Posterior mean C_c of the weights, shape (r, genes), from the sums Φ'Y."""
+        return self.covariance @ cross / self.noise**2
 
-    def variance(self, phi):
+    def variance(self, phi, unexplained):
         r"""Posterior variance of smoothed expression at cells.
 
         .. math:: v_c(x) = k(x,x) - \Phi(x)^T\Phi(x) + \Phi(x)^T A_c^{-1} \Phi(x)
@@ -59,24 +63,23 @@ class Posterior:
         Parameters
         ----------
         phi : array, shape (n, r)
+        unexplained : array, shape (n,)
+            The first two terms, see `statediff.basis.Basis.unexplained`.
 
         Returns
         -------
         ndarray, shape (n,)
             In squared units of the expression; the same for every gene.
         """
-        return np.asarray(_variance(self.precision, phi))
+        return unexplained + np.einsum("nr,nr->n", phi @ self.covariance, phi)
 
 
 @jax.jit
-def _solve(precision, right):
-    return jax.scipy.linalg.cho_solve((jnp.linalg.cholesky(precision), True), right)
-
-
-@jax.jit
-def _variance(precision, phi):
-    half = jax.scipy.linalg.solve_triangular(jnp.linalg.cholesky(precision), phi.T, lower=True)
-    return jnp.maximum(1.0 - (phi**2).sum(axis=1), 0.0) + (half**2).sum(axis=0)
+def _covariance(gram, noise, prior):
+    precision = prior @ gram @ prior.T / noise**2 + jnp.eye(len(prior))
+    lower = jnp.linalg.cholesky(precision)
+    half = jax.scipy.linalg.solve_triangular(lower, prior, lower=True)
+    return half.T @ half
 
 
 def cross_products(blocks, phi, members):
@@ -118,7 +121,7 @@ def cross_products(blocks, phi, members):
     return [total.T for total in sums]
 
 
-def whitener(factor, posteriors):
+def whitener(factor, posteriors, pooled="sum"):
     r"""Matrix W with :math:`D_g = \lVert W d_g \rVert` for differences d of coefficients.
 
     With :math:`R^T R = \Phi_Z^T \Phi_Z` over the evaluation cells Z,
@@ -126,7 +129,7 @@ def whitener(factor, posteriors):
     .. math:: W = \mathrm{chol}(R (A_a^{-1} + A_b^{-1}) R^T + \epsilon I)^{-1} R
 
     which makes D the Mahalanobis distance of the fold changes at Z under the summed posterior
-    covariances.
+    covariances. Here A⁻¹ stands for `Posterior.covariance`.
 
     Parameters
     ----------
@@ -134,6 +137,9 @@ def whitener(factor, posteriors):
         R, see `statediff.basis.triangular_factor`.
     posteriors : sequence of Posterior
         The two conditions.
+    pooled : {"sum", "mean"}
+        The covariance of a difference is the sum; their mean is what the Kompot tutorial used,
+        which makes D larger by √2.
 
     Returns
     -------
@@ -143,7 +149,10 @@ def whitener(factor, posteriors):
     ----------
     Otto et al. (2025), Comparing phenotypic manifolds with Kompot, for the distance.
     """
-    spread = factor @ sum(p.covariance for p in posteriors) @ factor.T
+    if pooled not in ("sum", "mean"):
+        raise ValueError(f"pooled must be 'sum' or 'mean', found {pooled!r}")
+    covariance = sum(p.covariance for p in posteriors) / (2.0 if pooled == "mean" else 1.0)
+    spread = factor @ covariance @ factor.T
     spread = (spread + spread.T) / 2 + EPS * np.eye(len(factor))
     lower = jnp.linalg.cholesky(spread)
     return np.asarray(jax.scipy.linalg.solve_triangular(lower, factor, lower=True))
