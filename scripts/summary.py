@@ -2,7 +2,6 @@
 
 import json
 
-import h5py
 import numpy as np
 from _job import run
 from statediff.provenance import DIRECTIONS, versions
@@ -14,8 +13,7 @@ def main(job):
     _, cells = read_arrays(job.input.cells, "reference")
     abundance, density = read_arrays(job.input.abundance, "lfc_direction")
     genes, fdr = read_arrays(job.input.fdr, "mean_lfc", "is_de")
-    with h5py.File(job.input.fit, "r") as file:
-        fit = {key: value.item() for key, value in file.attrs.items()}
+    _, fit = read_arrays(job.input.fit, "phi_mean")
     direction = np.bincount(abundance["lfc_direction"], minlength=len(DIRECTIONS))
     called = genes["mean_lfc"][genes["is_de"]]
     contrast = job.params.contrast

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 import yaml
-from conftest import ROOT
+from support import ROOT
 
 sys.path.insert(0, str(ROOT / "envs"))
 import lock

@@ -2,10 +2,10 @@ import copy
 
 import pytest
 import yaml
-from conftest import ROOT
 from statediff import InputError
 from statediff.conventions import PRESETS, resolve
 from statediff.settings import checked
+from support import ROOT
 
 SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
 GOOD = {
