@@ -19,7 +19,8 @@ class Results:
 
     def result(self, kind, *roles):
         """Result columns (kind abundance or expression), named by their role."""
-        fields = getattr(provenance, f"{kind}_fields")(*self.conditions)
+        replicates = self.contrast["sample"] is not None
+        fields = getattr(provenance, f"{kind}_fields")(*self.conditions, replicates)
         slot = fields[roles[0]][0]
         names = {fields[role][1]: role for role in roles}
         return self.read(slot)[list(names)].rename(columns=names)

@@ -6,6 +6,8 @@ from statediff.conventions import resolve
 from statediff.density import differential_abundance, fit_density
 from statediff.store import read_arrays, write_arrays
 
+ROLES = ("reference", "compared")
+
 
 def main(job):
     gp, settings = job.params.gp, job.params.abundance
@@ -15,17 +17,15 @@ def main(job):
     ptp_sides = resolve(job.params.conventions, "ptp_sides", settings["ptp_sides"])
     log_density, variance = {}, np.zeros(len(states))
     attributes = {"uncertainty": uncertainty, "ptp_sides": ptp_sides}
-    for role in ("reference", "compared"):
-        density = fit_density(
-            states[members[role]],
-            ls_factor=gp["ls_factor"],
-            uncertainty=uncertainty,
-            tol=gp["tol"],
-            max_rank=gp["max_rank"],
-        )
+    options = {"ls_factor": gp["ls_factor"], "tol": gp["tol"], "max_rank": gp["max_rank"]}
+    between = between_replicates(states, members, options)
+    for role in ROLES:
+        density = fit_density(states[members[role]], uncertainty=uncertainty, **options)
         phi = density.basis(states)
         log_density[role] = density(phi)
         variance += density.variance(phi)
+        if between is not None:
+            variance += between[role]
         attributes |= {
             f"ls_{role}": density.basis.ls,
             f"dimension_{role}": density.dimension,
@@ -43,6 +43,23 @@ def main(job):
     )
     result |= {f"log_density_{role}": values for role, values in log_density.items()}
     write_arrays(job.output[0], result, **attributes)
+
+
+def between_replicates(states, members, options):
+    """Variance between replicates of the log density at every cell, for each condition."""
+    if "sample" not in members:
+        return None
+    variance = {}
+    for role in ROLES:
+        densities = []
+        for code in members[f"samples_{role}"]:
+            density = fit_density(states[members["sample"] == code], **options)
+            densities.append(density(density.basis(states)))
+        if len(densities) >= 2:
+            variance[role] = np.var(densities, axis=0, ddof=1)
+    # One condition without replicates: the other's variance stands for both.
+    (known, *_) = variance.values()
+    return {role: variance.get(role, known) for role in ROLES}
 
 
 run(main, snakemake)

@@ -30,7 +30,9 @@ ADDITIONAL = ("tail_fdr", "pvalue", "neg_log10_ptp")
 def main(job):
     config, contrast = job.params, job.params.contrast
     conditions = contrast["reference"], contrast["compared"]
-    da_fields, de_fields = abundance_fields(*conditions), expression_fields(*conditions)
+    replicates = contrast["sample"] is not None
+    da_fields = abundance_fields(*conditions, replicates)
+    de_fields = expression_fields(*conditions, replicates)
     skipped = set() if config.additional_stats else set(ADDITIONAL)
     skipped |= {role for layer in LAYERS if layer not in config.layers for role in LAYERS[layer]}
     de_fields = {role: field for role, field in de_fields.items() if role not in skipped}

@@ -1,9 +1,12 @@
 """Find the cells of both conditions of a contrast."""
 
+import warnings
+
 import numpy as np
+import pandas as pd
 from _job import run
 from anndata.io import read_elem
-from statediff import InputError
+from statediff import DataWarning, InputError
 from statediff.store import open_h5ad, write_arrays
 
 MIN_CELLS = 10
@@ -35,13 +38,53 @@ def main(job):
             raise InputError(
                 f"contrasts.{name}.{role}: {level!r} has {n} cells, expected at least {MIN_CELLS}"
             )
-    write_arrays(
-        job.output[0],
-        members,
-        n_reference=members["reference"].sum(),
-        n_compared=members["compared"].sum(),
-        n_cells=np.int64(len(obs)),
-    )
+    samples = find_samples(name, contrast, obs, members)
+    counts = {f"n_{role}": int(cells.sum()) for role, cells in members.items()}
+    write_arrays(job.output[0], members | samples, n_cells=len(obs), **counts)
+
+
+def find_samples(name, contrast, obs, members):
+    """Code of each cell's replicate (−1: none that counts), and the codes of each condition."""
+    column = contrast["sample"]
+    if column is None:
+        return {}
+    if column not in obs:
+        raise InputError(
+            f"contrasts.{name}.sample: no obs column {column!r}; "
+            f"there are: {', '.join(map(str, obs.columns))}"
+        )
+    codes, levels = pd.factorize(obs[column], sort=True)
+    codes = codes.astype(np.int32)
+    found = {role: np.unique(codes[cells & (codes >= 0)]) for role, cells in members.items()}
+    both = np.intersect1d(found["reference"], found["compared"])
+    if both.size:
+        raise InputError(
+            f"contrasts.{name}.sample: {levels[both[0]]!r} of obs column {column!r} occurs in both "
+            f"{contrast['reference']!r} and {contrast['compared']!r}; expected replicates that "
+            "belong to one condition"
+        )
+    few = []
+    for role, cells in members.items():
+        sizes = np.array([(cells & (codes == code)).sum() for code in found[role]], dtype=int)
+        found[role] = found[role][sizes >= contrast["min_cells"]]
+        if len(found[role]) < 2:
+            few.append(
+                f"{contrast[role]!r} has {len(found[role])} replicates of at least "
+                f"{contrast['min_cells']} cells in obs column {column!r}"
+            )
+    if len(few) == 2 or (few and not contrast["allow_single_condition_variance"]):
+        hint = "" if len(few) == 2 else ", or allow_single_condition_variance: true"
+        raise InputError(f"contrasts.{name}.sample: {'; '.join(few)}; expected 2 or more{hint}")
+    if few:
+        warnings.warn(
+            f"{few[0]}: the variance between replicates of the other condition stands for both",
+            DataWarning,
+            stacklevel=1,
+        )
+    used = np.concatenate(list(found.values()))
+    return {"sample": np.where(np.isin(codes, used), codes, -1)} | {
+        f"samples_{role}": codes_of for role, codes_of in found.items()
+    }
 
 
 run(main, snakemake)

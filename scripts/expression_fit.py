@@ -5,7 +5,13 @@ import numpy as np
 from _job import run
 from statediff.basis import build_basis, triangular_factor
 from statediff.conventions import resolve
-from statediff.expression import EPS, Posterior, cross_products, whitener
+from statediff.expression import (
+    EPS,
+    Posterior,
+    cross_products,
+    replicate_deviations,
+    whitener,
+)
 from statediff.kernels import length_scale, nearest_distances
 from statediff.store import read_arrays, row_blocks, write_arrays
 
@@ -27,11 +33,17 @@ def main(job):
         states[trained], ls, gp["tol"], gp["max_rank"], gp["sigma"], kernel == "matern52+linear"
     )
     phi = basis(states)
+    priors = [basis.prior(states[role]) for role in roles]
+    replicates = [
+        [members["sample"] == code for code in members.get(f"samples_{role}", ())] for role in ROLES
+    ]
     with h5py.File(job.input.store, "r") as store:
-        crosses = cross_products(row_blocks(store["X"]), phi, roles)
+        masks = [*roles, *replicates[0], *replicates[1]]
+        crosses = cross_products(row_blocks(store["X"]), phi, masks)
+    of_replicates = crosses[2:][: len(replicates[0])], crosses[2:][len(replicates[0]) :]
     posteriors = [
-        Posterior.fit(phi[role].T @ phi[role], gp["sigma"], basis.prior(states[role]))
-        for role in roles
+        Posterior.fit(phi[role].T @ phi[role], gp["sigma"], prior)
+        for role, prior in zip(roles, priors, strict=True)
     ]
     arrays = {
         "phi": phi,
@@ -45,11 +57,15 @@ def main(job):
     unexplained = basis.unexplained(phi)
     if basis.centre is not None:
         arrays["centre"] = basis.centre
-    for role, posterior, cross in zip(ROLES, posteriors, crosses, strict=True):
+    for role, posterior, cross in zip(ROLES, posteriors, crosses[:2], strict=True):
         arrays[f"covariance_{role}"] = posterior.covariance
         # Genes first, so that a chunk of genes is one contiguous piece of the file.
         arrays[f"coefficients_{role}"] = np.ascontiguousarray(posterior.weights(cross).T)
         arrays[f"std_{role}"] = np.sqrt(posterior.variance(phi, unexplained) + EPS)
+    if any(replicates):
+        between = replicate_deviations(phi, replicates, of_replicates, priors, gp["sigma"])
+        arrays["between"] = between.swapaxes(1, 2).astype(np.float32)
+        arrays |= {f"prior_{role}": prior for role, prior in zip(ROLES, priors, strict=True)}
     write_arrays(
         job.output[0],
         arrays,

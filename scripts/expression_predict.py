@@ -17,9 +17,12 @@ def main(job):
         reference, compared = (
             fit[f"coefficients_{role}"][genes].T for role in ("reference", "compared")
         )
+        between = None
+        if "between" in fit:
+            between = fit["between"][:, genes].swapaxes(1, 2).astype(np.float64)
     arrays, attributes = read_arrays(job.input[0], "whitener", "phi_mean")
     difference = compared - reference
-    distances = mahalanobis(arrays["whitener"], difference)
+    distances = mahalanobis(arrays["whitener"], difference, between)
     wanted = {}
     if "smoothed" in job.params.layers:
         wanted |= {"smoothed_reference": reference, "smoothed_compared": compared}

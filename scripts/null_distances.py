@@ -3,9 +3,11 @@
 import h5py
 import numpy as np
 from _job import run
-from statediff.expression import Posterior, mahalanobis
+from statediff.expression import Posterior, mahalanobis, replicate_deviations
 from statediff.significance import choose_null_genes, permute_null_genes
 from statediff.store import read_arrays, read_columns, write_arrays
+
+ROLES = ("reference", "compared")
 
 
 def main(job):
@@ -16,19 +18,34 @@ def main(job):
         n_genes = store["X"].attrs["shape"][1]
         columns, seeds = choose_null_genes(n_genes, job.params.null_genes, job.params.seed)
         values = read_columns(store["X"], columns)
-    reference, compared = (np.flatnonzero(members[role]) for role in ("reference", "compared"))
+    reference, compared = (np.flatnonzero(members[role]) for role in ROLES)
     order = np.concatenate([reference, compared])
     shuffled = permute_null_genes(values[order], seeds).tocsr()
-    coefficients = []
-    for role, rows in (
-        ("reference", slice(None, len(reference))),
-        ("compared", slice(len(reference), None)),
-    ):
-        cross = (shuffled[rows].T @ fit["phi"][order[rows]]).T
-        posterior = Posterior(fit[f"covariance_{role}"], attributes["sigma"])
-        coefficients.append(posterior.weights(cross))
-    distances = mahalanobis(fit["whitener"], coefficients[1] - coefficients[0])
+    phi = fit["phi"][order]
+    masks = {role: members[role][order] for role in ROLES}
+    cross = {role: cross_product(shuffled, phi, mask) for role, mask in masks.items()}
+    weights = [
+        Posterior(fit[f"covariance_{role}"], attributes["sigma"]).weights(cross[role])
+        for role in ROLES
+    ]
+    between = None
+    if "sample" in members:
+        replicates = [
+            [members["sample"][order] == code for code in members[f"samples_{role}"]]
+            for role in ROLES
+        ]
+        crosses = [[cross_product(shuffled, phi, mask) for mask in group] for group in replicates]
+        priors, _ = read_arrays(job.input.fit, *(f"prior_{role}" for role in ROLES))
+        between = replicate_deviations(
+            phi, replicates, crosses, list(priors.values()), attributes["sigma"]
+        )
+    distances = mahalanobis(fit["whitener"], weights[1] - weights[0], between)
     write_arrays(job.output[0], {"mahalanobis": distances, "gene": columns})
+
+
+def cross_product(values, phi, mask):
+    """Sums Φ'Y over some of the cells, shape (r, genes)."""
+    return (values[mask].T @ phi[mask]).T
 
 
 run(main, snakemake)

@@ -15,10 +15,20 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.special import gammaln, log_ndtr, logsumexp, xlogy
 
-__all__ = ["EPS", "Posterior", "cross_products", "mahalanobis", "neg_log10_ptp", "whitener"]
+__all__ = [
+    "EPS",
+    "Posterior",
+    "cross_products",
+    "mahalanobis",
+    "neg_log10_ptp",
+    "replicate_deviations",
+    "whitener",
+]
 
 # Added to variances before they are divided by (the published value).
 EPS = 1e-8
+# Genes whose replicates are worked on at a time.
+GENES = 256
 
 
 @dataclass(frozen=True)
@@ -158,26 +168,98 @@ def whitener(factor, posteriors, pooled="sum"):
     return np.asarray(jax.scipy.linalg.solve_triangular(lower, factor, lower=True))
 
 
-def mahalanobis(whiten, difference):
-    """Mahalanobis distance of each gene's fold change.
+def replicate_deviations(phi, replicates, crosses, priors, noise=1.0):
+    r"""Square root of the covariance of the weights between the replicates of each condition.
+
+    Each replicate is fitted alone; in a condition with S of them
+    :math:`B_s = (C_s - \bar C) / \sqrt{S - 1}`. Where one condition has fewer than two, the
+    other's stand for both.
+
+    Parameters
+    ----------
+    phi : ndarray, shape (n, r)
+    replicates : pair of lists of ndarray of bool, shape (n,)
+        Cells of each replicate, of the reference and of the compared condition.
+    crosses : pair of lists of ndarray, shape (r, genes)
+        Their sums Φ'Y.
+    priors : pair of ndarray
+        See `statediff.basis.Basis.prior`.
+    noise : float
+
+    Returns
+    -------
+    ndarray, shape (S, r, genes)
+        All B_s: the covariance of a gene's difference between replicates is their sum of B_s B_s'.
+
+    Raises
+    ------
+    ValueError
+        If neither condition has two replicates.
+
+    References
+    ----------
+    Otto et al. (2025), Comparing phenotypic manifolds with Kompot, sample variance.
+    """
+    found = []
+    for masks, sums, prior in zip(replicates, crosses, priors, strict=True):
+        if len(masks) >= 2:
+            weights = np.stack(
+                [
+                    Posterior.fit(phi[mask].T @ phi[mask], noise, prior).weights(cross)
+                    for mask, cross in zip(masks, sums, strict=True)
+                ]
+            )
+            found.append((weights - weights.mean(axis=0)) / np.sqrt(len(weights) - 1))
+    if not found:
+        raise ValueError("neither condition has two replicates")
+    return np.concatenate(found) if len(found) == 2 else np.sqrt(2.0) * found[0]
+
+
+def mahalanobis(whiten, difference, between=None):
+    r"""Mahalanobis distance of each gene's fold change.
+
+    With replicates, each gene's covariance gains that between samples; by Woodbury's identity,
+    with :math:`U_g = W B_g` (m × S), a gene needs one system of S equations:
+
+    .. math:: D_g^2 = \lVert W d_g \rVert^2
+              - d_g^T W^T U_g (I + U_g^T U_g)^{-1} U_g^T W d_g
 
     Parameters
     ----------
     whiten : ndarray, shape (m, r)
-        From `whitener`.
+        W, from `whitener`.
     difference : array, shape (r, genes)
         C_b − C_a.
+    between : array, shape (S, r, genes), optional
+        From `replicate_deviations`.
 
     Returns
     -------
     ndarray, shape (genes,)
     """
-    return np.asarray(_norms(whiten, difference))
+    if between is None:
+        return np.asarray(_norms(whiten, difference))
+    found = [
+        _norms_between(whiten, difference[:, genes], between[:, :, genes])
+        for genes in (slice(i, i + GENES) for i in range(0, difference.shape[1], GENES))
+    ]
+    return np.concatenate(found)
 
 
 @jax.jit
 def _norms(whiten, difference):
     return jnp.sqrt(((whiten @ difference) ** 2).sum(axis=0))
+
+
+@jax.jit
+def _norms_between(whiten, difference, between):
+    whitened = whiten @ difference
+    factors = jnp.einsum("mr,srg->gsm", whiten, between)
+    projected = jnp.einsum("gsm,mg->gs", factors, whitened)
+    system = jnp.eye(len(between)) + factors @ jnp.swapaxes(factors, 1, 2)
+    solved = jnp.linalg.solve(system, projected[..., None])[..., 0]
+    squared = (whitened**2).sum(axis=0) - (projected * solved).sum(axis=1)
+    return jnp.sqrt(jnp.maximum(squared, 0.0))
 
 
 def neg_log10_ptp(distances, dimensions):

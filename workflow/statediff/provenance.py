@@ -20,6 +20,9 @@ __all__ = [
 # What abundance can do in a cell, in the order of the codes.
 DIRECTIONS = ("down", "neutral", "up")
 
+# What the fields that count the variance between replicates end in.
+SUFFIX = "_sample_var"
+
 PACKAGES = ("anndata", "h5py", "jax", "numpy", "pandas", "palantir", "scanpy", "scikit-learn",
             "scipy", "snakemake")  # fmt: skip
 
@@ -29,28 +32,29 @@ def safe(name):
     return re.sub(r"[^A-Za-z0-9_.-]", "_", name)
 
 
-def abundance_fields(reference, compared):
+def abundance_fields(reference, compared, replicates=False):
     """Field of each differential-abundance result: {role: (slot, name, type, description)}."""
     a, b = safe(reference), safe(compared)
+    suffix = SUFFIX if replicates else ""
     stem = f"kompot_da_{a}_to_{b}"
     lfc = "log fold change of cell density"
     return {
         "lfc": ("obs", f"{stem}_lfc", "log_fold_change", f"natural-{lfc}"),
         "lfc_zscore": (
             "obs",
-            f"{stem}_lfc_zscore",
+            f"{stem}_lfc_zscore{suffix}",
             "log_fold_change_zscore",
             f"z-score of the {lfc}",
         ),
         "neg_log10_lfc_ptp": (
             "obs",
-            f"{stem}_neg_log10_lfc_ptp",
+            f"{stem}_neg_log10_lfc_ptp{suffix}",
             "ptp",
             f"-log10 posterior tail probability of the {lfc}",
         ),
         "lfc_direction": (
             "obs",
-            f"{stem}_lfc_direction",
+            f"{stem}_lfc_direction{suffix}",
             "direction",
             "up, down or neutral by both thresholds",
         ),
@@ -69,13 +73,14 @@ def abundance_fields(reference, compared):
     }
 
 
-def expression_fields(reference, compared):
+def expression_fields(reference, compared, replicates=False):
     """Field of each differential-expression result: {role: (slot, name, type, description)}."""
     a, b = safe(reference), safe(compared)
+    suffix = SUFFIX if replicates else ""
     stem = f"kompot_de_{a}_to_{b}"
     distance = "Mahalanobis distance of the fold change"
     return {
-        "mahalanobis": ("var", f"{stem}_mahalanobis", "mahalanobis", distance),
+        "mahalanobis": ("var", f"{stem}_mahalanobis{suffix}", "mahalanobis", distance),
         "mean_lfc": (
             "var",
             f"{stem}_mean_lfc",
@@ -84,26 +89,31 @@ def expression_fields(reference, compared):
         ),
         "local_fdr": (
             "var",
-            f"{stem}_mahalanobis_local_fdr",
+            f"{stem}_mahalanobis_local_fdr{suffix}",
             "mahalanobis_local_fdr",
             f"local false discovery rate of the {distance}",
         ),
-        "is_de": ("var", f"{stem}_is_de", "is_de", "whether the local FDR is below the threshold"),
+        "is_de": (
+            "var",
+            f"{stem}_is_de{suffix}",
+            "is_de",
+            "whether the local FDR is below the threshold",
+        ),
         "pvalue": (
             "var",
-            f"{stem}_mahalanobis_pvalue",
+            f"{stem}_mahalanobis_pvalue{suffix}",
             "mahalanobis_pvalue",
             "share of null distances at least as large",
         ),
         "tail_fdr": (
             "var",
-            f"{stem}_mahalanobis_tail_fdr",
+            f"{stem}_mahalanobis_tail_fdr{suffix}",
             "mahalanobis_tail_fdr",
             f"tail false discovery rate of the {distance}",
         ),
         "neg_log10_ptp": (
             "var",
-            f"{stem}_neg_log10_ptp",
+            f"{stem}_neg_log10_ptp{suffix}",
             "ptp",
             "-log10 posterior tail probability of the squared distance (chi-squared)",
         ),
@@ -172,7 +182,8 @@ def abundance_run(fields, settings):
     fields : dict
         Those of `abundance_fields` that were written.
     settings : dict
-        `column`, `reference`, `compared`, `states` (obsm key), `gp`, `abundance`, `conventions`.
+        `column`, `reference`, `compared`, `sample`, `states` (obsm key), `gp`, `abundance`,
+        `conventions`.
     """
     keys = {role: field[1] for role, field in fields.items()}
     named = {
@@ -257,7 +268,7 @@ def _entry(kind, function, fields, settings):
         "function": function,
         "analysis_type": kind,
         "result_key": f"kompot_{kind}",
-        "uses_sample_variance": False,
+        "uses_sample_variance": settings["sample"] is not None,
         "has_groups": False,
         "field_mapping": {
             name: {"location": slot, "type": kind_of, "description": text}
@@ -268,7 +279,7 @@ def _entry(kind, function, fields, settings):
             "condition1": settings["reference"],
             "condition2": settings["compared"],
             "obsm_key": settings["states"],
-            "sample_col": None,
+            "sample_col": settings["sample"],
             "gp": settings["gp"],
             "conventions": settings["conventions"],
             "storage": {"result_key": f"kompot_{kind}"},
