@@ -1,6 +1,28 @@
-"""Saving a table for people (TSV) and for machines (Parquet)."""
+"""Tables of results: counting directions, and saving for people (TSV) and machines (Parquet)."""
 
-from statediff.store import atomic
+import numpy as np
+import pandas as pd
+from statediff.provenance import DIRECTIONS
+from statediff.store import atomic, read_arrays
+
+
+def read_types(paths, n_cells):
+    """Cell types as a categorical, in their own order; one type for all if there are none."""
+    if paths:
+        return pd.read_parquet(paths)["cell_type"].array
+    return pd.Categorical(["all cells"] * n_cells)
+
+
+def direction_counts(job):
+    """Cells of each type by direction of abundance change, as counts and shares."""
+    codes = read_arrays(job.input.abundance, "lfc_direction")[0]["lfc_direction"]
+    types = pd.Series(read_types(job.input.get("cell_types"), len(codes)), name="cell_type")
+    counts = pd.crosstab(types, np.array(DIRECTIONS)[codes])
+    counts = counts.reindex(columns=["up", "neutral", "down"], fill_value=0)
+    total = counts.sum(axis=1)
+    shares = counts.div(total, axis=0).add_suffix("_share")
+    table = pd.concat([total.rename("cells"), counts, shares], axis=1)
+    return table.rename_axis(columns=None).reset_index()
 
 
 def save(job, table):

@@ -23,6 +23,7 @@ PRECISE = ("local_fdr", "tail_fdr", "pvalue")
 LAYERS = {
     "smoothed": ("smoothed_reference", "smoothed_compared"),
     "fold_change": ("fold_change",),
+    "fold_change_zscores": ("fold_change_zscores",),
 }
 ADDITIONAL = ("tail_fdr", "pvalue", "neg_log10_ptp")
 
@@ -37,40 +38,43 @@ def main(job):
     skipped |= {role for layer in LAYERS if layer not in config.layers for role in LAYERS[layer]}
     de_fields = {role: field for role, field in de_fields.items() if role not in skipped}
 
-    abundance, density = read_arrays(job.input.abundance)
+    abundance, _ = read_arrays(job.input.abundance)
+    density, ls = read_arrays(job.input.density, "log_density_reference", "log_density_compared")
     genes, fdr = read_arrays(job.input.fdr)
-    fit, _ = read_arrays(job.input.fit, "std_reference", "std_compared")
+    fit, basis = read_arrays(job.input.fit, "std_reference", "std_compared")
     with h5py.File(job.input.store, "r") as store, create_h5ad(job.output[0]) as out:
         obs, var = read_elem(store["obs"]), read_elem(store["var"])
-        obs = with_fields(obs, abundance, da_fields)
+        obs = with_fields(obs, abundance | density, da_fields)
         obs = with_fields(obs, fit, de_fields)
         var = with_fields(var, genes, de_fields)
         write_elem(out, "obs", obs)
         write_elem(out, "var", var)
         store.copy("X", out)
         store.copy("obsm", out)
-        write_coordinates(out, job.input.states, "states")
-        write_coordinates(out, job.input.embedding, "embedding")
+        store.copy("uns", out)
+        write_coordinates(out, job.input.states, "states", config.settings["states"])
+        write_coordinates(out, job.input.embedding, "embedding", config.embedding)
         with h5py.File(job.input.fit, "r") as arrays:
             write_elem(out, f"obsm/{de_fields['phi'][1]}", arrays["phi"][:].astype(np.float32))
             for role in ("coefficients_reference", "coefficients_compared"):
                 write_elem(out, f"varm/{de_fields[role][1]}", arrays[role][:].astype(np.float32))
         write_layers(out, job.input.genes, de_fields, (len(obs), len(var)))
 
-        # What a preset left open is recorded as it was decided.
         settings = config.settings | contrast
-        settings["abundance"] |= {"uncertainty": density["uncertainty"]}
-        settings["fdr"] |= {"gaps": fdr["gaps"]}
+        # The length scales as they were used.
+        de_settings = settings | {"gp": settings["gp"] | {"ls": basis["ls"]}}
+        shared = {key: settings["gp"][key] for key in ("ls_factor", "tol", "max_rank")}
+        scales = {key: ls[key] for key in ("ls_reference", "ls_compared")}
+        da_settings = settings | {"gp": shared | scales}
         called = {
             "n_de": fdr["n_de"],
             "n_genes": len(var),
             "mahalanobis_threshold": fdr["mahalanobis_threshold"] if fdr["n_de"] else None,
         }
-        store.copy("uns", out)
         colors = [DIRECTION_COLORS[name] for name in DIRECTIONS]
         write_elem(out, f"uns/{da_fields['lfc_direction'][1]}_colors", np.array(colors))
-        write_run(out, "kompot_da", da_fields, abundance_run(da_fields, settings))
-        write_run(out, "kompot_de", de_fields, expression_run(de_fields, settings, called))
+        write_run(out, "kompot_da", da_fields, abundance_run(da_fields, da_settings))
+        write_run(out, "kompot_de", de_fields, expression_run(de_fields, de_settings, called))
 
 
 def with_fields(table, arrays, fields):
@@ -87,12 +91,13 @@ def with_fields(table, arrays, fields):
     return pd.concat([kept, pd.DataFrame(columns, index=table.index)], axis=1)
 
 
-def write_coordinates(out, path, name):
-    arrays, attributes = read_arrays(path, name)
-    slot = f"obsm/{attributes['key']}"
-    if slot in out:
-        del out[slot]
-    write_elem(out, slot, arrays[name])
+def write_coordinates(out, path, name, key):
+    """Coordinates that were computed, or that the store does not hold."""
+    arrays, _ = read_arrays(path)
+    if key not in out["obsm"]:
+        write_elem(out, f"obsm/{key}", arrays[name])
+    if "eigenvalues" in arrays:
+        write_elem(out, "uns/DM_EigenValues", arrays["eigenvalues"])
 
 
 def write_layers(out, chunks, fields, shape):

@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pandas as pd
+from _inputs import listed, read_column
 from _job import run
 from anndata.io import read_elem
 from statediff import DataWarning, InputError
@@ -17,21 +18,15 @@ def main(job):
     with open_h5ad(job.input[0]) as store:
         obs = read_elem(store["obs"])
     column = contrast["column"]
-    if column not in obs:
-        raise InputError(
-            f"contrasts.{name}.column: no obs column {column!r}; "
-            f"there are: {', '.join(map(str, obs.columns))}"
-        )
+    levels = read_column(obs, column, f"contrasts.{name}.column").dropna().astype(str).unique()
     values = obs[column].astype(str).to_numpy()
-    levels = list(map(str, obs[column].dropna().unique()))
     members = {}
     for role in ("reference", "compared"):
         level = contrast[role]
         if level not in levels:
-            more = " …" if len(levels) > 20 else ""
             raise InputError(
                 f"contrasts.{name}.{role}: {level!r} does not occur in obs column {column!r}; "
-                f"its levels are: {', '.join(sorted(levels)[:20])}{more}"
+                f"its levels are: {listed(sorted(levels))}"
             )
         members[role] = values == level
         if (n := int(members[role].sum())) < MIN_CELLS:
@@ -48,12 +43,8 @@ def find_samples(name, contrast, obs, members):
     column = contrast["sample"]
     if column is None:
         return {}
-    if column not in obs:
-        raise InputError(
-            f"contrasts.{name}.sample: no obs column {column!r}; "
-            f"there are: {', '.join(map(str, obs.columns))}"
-        )
-    codes, levels = pd.factorize(obs[column], sort=True)
+    replicates = read_column(obs, column, f"contrasts.{name}.sample")
+    codes, levels = pd.factorize(replicates)
     codes = codes.astype(np.int32)
     found = {role: np.unique(codes[cells & (codes >= 0)]) for role, cells in members.items()}
     both = np.intersect1d(found["reference"], found["compared"])

@@ -1,7 +1,7 @@
 """Two coordinates to draw the cells at: a key in the file, or scanpy's UMAP."""
 
+from _inputs import check_finite, read_obsm
 from _job import run
-from anndata.io import read_elem
 from statediff import InputError
 from statediff.store import open_h5ad, write_arrays
 
@@ -9,25 +9,31 @@ from statediff.store import open_h5ad, write_arrays
 def main(job):
     embedding = job.params.embedding
     compute = embedding["compute"]
-    with open_h5ad(job.input[0]) as store:
-        key = embedding["key"] if compute is None else compute["from"]
-        coordinates = read_elem(store[f"obsm/{key}"])
-    if compute is not None:
-        coordinates = umap(coordinates, compute)
-    elif coordinates.shape[1] < 2:
-        raise InputError(f"dataset.embedding.key: {key!r} has one column, expected two")
-    write_arrays(job.output[0], {"embedding": coordinates[:, :2]}, key=embedding["key"])
+    with open_h5ad(job.input[0]) as source:
+        if compute is None:
+            coordinates = read_obsm(source, embedding["key"], "dataset.embedding.key")
+        else:
+            start = read_obsm(source, compute["from"], "dataset.embedding.compute.from")
+            coordinates = umap(start, compute)
+    if coordinates.shape[1] < 2:
+        raise InputError(f"dataset.embedding.key: {embedding['key']!r} has one column, expected 2")
+    write_arrays(job.output[0], {"embedding": coordinates})
 
 
 def umap(coordinates, compute):
     import scanpy
     from anndata import AnnData
 
+    n_neighbors = compute["n_neighbors"]
+    if n_neighbors >= len(coordinates):
+        raise InputError(
+            f"dataset.embedding.compute.n_neighbors: found {n_neighbors}, expected fewer than the "
+            f"{len(coordinates)} cells"
+        )
     adata = AnnData(obsm={"X": coordinates}, shape=(len(coordinates), 0))
-    scanpy.pp.neighbors(
-        adata, n_neighbors=compute["n_neighbors"], use_rep="X", random_state=compute["seed"]
-    )
+    scanpy.pp.neighbors(adata, n_neighbors=n_neighbors, use_rep="X", random_state=compute["seed"])
     scanpy.tl.umap(adata, random_state=compute["seed"])
+    check_finite(adata.obsm["X_umap"], "dataset.embedding.compute: the UMAP")
     return adata.obsm["X_umap"]
 
 

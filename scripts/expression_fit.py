@@ -4,7 +4,6 @@ import h5py
 import numpy as np
 from _job import run
 from statediff.basis import build_basis, triangular_factor
-from statediff.conventions import resolve
 from statediff.expression import (
     EPS,
     Posterior,
@@ -27,10 +26,13 @@ def main(job):
     if ls is None:
         ls = length_scale(nearest_distances(states[roles[0]]), gp["ls_factor"])
     trained = roles[0] | roles[1]
-    kernel = resolve(job.params.conventions, "kernel", gp["kernel"])
-    covariance = resolve(job.params.conventions, "covariance", job.params.covariance)
     basis = build_basis(
-        states[trained], ls, gp["tol"], gp["max_rank"], gp["sigma"], kernel == "matern52+linear"
+        states[trained],
+        ls,
+        gp["tol"],
+        gp["max_rank"],
+        gp["sigma"],
+        gp["kernel"] == "matern52+linear",
     )
     phi = basis(states)
     priors = [basis.prior(states[role]) for role in roles]
@@ -48,7 +50,7 @@ def main(job):
     arrays = {
         "phi": phi,
         "phi_mean": phi.mean(axis=0),
-        "whitener": whitener(triangular_factor(phi[trained]), posteriors, covariance),
+        "whitener": whitener(triangular_factor(phi[trained]), posteriors, job.params.covariance),
         "eigenvalues": basis.eigenvalues,
         "pivots": basis.pivots,
         "factor": basis.factor,
@@ -71,8 +73,8 @@ def main(job):
         arrays,
         ls=basis.ls,
         sigma=gp["sigma"],
-        kernel=kernel,
-        covariance=covariance,
+        kernel=gp["kernel"],
+        covariance=job.params.covariance,
         rank=basis.rank,
         n_components=states.shape[1],
         residual_max=basis.residual_max,

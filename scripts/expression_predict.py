@@ -3,7 +3,7 @@
 import h5py
 import numpy as np
 from _job import run
-from statediff.expression import mahalanobis, neg_log10_ptp
+from statediff.expression import EPS, mahalanobis, neg_log10_ptp
 from statediff.store import atomic, read_arrays
 
 CELLS = 16384
@@ -35,6 +35,8 @@ def main(job):
         out["neg_log10_ptp"] = neg_log10_ptp(distances, attributes["n_components"])
         with h5py.File(job.input[0], "r") as fit:
             write_layers(out, fit["phi"], wanted)
+            if "fold_change_zscores" in job.params.layers:
+                write_zscores(out, fit, difference, between)
 
 
 def write_layers(out, phi, wanted):
@@ -44,6 +46,20 @@ def write_layers(out, phi, wanted):
         for start in range(0, len(phi), CELLS):
             block = slice(start, start + CELLS)
             layer[block] = phi[block] @ coefficients
+
+
+def write_zscores(out, fit, difference, between):
+    """Fold changes over their standard deviation, with the variance between replicates if any."""
+    phi, shape = fit["phi"], (len(fit["phi"]), difference.shape[1])
+    layer = out.create_dataset("fold_change_zscores", shape, dtype=np.float32)
+    for start in range(0, len(phi), CELLS):
+        block = slice(start, start + CELLS)
+        rows = phi[block]
+        variance = fit["std_reference"][block] ** 2 + fit["std_compared"][block] ** 2 - EPS
+        variance = np.repeat(variance[:, None], shape[1], axis=1)
+        for deviation in () if between is None else between:
+            variance += (rows @ deviation) ** 2
+        layer[block] = rows @ difference / np.sqrt(variance)
 
 
 run(main, snakemake)

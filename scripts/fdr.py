@@ -3,7 +3,6 @@
 import numpy as np
 from _job import run
 from statediff import InputError
-from statediff.conventions import resolve
 from statediff.significance import false_discovery_rates
 from statediff.store import read_arrays, write_arrays
 
@@ -16,9 +15,10 @@ def main(job):
     chunks.sort(key=lambda chunk: chunk["start"])
     genes = {name: np.concatenate([c[name] for c in chunks]) for name in GENE_STATISTICS}
     null = read_arrays(job.input.null, "mahalanobis")[0]["mahalanobis"]
-    gaps = resolve(job.params.conventions, "gaps", settings["gaps"])
     try:
-        rates = false_discovery_rates(genes["mahalanobis"], null, settings["threshold"], gaps)
+        rates = false_discovery_rates(
+            genes["mahalanobis"], null, settings["threshold"], settings["gaps"]
+        )
     except ValueError as error:
         raise InputError(f"{error} (dataset.layer, contrasts.{job.wildcards.contrast})") from error
     called = genes["mahalanobis"][rates["is_de"]]
@@ -28,7 +28,7 @@ def main(job):
         threshold=settings["threshold"],
         n_de=int(called.size),
         mahalanobis_threshold=float(called.min()) if called.size else np.nan,
-        gaps=gaps,
+        gaps=settings["gaps"],
     )
 
 

@@ -1,18 +1,17 @@
 """Volcano of cells."""
 
-from _figure import Results, save
+from _figure import abundance, conditions, save
 from _job import run
 from statediff.plots import abundance_volcano
 
 
 def main(job):
-    results = Results(job)
-    cells = results.result("abundance", "lfc", "neg_log10_lfc_ptp", "lfc_direction")
+    cells = abundance(job)
     figure = abundance_volcano(
         cells["lfc"],
         cells["neg_log10_lfc_ptp"],
         cells["lfc_direction"],
-        conditions=results.conditions,
+        conditions=conditions(job),
         lfc_threshold=job.params.lfc_threshold,
         ptp_threshold=job.params.ptp_threshold,
         size=job.params.point_size,

@@ -1,22 +1,21 @@
 """Embedding by cell type."""
 
-from _figure import Results, save
+from _figure import coordinates, own_colors, save
 from _job import run
+from _table import read_types
 from statediff.plots import embedding_categories
 
 
 def main(job):
-    results = Results(job)
-    xy, axis_names = results.embedding(job.params.embedding)
-    column = job.params.cell_type
-    types = results.read("obs")[column].astype("category")
+    xy, axis_names = coordinates(job)
+    types = read_types(job.input.cell_types, len(xy))
     figure = embedding_categories(
         xy,
         types.astype(str),
-        name=column,
+        name=job.params.cell_type,
         axis_names=axis_names,
-        order=[str(name) for name in types.cat.categories],
-        colors=results.colors(column, len(types.cat.categories)),
+        order=list(types.categories),
+        colors=own_colors(job.input.store, job.params.cell_type, len(types.categories)),
         on_data=True,
         size=job.params.point_size,
     )

@@ -1,20 +1,24 @@
 """Embedding by condition."""
 
-from _figure import Results, save
+import numpy as np
+from _figure import conditions, coordinates, save
 from _job import run
 from statediff.plots import embedding_categories
+from statediff.store import read_arrays
 
 
 def main(job):
-    results = Results(job)
-    xy, axis_names = results.embedding(job.params.embedding)
-    column = results.contrast["column"]
+    xy, axis_names = coordinates(job)
+    members, _ = read_arrays(job.input.cells, "reference", "compared")
+    reference, compared = conditions(job)
+    # Cells of neither condition have no name, and are drawn in grey.
+    labels = np.select([members["reference"], members["compared"]], [reference, compared], "")
     figure = embedding_categories(
         xy,
-        results.read("obs")[column].astype(str),
-        name=column,
+        labels,
+        name=job.params.contrast["column"],
         axis_names=axis_names,
-        order=results.conditions,
+        order=[reference, compared],
         size=job.params.point_size,
     )
     save(job, figure)

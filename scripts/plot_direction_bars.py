@@ -1,15 +1,13 @@
 """Directions of abundance change per cell type."""
 
-import pandas as pd
-from _figure import save
+from _figure import conditions, save
 from _job import run
+from _table import direction_counts
 from statediff.plots import direction_bars
 
 
 def main(job):
-    contrast = job.params.contrast
-    table = pd.read_parquet(job.input.cell_types)
-    save(job, direction_bars(table, conditions=(contrast["reference"], contrast["compared"])))
+    save(job, direction_bars(direction_counts(job), conditions=conditions(job)))
 
 
 run(main, snakemake)

@@ -1,16 +1,22 @@
 """Volcano of genes."""
 
-from _figure import Results, save
+import h5py
+import pandas as pd
+from _figure import conditions, save
 from _job import run
+from anndata.io import read_elem
 from statediff.plots import expression_volcano
+from statediff.store import read_arrays
 
 
 def main(job):
-    results = Results(job)
+    with h5py.File(job.input.store, "r") as store:
+        names = read_elem(store["var"]).index
+    genes, fdr = read_arrays(job.input.fdr, "mean_lfc", "mahalanobis", "is_de")
     figure = expression_volcano(
-        results.result("expression", "mean_lfc", "mahalanobis", "is_de"),
-        conditions=results.conditions,
-        fdr_threshold=job.params.threshold,
+        pd.DataFrame(genes, index=names),
+        conditions=conditions(job),
+        fdr_threshold=fdr["threshold"],
         labelled=job.params.labelled_genes,
         size=job.params.point_size,
     )

@@ -3,6 +3,7 @@
 import warnings
 
 import numpy as np
+from _inputs import listed, read_obsm
 from _job import run
 from anndata.io import read_elem, write_elem
 from statediff import DataWarning, InputError
@@ -15,12 +16,7 @@ def main(job):
         obs, var = read_elem(source["obs"]), read_elem(source["var"])
         check_names(obs.index, "cell")
         check_names(var.index, "gene")
-        if config.cell_type is not None and config.cell_type not in obs:
-            raise InputError(
-                f"dataset.cell_type: no obs column {config.cell_type!r}; "
-                f"there are: {listed(obs.columns)}"
-            )
-        arrays = {key: read_obsm(source, key, option) for option, key in config.obsm.items()}
+        arrays = {config.obsm: read_obsm(source, config.obsm, config.option)}
         matrix = expression(source, config.layer)
         if matrix_shape(matrix) != (len(obs), len(var)):
             raise InputError(
@@ -45,21 +41,6 @@ def check_names(names, kind):
         )
 
 
-def read_obsm(source, key, option):
-    """Cell states or coordinates, as a finite float array."""
-    if key not in source.get("obsm", {}):
-        found = listed(source.get("obsm", {}))
-        raise InputError(f"{option}: no obsm key {key!r}; there are: {found}")
-    values = np.asarray(read_elem(source[f"obsm/{key}"]), dtype=np.float64)
-    bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
-    if bad.size:
-        raise InputError(
-            f"{option}: obsm {key!r} holds NaN or infinite values in {bad.size} cells "
-            f"(first: row {bad[0]}); expected finite numbers"
-        )
-    return values
-
-
 def expression(source, layer):
     if layer is None:
         if "X" not in source:
@@ -75,12 +56,13 @@ def checked_blocks(matrix, layer, var):
     """Row blocks as they come, refusing non-finite values and warning of raw counts."""
     whole = True
     for start, block in row_blocks(matrix):
+        block = block.astype(np.float32)
         bad = ~np.isfinite(block.data)
         if bad.any():
             row, column = (axis[bad][0] for axis in block.tocoo().coords)
             raise InputError(
                 f"dataset.layer: expression ({layer or 'X'}) is NaN or infinite in cell row "
-                f"{start + row}, gene {var.index[column]!r}; expected finite log expression"
+                f"{start + row}, gene {var.index[column]!r}; expected finite values of float32"
             )
         whole = whole and bool((block.data == np.round(block.data)).all())
         yield block
@@ -91,11 +73,6 @@ def checked_blocks(matrix, layer, var):
             DataWarning,
             stacklevel=1,
         )
-
-
-def listed(names, most=20):
-    names = [str(name) for name in names]
-    return ", ".join(names[:most]) + (", …" if len(names) > most else "") if names else "none"
 
 
 run(main, snakemake)

@@ -6,12 +6,13 @@ import numpy as np
 from _job import run
 from statediff.provenance import DIRECTIONS, versions
 from statediff.store import atomic, read_arrays
-from statediff.summary import read_benchmarks
+from terminal import read_usage
 
 
 def main(job):
     _, cells = read_arrays(job.input.cells, "reference")
-    abundance, density = read_arrays(job.input.abundance, "lfc_direction")
+    abundance, _ = read_arrays(job.input.abundance, "lfc_direction")
+    _, density = read_arrays(job.input.density, "variance")
     genes, fdr = read_arrays(job.input.fdr, "mean_lfc", "is_de")
     _, fit = read_arrays(job.input.fit, "phi_mean")
     direction = np.bincount(abundance["lfc_direction"], minlength=len(DIRECTIONS))
@@ -24,8 +25,8 @@ def main(job):
         "conventions": job.params.conventions,
         "cells": {
             "total": cells["n_cells"],
-            contrast["reference"]: cells["n_reference"],
-            contrast["compared"]: cells["n_compared"],
+            "reference": cells["n_reference"],
+            "compared": cells["n_compared"],
         },
         "abundance": density | dict(zip(DIRECTIONS, map(int, direction), strict=True)),
         "expression": fit
@@ -39,7 +40,7 @@ def main(job):
             "mahalanobis_threshold": fdr["mahalanobis_threshold"] if fdr["n_de"] else None,
         },
         "truth": None,
-        "stages": read_benchmarks(job.input.benchmarks),
+        "stages": read_usage(job.input.benchmarks, job.input.logs),
         "versions": versions(),
     }
     if job.input.get("truth"):

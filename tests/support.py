@@ -1,9 +1,14 @@
-"""Where things are, and running Snakemake as a user would."""
+"""Where things are, running Snakemake as a user would, and a data set of 60 cells."""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
+
+import anndata
+import numpy as np
+import pandas as pd
+from scipy import sparse
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("STATEDIFF_SHARED", ROOT.parent / "shared"))
@@ -24,3 +29,32 @@ def run_snakemake(directory, *arguments, configfile=None, check=True):
             f"snakemake {' '.join(map(str, arguments))} failed:\n{done.stdout[-4000:]}"
         )
     return done
+
+
+CONFIG = {
+    "dataset": {
+        "name": "tiny",
+        "source": {"path": "data.h5ad"},
+        "layer": "logged",
+        "cell_type": "cell_type",
+        "cell_states": {"key": "DM"},
+        "embedding": {"key": "X_umap"},
+    },
+    "contrasts": {"a_vs_b": {"column": "group", "reference": "a", "compared": "b"}},
+}
+
+
+def tiny():
+    rng = np.random.default_rng(0)
+    obs = pd.DataFrame(
+        {"group": ["a"] * 30 + ["b"] * 22 + ["c"] * 8, "cell_type": ["x", "y"] * 30},
+        index=[f"cell{i}" for i in range(60)],
+    )
+    counts = sparse.csr_matrix(rng.poisson(1.0, (60, 20)).astype(np.float32))
+    return anndata.AnnData(
+        counts,
+        obs=obs,
+        var=pd.DataFrame(index=[f"gene{i}" for i in range(20)]),
+        layers={"logged": np.log1p(counts)},
+        obsm={"DM": rng.normal(size=(60, 3)), "X_umap": rng.normal(size=(60, 2))},
+    )

@@ -16,10 +16,11 @@ def matern52(x, y, ls):
 class GaussianProcess:
     """Posterior of one condition at states x: mean (n, genes) and covariance (n, n)."""
 
-    def __init__(self, trained, expression, noise, ls, linear=False):
+    def __init__(self, trained, expression, noise, ls, linear=False, condition=None):
         self.trained, self.ls, self.linear = trained, ls, linear
-        self.centre = trained.mean(axis=0)
-        self.scale = np.mean(np.linalg.norm(trained - self.centre, axis=1) ** 2)
+        condition = trained if condition is None else condition
+        self.centre = condition.mean(axis=0)
+        self.scale = np.mean(np.linalg.norm(condition - self.centre, axis=1) ** 2)
         gram = self.kernel(trained, trained) + noise**2 * np.eye(len(trained))
         self.solve = np.linalg.inv(gram)
         self.weights = self.solve @ expression

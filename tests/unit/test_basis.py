@@ -4,6 +4,7 @@ from dense import matern52
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from statediff import DataWarning
 from statediff.basis import build_basis, triangular_factor
 
 finite = st.floats(-10, 10, allow_nan=False, width=32)
@@ -23,7 +24,7 @@ def test_the_residual_is_known_and_bounds_the_error(x, ls, tol):
     assert not basis.truncated
     assert basis.residual_max < tol
     # The residual is positive semi-definite: no entry exceeds its largest diagonal one.
-    assert np.abs(error).max() <= tol + 1e-7
+    assert np.abs(error).max() <= 1.01 * tol + 1e-10
     assert np.trace(error) == pytest.approx(basis.residual_sum + basis.dropped, abs=1e-6)
 
 
@@ -44,12 +45,15 @@ def test_permuting_the_cells_changes_nothing(x, ls, random):
 def test_duplicated_cells_add_no_functions(x, ls):
     once, twice = build_basis(x, ls), build_basis(np.vstack([x, x]), ls)
     np.testing.assert_array_equal(once.pivots, twice.pivots)
-    assert np.isfinite(twice(x)).all()
+    phi = twice(np.vstack([x, x]))
+    kernel = matern52(x, x, ls)
+    np.testing.assert_allclose(phi @ phi.T, np.tile(kernel, (2, 2)), atol=2e-8)
 
 
 def test_max_rank_stops_the_search_and_says_so():
     x = np.random.default_rng(0).normal(size=(100, 3))
-    basis = build_basis(x, 1.0, max_rank=7)
+    with pytest.warns(DataWarning, match="stopped at rank 7 .* raise gp.max_rank"):
+        basis = build_basis(x, 1.0, max_rank=7)
     assert basis.truncated
     assert len(basis.pivots) == 7
     error = np.diag(matern52(x, x, 1.0)) - (basis(x) ** 2).sum(axis=1)
@@ -57,7 +61,7 @@ def test_max_rank_stops_the_search_and_says_so():
     assert basis.residual_sum == pytest.approx(error.sum(), abs=1e-9)
 
 
-def test_more_pivots_than_the_first_allocation():
+def test_as_many_pivots_as_cells():
     x = np.random.default_rng(0).uniform(size=(150, 2)) * 40
     basis = build_basis(x, 0.5)
     assert len(basis.pivots) == 150

@@ -64,6 +64,14 @@ def test_given_distances_are_used(states):
     assert doubled.basis.ls == pytest.approx(2 * fit_density(states).basis.ls)
 
 
+def test_a_given_distance_of_zero_gets_the_smallest_positive_one(states):
+    distances = nearest_distances(states)
+    distances[3] = 0.0
+    with pytest.warns(DataWarning, match="1 of 170 cells share"):
+        density = fit_density(states, distances=distances)
+    assert np.isfinite(density(density.basis(states))).all()
+
+
 @pytest.mark.parametrize("d", [1, 2, 3])
 def test_fractal_dimension_grows_with_that_of_the_cells(d):
     # Ten neighbours see much of their own edge: the estimate is known to be low.

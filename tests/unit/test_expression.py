@@ -10,6 +10,7 @@ from statediff.expression import (
     cross_products,
     mahalanobis,
     neg_log10_ptp,
+    replicate_deviations,
     whitener,
 )
 
@@ -66,6 +67,56 @@ def test_no_difference_is_distance_zero(case):
     _, _, _, _, phi, fits, _ = case
     whiten = whitener(triangular_factor(phi), fits)
     assert mahalanobis(whiten, np.zeros((phi.shape[1], 3))).tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("one_sided", [False, True])
+def test_mahalanobis_distance_with_replicates(case, one_sided):
+    """The covariance of every gene written out, n × n."""
+    x, members, exact, basis, phi, fits, _ = case
+    y, noise, linear = case_expression(x, members), fits[0].noise, basis.centre is not None
+    rng = np.random.default_rng(4)
+    groups = [rng.integers(0, n, len(x)) for n in ((1, 2) if one_sided else (3, 2))]
+    masks = [
+        [member & (group == i) for i in range(group.max() + 1)]
+        for member, group in zip(members, groups, strict=True)
+    ]
+    crosses = [[phi[m].T @ y[m] for m in group] for group in masks]
+    priors = [basis.prior(x[m]) for m in members]
+    between = replicate_deviations(phi, masks, crosses, priors, noise)
+    where = members[0] | members[1]
+    change = [phi[m].T @ y[m] for m in members]
+    difference = fits[1].weights(change[1]) - fits[0].weights(change[0])
+    whiten = whitener(triangular_factor(phi[where]), fits)
+    found = mahalanobis(whiten, difference, between)
+
+    spread = sum(gp.covariance(x[where]) for gp in exact) + EPS * np.eye(where.sum())
+    means = [
+        [
+            dense.GaussianProcess(x[m], y[m], noise, basis.ls, linear, x[member]).mean(x[where])
+            for m in group
+        ]
+        for group, member in zip(masks, members, strict=True)
+    ]
+    fold_change = phi[where] @ difference
+    for gene in range(y.shape[1]):
+        covariance = spread.copy()
+        for group in means[1:] * 2 if one_sided else means:
+            covariance += np.cov(np.array(group)[:, :, gene].T)
+        d = fold_change[:, gene]
+        assert found[gene] == pytest.approx(np.sqrt(d @ np.linalg.solve(covariance, d)), rel=1e-3)
+
+
+def case_expression(x, members):
+    rng = np.random.default_rng(5)
+    y = np.sin(x @ rng.normal(size=(3, 6))) + members[1][:, None] * np.cos(x[:, :1])
+    return y + 0.3 * rng.normal(size=y.shape)
+
+
+def test_replicates_are_needed_in_one_condition_at_least(case):
+    _, members, _, _, phi, _, _ = case
+    crosses = [[np.zeros((phi.shape[1], 2))]] * 2
+    with pytest.raises(ValueError, match="two replicates"):
+        replicate_deviations(phi, [[m] for m in members], crosses, [np.eye(phi.shape[1])] * 2)
 
 
 def test_unknown_pooling_is_refused(case):

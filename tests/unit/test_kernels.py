@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from dense import matern52 as dense_matern52
-from statediff import DataWarning
+from statediff import DataWarning, InputError
 from statediff.kernels import length_scale, matern52, nearest_distances, positive_distances
 
 
@@ -29,12 +29,18 @@ def test_coinciding_cells_get_the_smallest_positive_distance():
         np.testing.assert_allclose(nearest_distances(x), [0.5, 0.5, 0.5, 0.5])
 
 
+def test_cells_that_all_have_a_twin_are_named():
+    x = np.random.default_rng(2).normal(size=(30, 2))
+    with pytest.raises(InputError, match="every cell shares its state with another"):
+        nearest_distances(np.vstack([x, x]))
+
+
 def test_hopeless_distances_are_refused():
-    with pytest.raises(ValueError, match="same state"):
+    with pytest.raises(ValueError, match="shares its state"):
         nearest_distances(np.zeros((5, 2)))
     with pytest.raises(ValueError, match="at least 2"):
         nearest_distances(np.zeros((1, 2)))
-    with pytest.raises(ValueError, match="same state"):
+    with pytest.raises(ValueError, match="shares its state"):
         positive_distances([np.nan, 0.0])
 
 

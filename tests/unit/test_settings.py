@@ -3,8 +3,8 @@ import copy
 import pytest
 import yaml
 from statediff import InputError
-from statediff.conventions import PRESETS, resolve
-from statediff.settings import checked
+from statediff.conventions import PRESETS
+from statediff.settings import CHOICES, checked
 from support import ROOT
 
 SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
@@ -20,6 +20,7 @@ GOOD = {
 
 
 def changed(key, value):
+    """The good configuration with one key set."""
     config = copy.deepcopy(GOOD)
     section = config
     *path, last = key.split(".")
@@ -33,7 +34,7 @@ def test_defaults_are_filled_in_and_the_input_is_left_alone():
     before = copy.deepcopy(GOOD)
     full = checked(GOOD, SCHEMA)
     assert before == GOOD
-    assert full["fdr"] == {"null_genes": 2000, "seed": 42, "threshold": 0.05, "gaps": None}
+    assert full["fdr"] == {"null_genes": 2000, "seed": 42, "threshold": 0.05, "gaps": "one"}
     assert full["dataset"]["cell_states"]["compute"]["n_components"] == 40
     assert full["dataset"]["embedding"] == {"key": "X_umap", "compute": None}
     assert checked(full, SCHEMA) == full
@@ -51,8 +52,11 @@ def test_the_order_of_keys_does_not_matter():
         ("fdr.treshold", 0.1, "fdr: unknown key 'treshold'; did you mean threshold? Known keys"),
         ("color", "red", "configuration: unknown key 'color'"),
         ("fdr.threshold", "x", "fdr.threshold: found 'x', expected number (nested values"),
-        ("fdr.threshold", 2, "fdr.threshold: 2 is greater than the maximum of 1"),
-        ("gp.ls", -1, "gp.ls: -1 is less than or equal to the minimum of 0"),
+        ("fdr.threshold", float("nan"), "fdr.threshold: found nan, expected number"),
+        ("gp.ls", float("inf"), "gp.ls: found inf, expected number or null"),
+        ("fdr.null_genes", 2000.0, "fdr.null_genes: found 2000.0, expected integer"),
+        ("fdr.threshold", 2, "fdr.threshold: 2.0 is greater than the maximum of 1"),
+        ("gp.ls", -1, "gp.ls: -1.0 is less than or equal to the minimum of 0"),
         ("gp.device", "tpu", "gp.device: found 'tpu', expected one of cpu, gpu"),
         ("abundance.uncertainty", "x", "found 'x', expected one of full, diagonal, null"),
         ("conventions", "x", "conventions: found 'x', expected one of kompot-0.8, tutorial"),
@@ -65,10 +69,12 @@ def test_the_order_of_keys_does_not_matter():
         ("dataset.cell_states.compute", {"knn": 5}, "compute: missing from"),
         ("contrasts", {}, "contrasts: found nothing, expected one of: at least one entry"),
         ("contrasts.y", None, "contrasts.y: found None, expected object"),
-        ("contrasts.y.compared", 3, "contrasts.y.compared: found 3, expected string"),
+        ("contrasts.y.compared", 3, "contrasts.y.compared: found 3, expected string (a level"),
+        ("contrasts.y.reference", False, 'write "false" in quotes'),
         ("contrasts.y.compared", "a", "contrasts.y: reference and compared are both 'a'"),
         ("contrasts.Y", GOOD["contrasts"]["y"], "'y' and 'Y' differ only in case"),
-        ("contrasts.data", GOOD["contrasts"]["y"], "'data' is reserved"),
+        ("contrasts.Data", GOOD["contrasts"]["y"], "'Data' is one of the workflow's own folders"),
+        ("contrasts.x\n", GOOD["contrasts"]["y"], "is no safe folder name"),
         ("contrasts.-x", GOOD["contrasts"]["y"], "'-x' is no safe folder name"),
         ("contrasts." + "x" * 65, GOOD["contrasts"]["y"], "is no safe folder name"),
     ],
@@ -109,8 +115,38 @@ def test_all_faults_are_told_at_once():
     assert len(str(caught.value).splitlines()) == 2
 
 
-def test_presets_can_be_overridden():
-    for preset, choices in PRESETS.items():
-        for key, value in choices.items():
-            assert resolve(preset, key, None) == value
-            assert resolve(preset, key, "other") == "other"
+@pytest.mark.parametrize("preset", PRESETS)
+def test_presets_fill_in_what_is_not_chosen(preset):
+    full = checked(changed("conventions", preset), SCHEMA)
+    for (section, key), choice in CHOICES.items():
+        assert full[section][key] == PRESETS[preset][choice]
+    chosen = checked(changed("conventions", preset) | {"fdr": {"gaps": "skip"}}, SCHEMA)
+    assert chosen["fdr"]["gaps"] == "skip"
+    assert set(CHOICES.values()) == set(PRESETS[preset])
+
+
+@pytest.mark.parametrize(
+    ("states", "embedding", "key"),
+    [
+        ({"key": "X_pca", "compute": {"from": "X_pca"}}, {}, "cell_states"),
+        ({"key": "X_umap", "compute": {"from": "X_pca"}}, {}, "cell_states"),
+        ({}, {"key": "DM_EigenVectors", "compute": {"from": "X_pca"}}, "embedding"),
+        ({"compute": {"from": "X_pca"}}, {"key": "X_pca", "compute": {"from": "X"}}, "embedding"),
+    ],
+)
+def test_computed_coordinates_overwrite_nothing(states, embedding, key):
+    config = copy.deepcopy(GOOD)
+    config["dataset"] |= {"cell_states": states, "embedding": embedding}
+    with pytest.raises(InputError, match=rf"dataset\.{key}\.key: .* other coordinates"):
+        checked(config, SCHEMA)
+
+
+def test_the_same_coordinates_may_serve_twice():
+    config = copy.deepcopy(GOOD)
+    config["dataset"] |= {"cell_states": {"key": "X_pca"}, "embedding": {"key": "X_pca"}}
+    checked(config, SCHEMA)
+
+
+def test_whole_numbers_are_numbers():
+    a, b = (checked(changed("gp.sigma", value), SCHEMA) for value in (1, 1.0))
+    assert repr(a) == repr(b)

@@ -8,34 +8,8 @@ import pandas as pd
 import pytest
 import yaml
 from scipy import sparse
-
-CONFIG = {
-    "dataset": {
-        "name": "tiny",
-        "source": {"path": "data.h5ad"},
-        "layer": "logged",
-        "cell_type": "cell_type",
-        "cell_states": {"key": "DM"},
-        "embedding": {"key": "X_umap"},
-    },
-    "contrasts": {"a_vs_b": {"column": "group", "reference": "a", "compared": "b"}},
-}
-
-
-def tiny():
-    rng = np.random.default_rng(0)
-    obs = pd.DataFrame(
-        {"group": ["a"] * 30 + ["b"] * 22 + ["c"] * 8, "cell_type": ["x", "y"] * 30},
-        index=[f"cell{i}" for i in range(60)],
-    )
-    counts = sparse.csr_matrix(rng.poisson(1.0, (60, 20)).astype(np.float32))
-    return anndata.AnnData(
-        counts,
-        obs=obs,
-        var=pd.DataFrame(index=[f"gene{i}" for i in range(20)]),
-        layers={"logged": np.log1p(counts)},
-        obsm={"DM": rng.normal(size=(60, 3)), "X_umap": rng.normal(size=(60, 2))},
-    )
+from statediff.store import read_arrays
+from support import CONFIG, tiny
 
 
 @pytest.fixture
@@ -88,9 +62,18 @@ def test_what_the_configuration_shows_stops_before_the_first_job(attempt, change
 
 def set_layer(row, column, value):
     def edit(adata):
-        layer = adata.layers["logged"].tolil()
+        layer = adata.layers["logged"].astype(float).tolil()
         layer[row, column] = value
         adata.layers["logged"] = layer.tocsr()
+
+    return edit
+
+
+def set_obsm(make):
+    def edit(adata):
+        adata.obsm["DM"] = pd.DataFrame(make(adata.obsm["DM"]), index=adata.obs_names).add_prefix(
+            "c"
+        )
 
     return edit
 
@@ -114,19 +97,17 @@ def repeat_name(axis):
 @pytest.mark.parametrize(
     ("changes", "edit", "message"),
     [
-        ({"dataset.cell_type": "type"}, None,
-         "dataset.cell_type: no obs column 'type'; there are: group, cell_type"),
         ({"dataset.layer": "log"}, None,
          "dataset.layer: no layer 'log'; there are: logged (null: X)"),
         ({"dataset.cell_states": {"key": "X_pca"}}, None,
          "dataset.cell_states.key: no obsm key 'X_pca'; there are: DM, X_umap"),
         ({"dataset.cell_states": {"compute": {"from": "PCA"}}}, None,
          "dataset.cell_states.compute.from: no obsm key 'PCA'"),
-        ({"dataset.embedding": {"key": "tsne"}}, None,
-         "dataset.embedding.key: no obsm key 'tsne'"),
         ({}, set_layer(9, 3, np.nan),
          "(logged) is NaN or infinite in cell row 9, gene 'gene3'"),
         ({}, set_layer(59, 19, np.inf), "cell row 59, gene 'gene19'"),
+        ({}, set_obsm(lambda x: [["a"] * 3] * 60), "obsm 'DM' is no matrix of numbers"),
+        ({}, set_layer(0, 0, 1e300), "cell row 0, gene 'gene0'"),
         ({}, set_states(np.nan),
          "cell_states.key: obsm 'DM' holds NaN or infinite values in 1 cells (first: row 7)"),
         ({}, repeat_name("obs"), "1 cell names occur more than once, such as cell2"),
@@ -138,7 +119,7 @@ def test_what_the_data_show_stops_in_the_data_stage(attempt, changes, edit, mess
     assert done.returncode != 0
     assert "Error (store): dataset." in done.stdout
     assert done.stdout.count(message) == 1
-    assert started(done) == {"store"}
+    assert started(done) <= {"store", "embedding"}
     assert "Traceback" not in done.stdout
 
 
@@ -150,15 +131,24 @@ def test_what_the_data_show_stops_in_the_data_stage(attempt, changes, edit, mess
         ({"contrasts.a_vs_b.compared": "z"},
          "contrasts.a_vs_b.compared: 'z' does not occur in obs column 'group'; its levels are: "
          "a, b, c"),
+        ({"dataset.cell_type": "type"},
+         "dataset.cell_type: no obs column 'type'; there are: group, cell_type"),
+        ({"dataset.embedding": {"key": "tsne"}},
+         "dataset.embedding.key: no obsm key 'tsne'; there are: DM, X_umap"),
+        ({"contrasts.a_vs_b.sample": "donor"},
+         "contrasts.a_vs_b.sample: no obs column 'donor'; there are: group, cell_type"),
+        ({"contrasts.a_vs_b.sample": "cell_type"},
+         "'x' of obs column 'cell_type' occurs in both 'a' and 'b'"),
+        ({"contrasts.a_vs_b.sample": "group"},
+         "'a' has 1 replicates of at least 10 cells in obs column 'group'; 'b' has 1 replicates"),
         ({"contrasts.a_vs_b.compared": "c"},
          "contrasts.a_vs_b.compared: 'c' has 8 cells, expected at least 10"),
     ],
 )  # fmt: skip
-def test_conditions_are_checked_before_anything_is_fitted(attempt, changes, message):
+def test_annotations_are_checked_before_anything_is_fitted(attempt, changes, message):
     done = attempt("results", changes)
     assert done.returncode != 0
     assert message in done.stdout
-    assert "contrast_cells" in started(done)
     assert not {"abundance_density", "expression_fit"} & started(done)
 
 
@@ -167,7 +157,7 @@ def test_a_file_that_is_no_h5ad(attempt, tmp_path):
     done = attempt("results", write=False)
     assert done.returncode != 0
     assert "data.h5ad: not an h5ad file" in done.stdout
-    assert started(done) == {"store"}
+    assert started(done) <= {"store", "embedding"}
 
 
 def test_raw_counts_are_warned_of_and_log_expression_is_not(attempt):
@@ -195,6 +185,40 @@ def test_any_form_of_matrix_gives_the_same_store(attempt, tmp_path, form):
     assert attempt("store", edit=convert).returncode == 0
     store = anndata.read_h5ad(tmp_path / "results/tiny/data/store.h5ad")
     np.testing.assert_array_equal(store.X.toarray(), tiny().layers["logged"].toarray())
+
+
+def test_replicates_of_one_condition_only(attempt, tmp_path):
+    """An error, or on demand the other condition's variance for both."""
+
+    def add_donors(adata):
+        adata.obs["donor"] = ["d1"] * 15 + ["d2"] * 15 + ["d3"] * 30
+
+    contrast = {"contrasts.a_vs_b.sample": "donor", "fdr.null_genes": 100}
+    done = attempt("fdr", contrast, add_donors)
+    assert done.returncode != 0
+    assert "'b' has 1 replicates of at least 10 cells" in done.stdout
+    assert "or allow_single_condition_variance: true" in done.stdout
+    allowed = contrast | {"contrasts.a_vs_b.allow_single_condition_variance": True}
+    done = attempt("fdr", allowed, add_donors)
+    assert done.returncode == 0, done.stdout
+    assert "the variance between replicates of the other condition stands for both" in done.stdout
+    stages = tmp_path / "results/tiny/a_vs_b/stages"
+    between = read_arrays(stages / "fit.h5", "between")[0]["between"]
+    assert between.shape[:2] == (2, 20)
+
+
+def test_cells_without_a_type_and_sparse_states(attempt, tmp_path):
+    def edit(adata):
+        adata.obs["cell_type"] = pd.Categorical(["x"] * 50 + [None] * 10, categories=["x", "z"])
+        adata.obsm["DM"] = sparse.csr_matrix(adata.obsm["DM"])
+
+    done = attempt("results", {"fdr.null_genes": 100}, edit)
+    assert done.returncode == 0, done.stdout
+    table = pd.read_parquet(tmp_path / "results/tiny/a_vs_b/tables/cell_types.parquet")
+    assert dict(zip(table["cell_type"], table["cells"], strict=True)) == {
+        "x": 50,
+        "not annotated": 10,
+    }
 
 
 def test_hostile_names_are_data(attempt, tmp_path):

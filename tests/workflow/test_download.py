@@ -6,7 +6,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import yaml
-from test_bad_input import CONFIG, tiny
+from support import CONFIG, tiny
 
 
 @pytest.fixture

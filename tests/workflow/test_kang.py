@@ -92,6 +92,24 @@ def test_the_tutorials_kernel(kang_directory, kang_config, snakemake_run):
     np.testing.assert_allclose(fit["std_compared"], std["stim_std"], atol=1e-6)
 
 
+def test_replicates(kang_directory, kang_config, snakemake_run):
+    files = [kang_config, kang_config.with_name("kang_replicates.yaml")]
+    snakemake_run(kang_directory, "expression", "abundance", configfile=files)
+    stages = kang_directory / RESULTS / "stages"
+    reference = kang_directory / "shared/reference"
+    wanted = pd.read_csv(reference / "expression_sample_variance.csv", index_col=0)
+    chunks = [read_arrays(stages / f"genes.{i}-of-2.h5")[0] for i in (1, 2)]
+    genes = anndata.read_h5ad(kang_directory / "results/kang/data/store.h5ad").var_names
+    found = pd.Series(np.concatenate([c["mahalanobis"] for c in chunks]), genes).loc[wanted.index]
+    ratio = found / wanted["kompot_de_ctrl_to_stim_mahalanobis_sample_var"]
+    assert np.abs(ratio - 1).max() < 1e-3
+    wanted = pd.read_csv(reference / "abundance_sample_variance.csv", index_col=0)
+    z = read_arrays(stages / "abundance.h5", "lfc_zscore")[0]["lfc_zscore"]
+    # Exact neighbours move the change itself; its ratio to the posterior alone is as different.
+    key = "kompot_da_ctrl_to_stim_lfc_zscore_sample_var"
+    assert np.corrcoef(z, wanted[key])[0, 1] > 0.9
+
+
 def test_nothing_fixed(kang_directory, kang_config, snakemake_run, reference):
     """Exact neighbours give another length scale in the third digit; the ranking is the same."""
     snakemake_run(kang_directory, "results", configfile=kang_config)

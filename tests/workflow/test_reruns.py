@@ -6,13 +6,31 @@ import pytest
 import yaml
 
 RESULTS = "results/small/young_vs_old"
-AFTER_FDR = {"false_discovery", "adata", "gene_table", "evaluate", "summary"}
-FROM_ADATA = {
+AFTER_FDR = {
+    "false_discovery",
+    "adata",
+    "gene_table",
+    "evaluate",
+    "summary",
+    "plot_expression_volcano",
+}
+ON_POINTS = {
     "plot_condition",
     "plot_cell_type",
     "plot_abundance_change",
     "plot_abundance_volcano",
     "plot_expression_volcano",
+}
+AFTER_ABUNDANCE = {
+    "abundance_change",
+    "adata",
+    "cell_table",
+    "cell_type_table",
+    "evaluate",
+    "summary",
+    "plot_abundance_change",
+    "plot_abundance_volcano",
+    "plot_direction_bars",
 }
 
 
@@ -46,24 +64,51 @@ def test_nothing_changed_nothing_to_do(planned):
 
 def test_fdr_threshold(planned):
     jobs, _ = planned({"fdr.threshold": 0.1})
-    assert set(jobs) == AFTER_FDR | FROM_ADATA
+    assert set(jobs) == AFTER_FDR
 
 
 def test_null_seed_refits_nothing(planned):
     jobs, _ = planned({"fdr.seed": 7})
-    assert set(jobs) == {"null_distances"} | AFTER_FDR | FROM_ADATA
+    assert set(jobs) == {"null_distances"} | AFTER_FDR
 
 
 @pytest.mark.parametrize(
     ("key", "value", "figures"),
     [
         ("figures.labelled_genes", 3, {"plot_expression_volcano"}),
-        ("figures.point_size", 2.0, FROM_ADATA),
+        ("figures.point_size", 2.0, ON_POINTS),
     ],
 )
 def test_figure_settings_make_figures_only(planned, key, value, figures):
     jobs, _ = planned({key: value})
     assert set(jobs) == figures
+
+
+def test_abundance_thresholds_refit_no_density(planned):
+    jobs, _ = planned({"abundance.lfc_threshold": 0.5})
+    assert set(jobs) == AFTER_ABUNDANCE
+
+
+def test_another_column_of_cell_types_fits_nothing(planned):
+    jobs, _ = planned({"dataset.cell_type": "lineage"})
+    assert set(jobs) == {
+        "cell_types",
+        "cell_table",
+        "cell_type_table",
+        "plot_cell_type",
+        "plot_direction_bars",
+    }
+
+
+def test_another_embedding_fits_nothing(planned):
+    jobs, _ = planned({"dataset.embedding": {"key": "X_umap", "compute": {"from": "X_pca"}}})
+    assert not {"store", "cell_states", "expression_fit", "abundance_density"} & set(jobs)
+    assert "embedding" in jobs
+
+
+@pytest.mark.parametrize("change", [{"gp.sigma": 1}, {"fdr.gaps": "one"}, {"gp.ls": None}])
+def test_saying_what_holds_anyway_changes_nothing(planned, change):
+    assert planned(change)[0] == {}
 
 
 def test_adding_a_contrast_leaves_the_others_alone(planned):
@@ -84,7 +129,10 @@ def test_chunk_count_repeats_the_prediction_only(planned):
     ("path", "rule"),
     [
         (f"{RESULTS}/figures/condition.pdf", "plot_condition"),
+        (f"{RESULTS}/figures/cell_type.png", "plot_cell_type"),
         (f"{RESULTS}/tables/genes.tsv", "gene_table"),
+        (f"{RESULTS}/tables/cells.parquet", "cell_table"),
+        (f"{RESULTS}/adata.h5ad", "adata"),
         (f"{RESULTS}/summary.json", "summary"),
     ],
 )
@@ -106,14 +154,30 @@ def test_changing_the_fdr_threshold_for_real(small_copy, snakemake_run, small_co
     assert re.search(r"^total +2$", done.stdout, re.M)
 
 
+def test_a_partial_run_does_not_print_a_stale_summary(small_copy, snakemake_run, small_config):
+    change = small_copy / "change.yaml"
+    change.write_text("abundance: {lfc_threshold: 0.3}\n")
+    done = snakemake_run(small_copy, "abundance", configfile=[small_config, change])
+    assert re.search(r"^abundance_change +1$", done.stdout, re.M)
+    assert "small · young_vs_old" not in done.stdout
+
+
+def test_a_run_without_stages_ends_well(small_copy, snakemake_run, small_config):
+    """Stages may be deleted to save space: what was made from them stays."""
+    for path in (small_copy / RESULTS / "stages").iterdir():
+        path.unlink()
+    done = snakemake_run(small_copy, "cell_states", "--force", configfile=small_config)
+    assert "Traceback" not in done.stdout
+
+
 @pytest.mark.parametrize(
     ("target", "rules"),
     [
         ("cell_states", {"simulate", "store", "cell_states"}),
-        ("abundance", {"abundance_density", "contrast_cells"}),
+        ("abundance", {"abundance_density", "abundance_change", "contrast_cells"}),
         ("expression", {"expression_fit", "expression_predict"}),
         ("fdr", {"false_discovery", "null_distances"}),
-        ("figures", {"plot_condition", "plot_expression_volcano", "adata"}),
+        ("figures", {"plot_condition", "plot_expression_volcano"}),
         ("results", {"adata", "gene_table", "cell_table", "cell_type_table", "summary"}),
     ],
 )

@@ -1,6 +1,7 @@
 """A complete run on a small simulated data set: what it leaves behind."""
 
 import json
+import re
 
 import anndata
 import numpy as np
@@ -55,6 +56,10 @@ def test_adata_keeps_the_data(adata, small_run):
     assert adata.obs_names.equals(source.obs_names)
     assert adata.var_names.equals(source.var_names)
     assert adata.obs["Age"].equals(source.obs["Age"])
+    # The embedding is drawn in two of its columns, and kept whole.
+    np.testing.assert_allclose(adata.obsm["X_pca"], source.obsm["X_pca"])
+    assert adata.obsm["DM_EigenVectors"].shape == (600, 8)
+    assert len(adata.uns["DM_EigenValues"]) >= 8
 
 
 def test_layers_can_be_rebuilt_from_basis_and_coefficients(adata):
@@ -125,7 +130,7 @@ def test_tsv_and_parquet_hold_the_same(tables, small_run):
 def test_summary_counts_what_the_tables_hold(tables, small_run):
     summary = json.loads((small_run / RESULTS / "summary.json").read_text())
     cells, genes = tables["cells"], tables["genes"]
-    assert summary["cells"] == {"total": 600, "Young": 240, "Old": 240}
+    assert summary["cells"] == {"total": 600, "reference": 240, "compared": 240}
     for direction, n in cells["lfc_direction"].value_counts().items():
         assert summary["abundance"][direction] == n
     expression = summary["expression"]
@@ -135,8 +140,9 @@ def test_summary_counts_what_the_tables_hold(tables, small_run):
     assert expression["mahalanobis_threshold"] == pytest.approx(called.min())
     assert expression["residual_max"] < 1e-8
     assert summary["versions"]["snakemake"]
-    for stage in ("store", "cell_states", "abundance_density", "expression_predict"):
+    for stage in ("simulate", "store", "cell_states", "abundance_density", "expression_predict"):
         assert summary["stages"][stage]["seconds"] > 0
+        assert summary["stages"][stage]["peak_mb"] > 50
 
 
 def test_evaluation_is_that_of_the_tables(tables, small_run):
@@ -175,6 +181,12 @@ def test_figures_are_vector_and_raster(small_run, name):
     assert png.startswith(b"\x89PNG")
     width = int.from_bytes(png[16:20], "big")
     assert width > 1000
+
+
+def test_every_job_logs_its_seconds_and_memory(small_run):
+    logs = (small_run / "results/small/logs").rglob("*.log")
+    for log in logs:
+        assert re.search(r"\w+: [\d.]+ s, peak \d+ MB$", log.read_text().strip()), log
 
 
 def test_nothing_half_written_is_left(small_run):

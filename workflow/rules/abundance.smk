@@ -6,7 +6,7 @@ rule abundance_density:
         cells="<run>/{contrast}/stages/cells.h5",
         states="<data>/cell_states.h5",
     output:
-        "<run>/{contrast}/stages/abundance.h5",
+        "<run>/{contrast}/stages/density.h5",
     log:
         "<logs>/{contrast}/abundance_density.log",
     benchmark:
@@ -19,12 +19,32 @@ rule abundance_density:
         runtime=120,
     params:
         gp=settings("gp", "ls_factor", "tol", "max_rank"),
-        abundance=settings(
-            "abundance", "lfc_threshold", "ptp_threshold", "ptp_sides", "uncertainty"
-        ),
-        conventions=config["conventions"],
+        uncertainty=config["abundance"]["uncertainty"],
+        device=config["gp"]["device"],
     script:
-        "../../scripts/abundance.py"
+        "../../scripts/abundance_density.py"
+
+
+rule abundance_change:
+    input:
+        "<run>/{contrast}/stages/density.h5",
+    output:
+        "<run>/{contrast}/stages/abundance.h5",
+    log:
+        "<logs>/{contrast}/abundance_change.log",
+    benchmark:
+        "<benchmarks>/{contrast}/abundance_change.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=1500,
+        runtime=10,
+    params:
+        lfc_threshold=config["abundance"]["lfc_threshold"],
+        ptp_threshold=config["abundance"]["ptp_threshold"],
+        ptp_sides=config["abundance"]["ptp_sides"],
+    script:
+        "../../scripts/abundance_change.py"
 
 
 rule abundance:

@@ -16,14 +16,14 @@ rule cell_states:
         mem_mb=memory(2500, 1),
         runtime=120,
     params:
-        states=DATASET["cell_states"],
+        states=STATES,
     script:
         "../../scripts/cell_states.py"
 
 
 rule embedding:
     input:
-        "<data>/store.h5ad",
+        source_file,
     output:
         "<data>/embedding.h5",
     log:

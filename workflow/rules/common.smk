@@ -12,7 +12,7 @@ sys.path.insert(0, str(HERE.parent))
 
 from statediff import InputError
 from statediff.settings import checked
-from statediff.summary import as_text, read_benchmarks
+from terminal import as_text, read_usage
 
 with open(workflow.source_path("../schemas/config.schema.yaml")) as schema:
     try:
@@ -22,6 +22,7 @@ with open(workflow.source_path("../schemas/config.schema.yaml")) as schema:
 
 DATASET = config["dataset"]
 SOURCE = DATASET["source"]
+STATES = DATASET["cell_states"]
 CONTRASTS = config["contrasts"]
 
 if "path" in SOURCE and not Path(SOURCE["path"]).is_file():
@@ -93,15 +94,42 @@ def truth(wildcards):
     return "<run>/{contrast}/truth.json" if known else []
 
 
+def cell_types(wildcards):
+    """The cell types, where the configuration names them."""
+    return [] if DATASET["cell_type"] is None else "<data>/cell_types.parquet"
+
+
+def computing_stages(folder, suffix):
+    """A file of every job that computes, for the contrast at hand."""
+    shared, own = ["store", "cell_states", "embedding"], ["contrast_cells"]
+    if "path" not in SOURCE:
+        shared.insert(0, "simulate" if "simulate" in SOURCE else "download")
+    own += ["abundance_density", "abundance_change", "expression_fit"]
+    return [
+        *(f"{folder}/{name}.{suffix}" for name in shared),
+        *(f"{folder}/{{contrast}}/{name}.{suffix}" for name in own),
+        *all_chunks(f"{folder}/{{contrast}}/expression_predict.{{scatteritem}}.{suffix}"),
+        f"{folder}/{{contrast}}/null_distances.{suffix}",
+        f"{folder}/{{contrast}}/false_discovery.{suffix}",
+    ]
+
+
 def print_summaries():
-    """Each contrast's summary, where this run or an earlier one completed it."""
+    """Summary of each contrast that is up to date, with the stages of all its jobs."""
+    run = Path(workflow.pathvars.apply("<run>"))
     for name in CONTRASTS:
-        folder = Path(workflow.pathvars.apply("<run>"), name)
-        summary, newest = folder / "summary.json", folder / "stages" / "fdr.h5"
-        if summary.is_file() and summary.stat().st_mtime >= newest.stat().st_mtime:
-            benchmarks = Path(workflow.pathvars.apply("<benchmarks>"))
-            files = [*benchmarks.glob("*.tsv"), *(benchmarks / name).glob("*.tsv")]
-            files.sort(key=lambda path: path.stat().st_mtime)
-            stages = read_benchmarks(files)
+        summary = run / name / "summary.json"
+        stages = [path.stat().st_mtime for path in (run / name / "stages").glob("*.h5")]
+        if summary.is_file() and summary.stat().st_mtime >= max(stages, default=0):
+            usage = json.loads(summary.read_text())["stages"] | later_usage(run, name)
             print(flush=True)
-            print(as_text(json.loads(summary.read_text()), stages, folder), flush=True)
+            print(as_text(json.loads(summary.read_text()), usage, run / name), flush=True)
+
+
+def later_usage(run, contrast):
+    """Seconds and memory of the jobs that only present results."""
+    presenting = ("adata", "*_table", "plot_*")
+    benchmarks = run / "benchmarks" / contrast
+    found = sorted(path for pattern in presenting for path in benchmarks.glob(f"{pattern}.tsv"))
+    logs = [run / "logs" / contrast / f"{path.stem}.log" for path in found]
+    return read_usage(found, logs)

@@ -53,17 +53,9 @@ rule store:
         runtime=60,
     params:
         layer=DATASET["layer"],
-        cell_type=DATASET["cell_type"],
-        # Coordinates to keep: what the states and the embedding are, or are computed from.
-        obsm={
-            f"dataset.{name}.{'compute.from' if section['compute'] else 'key'}": (
-                section["compute"]["from"] if section["compute"] else section["key"]
-            )
-            for name, section in (
-                ("cell_states", DATASET["cell_states"]),
-                ("embedding", DATASET["embedding"]),
-            )
-        },
+        # The coordinates to keep: the cell states, or what they are computed from.
+        option=f"dataset.cell_states.{'compute.from' if STATES['compute'] else 'key'}",
+        obsm=STATES["compute"]["from"] if STATES["compute"] else STATES["key"],
     script:
         "../../scripts/store.py"
 
@@ -88,3 +80,24 @@ rule contrast_cells:
         contrast=contrast_of,
     script:
         "../../scripts/contrast_cells.py"
+
+
+rule cell_types:
+    input:
+        "<data>/store.h5ad",
+    output:
+        "<data>/cell_types.parquet",
+    log:
+        "<logs>/cell_types.log",
+    benchmark:
+        "<benchmarks>/cell_types.tsv"
+    priority: 100
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=1500,
+        runtime=10,
+    params:
+        column=DATASET["cell_type"],
+    script:
+        "../../scripts/cell_types.py"

@@ -21,7 +21,7 @@ rule expression_fit:
     params:
         gp=settings("gp", "kernel", "sigma", "ls", "ls_factor", "tol", "max_rank"),
         covariance=config["expression"]["covariance"],
-        conventions=config["conventions"],
+        device=config["gp"]["device"],
     script:
         "../../scripts/expression_fit.py"
 
@@ -42,6 +42,7 @@ rule expression_predict:
         runtime=60,
     params:
         layers=config["expression"]["layers"],
+        device=config["gp"]["device"],
     script:
         "../../scripts/expression_predict.py"
 

@@ -13,7 +13,8 @@ if DATASET["cell_type"] is not None:
 
 rule plot_condition:
     input:
-        adata="<run>/{contrast}/adata.h5ad",
+        cells="<run>/{contrast}/stages/cells.h5",
+        embedding="<data>/embedding.h5",
     output:
         pdf="<run>/{contrast}/figures/condition.pdf",
         png="<run>/{contrast}/figures/condition.png",
@@ -24,7 +25,7 @@ rule plot_condition:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(1000, 0.2),
+        mem_mb=memory(1000, 1),
         runtime=30,
     params:
         contrast=contrast_of,
@@ -36,7 +37,9 @@ rule plot_condition:
 
 rule plot_cell_type:
     input:
-        adata="<run>/{contrast}/adata.h5ad",
+        store="<data>/store.h5ad",
+        cell_types="<data>/cell_types.parquet",
+        embedding="<data>/embedding.h5",
     output:
         pdf="<run>/{contrast}/figures/cell_type.pdf",
         png="<run>/{contrast}/figures/cell_type.png",
@@ -47,10 +50,9 @@ rule plot_cell_type:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(1000, 0.2),
+        mem_mb=memory(1000, 1),
         runtime=30,
     params:
-        contrast=contrast_of,
         embedding=DATASET["embedding"]["key"],
         cell_type=DATASET["cell_type"],
         point_size=config["figures"]["point_size"],
@@ -60,7 +62,8 @@ rule plot_cell_type:
 
 rule plot_abundance_change:
     input:
-        adata="<run>/{contrast}/adata.h5ad",
+        abundance="<run>/{contrast}/stages/abundance.h5",
+        embedding="<data>/embedding.h5",
     output:
         pdf="<run>/{contrast}/figures/abundance_change.pdf",
         png="<run>/{contrast}/figures/abundance_change.png",
@@ -71,7 +74,7 @@ rule plot_abundance_change:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(1000, 0.2),
+        mem_mb=memory(1000, 1),
         runtime=30,
     params:
         contrast=contrast_of,
@@ -83,7 +86,7 @@ rule plot_abundance_change:
 
 rule plot_abundance_volcano:
     input:
-        adata="<run>/{contrast}/adata.h5ad",
+        abundance="<run>/{contrast}/stages/abundance.h5",
     output:
         pdf="<run>/{contrast}/figures/abundance_volcano.pdf",
         png="<run>/{contrast}/figures/abundance_volcano.png",
@@ -94,7 +97,7 @@ rule plot_abundance_volcano:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(1000, 0.2),
+        mem_mb=memory(1000, 1),
         runtime=30,
     params:
         contrast=contrast_of,
@@ -107,7 +110,8 @@ rule plot_abundance_volcano:
 
 rule plot_direction_bars:
     input:
-        cell_types="<run>/{contrast}/tables/cell_types.parquet",
+        cell_types=cell_types,
+        abundance="<run>/{contrast}/stages/abundance.h5",
     output:
         pdf="<run>/{contrast}/figures/direction_bars.pdf",
         png="<run>/{contrast}/figures/direction_bars.png",
@@ -118,7 +122,7 @@ rule plot_direction_bars:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(1000, 0.2),
+        mem_mb=memory(1000, 1),
         runtime=30,
     params:
         contrast=contrast_of,
@@ -128,7 +132,8 @@ rule plot_direction_bars:
 
 rule plot_expression_volcano:
     input:
-        adata="<run>/{contrast}/adata.h5ad",
+        store="<data>/store.h5ad",
+        fdr="<run>/{contrast}/stages/fdr.h5",
     output:
         pdf="<run>/{contrast}/figures/expression_volcano.pdf",
         png="<run>/{contrast}/figures/expression_volcano.png",
@@ -139,11 +144,10 @@ rule plot_expression_volcano:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(1000, 0.2),
+        mem_mb=memory(1000, 1),
         runtime=30,
     params:
         contrast=contrast_of,
-        threshold=config["fdr"]["threshold"],
         labelled_genes=config["figures"]["labelled_genes"],
         point_size=config["figures"]["point_size"],
     script:
@@ -153,3 +157,4 @@ rule plot_expression_volcano:
 rule figures:
     input:
         per_contrast(*(f"figures/{name}.pdf" for name in FIGURES)),
+        per_contrast(*(f"figures/{name}.png" for name in FIGURES)),

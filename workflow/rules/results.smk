@@ -1,5 +1,7 @@
 # What a user keeps: AnnData, tables, a summary.
 
+TABLES = ["genes", "cells", "cell_types"]
+
 
 rule adata:
     input:
@@ -7,6 +9,7 @@ rule adata:
         states="<data>/cell_states.h5",
         embedding="<data>/embedding.h5",
         abundance="<run>/{contrast}/stages/abundance.h5",
+        density="<run>/{contrast}/stages/density.h5",
         fit="<run>/{contrast}/stages/fit.h5",
         genes=all_chunks("<run>/{contrast}/stages/genes.{scatteritem}.h5"),
         fdr="<run>/{contrast}/stages/fdr.h5",
@@ -24,10 +27,11 @@ rule adata:
     params:
         contrast=contrast_of,
         layers=config["expression"]["layers"],
+        embedding=DATASET["embedding"]["key"],
         additional_stats=config["outputs"]["additional_stats"],
         # Recorded in the file.
         settings={
-            "states": DATASET["cell_states"]["key"],
+            "states": STATES["key"],
             "layer": DATASET["layer"],
             "conventions": config["conventions"],
             "gp": settings("gp", "kernel", "sigma", "ls", "ls_factor", "tol", "max_rank"),
@@ -60,8 +64,10 @@ rule gene_table:
 
 rule cell_table:
     input:
+        cell_types=cell_types,
         store="<data>/store.h5ad",
         abundance="<run>/{contrast}/stages/abundance.h5",
+        density="<run>/{contrast}/stages/density.h5",
         fit="<run>/{contrast}/stages/fit.h5",
     output:
         tsv="<run>/{contrast}/tables/cells.tsv",
@@ -77,14 +83,13 @@ rule cell_table:
         runtime=30,
     params:
         column=lambda wildcards: contrast_of(wildcards)["column"],
-        cell_type=DATASET["cell_type"],
     script:
         "../../scripts/cell_table.py"
 
 
 rule cell_type_table:
     input:
-        store="<data>/store.h5ad",
+        cell_types=cell_types,
         abundance="<run>/{contrast}/stages/abundance.h5",
     output:
         tsv="<run>/{contrast}/tables/cell_types.tsv",
@@ -98,8 +103,6 @@ rule cell_type_table:
     resources:
         mem_mb=memory(1000, 0.5),
         runtime=30,
-    params:
-        cell_type=DATASET["cell_type"],
     script:
         "../../scripts/cell_type_table.py"
 
@@ -126,28 +129,16 @@ rule evaluate:
         "../../scripts/evaluate.py"
 
 
-# The stages whose seconds and memory the summary holds: those that compute.
-DATA_STAGES = ["store", "cell_states"]
-CONTRAST_STAGES = [
-    "abundance_density",
-    "expression_fit",
-    "null_distances",
-    "false_discovery",
-]
-
-
 rule summary:
     input:
         truth=truth,
         cells="<run>/{contrast}/stages/cells.h5",
         abundance="<run>/{contrast}/stages/abundance.h5",
+        density="<run>/{contrast}/stages/density.h5",
         fit="<run>/{contrast}/stages/fit.h5",
         fdr="<run>/{contrast}/stages/fdr.h5",
-        benchmarks=[
-            *expand("<benchmarks>/{stage}.tsv", stage=DATA_STAGES),
-            *expand("<benchmarks>/{{contrast}}/{stage}.tsv", stage=CONTRAST_STAGES),
-            *all_chunks("<benchmarks>/{contrast}/expression_predict.{scatteritem}.tsv"),
-        ],
+        benchmarks=computing_stages("<benchmarks>", "tsv"),
+        logs=computing_stages("<logs>", "log"),
     output:
         "<run>/{contrast}/summary.json",
     log:
@@ -170,4 +161,5 @@ rule summary:
 rule results:
     input:
         per_contrast("adata.h5ad", "summary.json"),
-        per_contrast("tables/genes.tsv", "tables/cells.tsv", "tables/cell_types.tsv"),
+        per_contrast(*(f"tables/{name}.tsv" for name in TABLES)),
+        per_contrast(*(f"tables/{name}.parquet" for name in TABLES)),

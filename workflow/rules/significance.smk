@@ -20,6 +20,7 @@ rule null_distances:
     params:
         null_genes=config["fdr"]["null_genes"],
         seed=config["fdr"]["seed"],
+        device=config["gp"]["device"],
     script:
         "../../scripts/null_distances.py"
 
@@ -41,7 +42,6 @@ rule false_discovery:
         runtime=10,
     params:
         fdr=settings("fdr", "threshold", "gaps"),
-        conventions=config["conventions"],
     script:
         "../../scripts/fdr.py"
 

@@ -4,6 +4,7 @@ The kernels used on cell states are so smooth that a hundred functions span thou
 within rounding. Pivoted Cholesky finds them with a known error, without the n × n matrix.
 """
 
+import warnings
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -11,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from statediff import DataWarning
 from statediff.kernels import _matern52_of_square, matern52
 
 __all__ = ["Basis", "build_basis", "triangular_factor"]
@@ -163,6 +165,15 @@ def build_basis(states, ls, tol=1e-8, max_rank=2000, noise=1.0, linear=False):
     states = np.asarray(states, dtype=np.float64)
     states = states[np.lexsort(states.T)]
     rows, chosen, residual = _pivoted_cholesky(states, ls, tol, max_rank)
+    truncated = bool(residual.max() >= tol)
+    if truncated:
+        warnings.warn(
+            f"the basis stopped at rank {len(chosen)} with an unexplained variance of "
+            f"{residual.max():.1e} at a cell (tolerance {tol:.1e}): raise gp.max_rank or "
+            "the length scale",
+            DataWarning,
+            stacklevel=2,
+        )
     factor = np.tril(rows[:, chosen].T)
     eigenvalues, rotation, dropped = _rotation(rows.T, tol * noise**2)
     return Basis(
@@ -175,7 +186,7 @@ def build_basis(states, ls, tol=1e-8, max_rank=2000, noise=1.0, linear=False):
         residual_max=float(residual.max()),
         residual_sum=float(residual.sum()),
         dropped=dropped,
-        truncated=bool(residual.max() >= tol),
+        truncated=truncated,
     )
 
 

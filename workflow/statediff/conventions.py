@@ -1,6 +1,11 @@
-"""Presets of the choices on which published versions of the method differ."""
+"""Presets of the choices on which published versions of the method differ.
 
-__all__ = ["PRESETS", "resolve"]
+kernel: see `statediff.basis.Basis.prior`; covariance: `statediff.expression.whitener`; ptp_sides:
+`statediff.density.differential_abundance`; uncertainty: `statediff.density.fit_density`; gaps:
+`statediff.significance.false_discovery_rates`.
+"""
+
+__all__ = ["PRESETS"]
 
 PRESETS = {
     "kompot-0.8": {
@@ -19,19 +24,3 @@ PRESETS = {
         "gaps": "one",
     },
 }
-
-
-def resolve(preset, key, chosen):
-    """Value of a choice: the one given, or the preset's if that is None.
-
-    Parameters
-    ----------
-    preset : str
-        A key of `PRESETS`.
-    key : {"kernel", "covariance", "ptp_sides", "uncertainty", "gaps"}
-        See `statediff.basis.Basis.prior`, `statediff.expression.whitener`,
-        `statediff.density.differential_abundance`, `statediff.density.fit_density` and
-        `statediff.significance.false_discovery_rates`.
-    chosen : str, int or None
-    """
-    return PRESETS[preset][key] if chosen is None else chosen

@@ -18,8 +18,9 @@ from scipy.spatial import KDTree
 from scipy.spatial.distance import pdist
 from scipy.special import gammaln, log_ndtr
 
+from statediff import InputError
 from statediff.basis import Basis, build_basis
-from statediff.kernels import length_scale, nearest_distances
+from statediff.kernels import length_scale, nearest_distances, positive_distances
 
 __all__ = [
     "Density",
@@ -30,6 +31,8 @@ __all__ = [
 
 # Mellon's jitter on the kernel matrix; the diagonal form of the variance depends on it.
 JITTER = 1e-6
+# Newton steps end when the log posterior can gain no more than this per cell.
+CONVERGED = 1e-12
 # Rows of the basis that its variance takes in at a time.
 ROWS = 128
 
@@ -111,13 +114,15 @@ def fit_density(
     Raises
     ------
     ValueError
-        For an unknown `uncertainty`, or states that all coincide.
+        For an unknown `uncertainty`.
+    InputError
+        For states that coincide, or a fit that does not converge.
     """
     if uncertainty not in ("full", "diagonal"):
         raise ValueError(f"uncertainty must be 'full' or 'diagonal', found {uncertainty!r}")
     states = np.asarray(states, dtype=np.float64)
-    if distances is None:
-        distances = nearest_distances(states)
+    given = distances is not None
+    distances = positive_distances(distances) if given else nearest_distances(states)
     if ls is None:
         ls = length_scale(distances, ls_factor)
     dimension = fractal_dimension(states)
@@ -125,7 +130,12 @@ def fit_density(
     mean = float(np.percentile(-volumes, 1) - 10.0)
     basis = build_basis(states, ls, tol=tol, max_rank=max_rank)
     phi = basis(states)
-    weights = _mode(phi, volumes, mean)
+    weights, decrease = _mode(phi, volumes, mean)
+    if not decrease <= CONVERGED * len(states):
+        raise InputError(
+            f"the density of {len(states)} cells did not converge; are there cells far from all "
+            "others (dataset.cell_states)?"
+        )
     rates = np.exp(mean + phi @ weights + volumes)
     if uncertainty == "full":
         precision = np.eye(basis.rank) + phi.T @ (rates[:, None] * phi)
@@ -182,7 +192,7 @@ def fractal_dimension(states, n_cells=500, n_neighbors=10):
     slopes = [_slope(np.sort(pdist(states[around]))) for around in neighbors]
     dimension = float(np.nanmean(slopes))
     if not np.isfinite(dimension):
-        raise ValueError("the cells' states coincide: their fractal dimension is undefined")
+        raise InputError("the cells' states coincide: their fractal dimension is undefined")
     return dimension
 
 
@@ -197,7 +207,8 @@ def _slope(distances):
 
 @jax.jit
 def _mode(phi, volumes, mean):
-    """Posterior mode of the weights by damped Newton steps (the log posterior is concave)."""
+    """Posterior mode of the weights by damped Newton steps (the log posterior is concave), and
+    the gain the last step promised."""
 
     def log_posterior(weights):
         f = mean + phi @ weights + volumes
@@ -230,12 +241,13 @@ def _mode(phi, volumes, mean):
 
     def unfinished(carry):
         _, decrease, count = carry
-        return (decrease > 1e-12 * len(volumes)) & (count < 100)
+        return (decrease > CONVERGED * len(volumes)) & (count < 100)
 
     # Ridge regression on the plug-in log density, near which the steps need no damping.
     ridge = identity + phi.T @ phi
     start = jnp.linalg.solve(ridge, phi.T @ (-volumes - mean))
-    return jax.lax.while_loop(unfinished, iterate, (start, jnp.inf, 0))[0]
+    weights, decrease, _ = jax.lax.while_loop(unfinished, iterate, (start, jnp.inf, 0))
+    return weights, decrease
 
 
 @jax.jit

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.spatial import KDTree
 
-from statediff import DataWarning
+from statediff import DataWarning, InputError
 
 __all__ = ["length_scale", "matern52", "nearest_distances"]
 
@@ -68,12 +68,12 @@ def nearest_distances(states):
 
     Raises
     ------
-    ValueError
-        If there are fewer than two cells, or all of them coincide.
+    InputError
+        If there are fewer than two cells, or each coincides with another.
     """
     states = np.asarray(states, dtype=np.float64)
     if len(states) < 2:
-        raise ValueError(f"nearest distances need at least 2 cells, found {len(states)}")
+        raise InputError(f"nearest distances need at least 2 cells, found {len(states)}")
     distances, _ = KDTree(states).query(states, k=2)
     return positive_distances(distances[:, 1])
 
@@ -85,7 +85,10 @@ def positive_distances(distances):
     if good.all():
         return distances
     if not good.any():
-        raise ValueError("all cells have the same state: no distance between cells is positive")
+        raise InputError(
+            "every cell shares its state with another one, so that no distance between neighbours "
+            "is positive; expected cells with states of their own (remove duplicated cells)"
+        )
     warnings.warn(
         f"{np.count_nonzero(~good)} of {good.size} cells share their state with another cell; "
         "they get the smallest positive neighbour distance",

@@ -147,6 +147,12 @@ def expression_fields(reference, compared, replicates=False):
             "fold_change",
             f"smoothed expression in {compared} minus that in {reference}",
         ),
+        "fold_change_zscores": (
+            "layers",
+            f"{stem}_fold_change_zscores{suffix}",
+            "fold_change_zscores",
+            "fold change over its posterior standard deviation",
+        ),
         "phi": ("obsm", f"{stem}_basis", "basis", "basis functions at each cell"),
         "coefficients_reference": (
             "varm",

@@ -4,17 +4,30 @@ import copy
 import difflib
 import itertools
 import json
+import math
 
 import jsonschema
 
 from statediff import InputError
+from statediff.conventions import PRESETS
 from statediff.provenance import safe
 
 __all__ = ["checked"]
 
+# Folders of a data set beside those of its contrasts.
+RESERVED = ("data", "logs", "benchmarks")
+# Where each choice of the conventions is set.
+CHOICES = {
+    ("gp", "kernel"): "kernel",
+    ("expression", "covariance"): "covariance",
+    ("abundance", "ptp_sides"): "ptp_sides",
+    ("abundance", "uncertainty"): "uncertainty",
+    ("fdr", "gaps"): "gaps",
+}
+
 
 def checked(config, schema):
-    """Configuration with all defaults filled in.
+    """Configuration with all defaults filled in, those of the conventions included.
 
     Parameters
     ----------
@@ -36,7 +49,16 @@ def checked(config, schema):
     faults = [_messages(error) for error in _Validator(schema).iter_errors(filled)]
     if faults:
         raise InputError("\n".join(sorted(itertools.chain.from_iterable(faults))))
-    for name, contrast in filled["contrasts"].items():
+    _check_contrasts(filled["contrasts"])
+    _check_coordinates(filled["dataset"])
+    for (section, key), choice in CHOICES.items():
+        if filled[section][key] is None:
+            filled[section][key] = PRESETS[filled["conventions"]][choice]
+    return _canonical(filled)
+
+
+def _check_contrasts(contrasts):
+    for name, contrast in contrasts.items():
         reference, compared = contrast["reference"], contrast["compared"]
         if reference == compared:
             raise InputError(
@@ -49,17 +71,33 @@ def checked(config, schema):
                 f"{safe(reference)!r} in the results; rename one of these levels in the data"
             )
     folded = {}
-    for name in filled["contrasts"]:
+    for name in contrasts:
+        if name.lower() in RESERVED:
+            raise InputError(f"contrasts: {name!r} is one of the workflow's own folders; rename it")
         if (other := folded.setdefault(name.lower(), name)) != name:
             raise InputError(
                 f"contrasts: {other!r} and {name!r} differ only in case and would share a folder "
                 "on some file systems; rename one"
             )
-    return _canonical(filled)
+
+
+def _check_coordinates(dataset):
+    """What is computed must not take the name of other coordinates that are in use."""
+    for name, other in (("cell_states", "embedding"), ("embedding", "cell_states")):
+        section = dataset[name]
+        if section["compute"] is not None:
+            taken = {section["compute"]["from"], dataset[other]["key"]}
+            if dataset[other]["compute"] is not None:
+                taken.add(dataset[other]["compute"]["from"])
+            if section["key"] in taken:
+                raise InputError(
+                    f"dataset.{name}.key: {section['key']!r} is the name of other coordinates in "
+                    "use; expected a new name for what is computed"
+                )
 
 
 def _canonical(config):
-    """Keys in one order, whatever the file's: Snakemake compares parameters as text."""
+    """Keys in one order, whatever the file's: reruns follow from a comparison as text."""
     ordered = json.loads(json.dumps(config, sort_keys=True))
     return ordered | {
         "contrasts": {name: ordered["contrasts"][name] for name in config["contrasts"]}
@@ -72,12 +110,26 @@ def _fill_in(validator, properties, instance, schema):
         for name, child in properties.items():
             if "default" in child:
                 instance.setdefault(name, copy.deepcopy(child["default"]))
+            # 1 and 1.0 are the same setting.
+            if "number" in child.get("type", ()) and type(instance.get(name)) is int:
+                instance[name] = float(instance[name])
     yield from jsonschema.Draft202012Validator.VALIDATORS["properties"](
         validator, properties, instance, schema
     )
 
 
-_Validator = jsonschema.validators.extend(jsonschema.Draft202012Validator, {"properties": _fill_in})
+def _is_number(_, value):
+    return isinstance(value, int | float) and type(value) is not bool and math.isfinite(value)
+
+
+# JSON's integers include 2000.0, and its numbers exclude NaN; YAML's don't.
+_Validator = jsonschema.validators.extend(
+    jsonschema.Draft202012Validator,
+    {"properties": _fill_in},
+    type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine(
+        "integer", lambda _, value: type(value) is int
+    ).redefine("number", _is_number),
+)
 
 
 def _messages(error):
@@ -96,7 +148,9 @@ def _messages(error):
         case "type":
             names = [wanted] if isinstance(wanted, str) else wanted
             hint = ""
-            if isinstance(found, str):
+            if "string" in names and isinstance(found, bool | int | float):
+                hint = f' (a level or name must be text: write "{json.dumps(found)}" in quotes)'
+            elif isinstance(found, str):
                 hint = " (nested values of --config arrive as text: use a file, with --configfile)"
             yield f"{key}: found {found!r}, expected {' or '.join(names)}{hint}"
         case "enum":
@@ -105,12 +159,10 @@ def _messages(error):
         case "pattern" if "A-Za-z0-9" in wanted:
             yield (
                 f"{key}: {found!r} is no safe folder name; expected up to 64 letters, digits, "
-                "'_', '-' or '.', not starting with a sign"
+                "'_' or '-', not starting with a sign"
             )
         case "pattern":
             yield f"{key}: found {found!r}, expected the form {wanted}"
-        case "not":
-            yield f"{key}: {found!r} is reserved for the workflow's own folders; rename it"
         case "minProperties" | "maxProperties":
             named = ", ".join(error.schema.get("properties", ["at least one entry"]))
             given = ", ".join(map(str, found)) or "nothing"

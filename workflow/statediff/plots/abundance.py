@@ -3,7 +3,16 @@
 import numpy as np
 from matplotlib.lines import Line2D
 
-from statediff.plots.style import DIRECTION_COLORS, canvas, dot, legend_beside, scatter
+from statediff.plots.style import (
+    DIRECTION_COLORS,
+    canvas,
+    dot,
+    legend_beside,
+    point_size,
+    scatter,
+    short,
+    styled,
+)
 
 __all__ = ["abundance_volcano", "direction_bars"]
 
@@ -11,6 +20,7 @@ __all__ = ["abundance_volcano", "direction_bars"]
 MAX_NEG_LOG10 = 300.0
 
 
+@styled
 def abundance_volcano(lfc, neg_log10_ptp, direction, *, conditions, lfc_threshold, ptp_threshold,
                       size=None):  # fmt: skip
     """Volcano of cells: log fold change of abundance against its tail probability.
@@ -34,9 +44,10 @@ def abundance_volcano(lfc, neg_log10_ptp, direction, *, conditions, lfc_threshol
     direction = np.asarray(direction, dtype=str)
     y = np.minimum(neg_log10_ptp, MAX_NEG_LOG10)
     figure, axes = canvas(3.6, 3.6)
+    size = size or point_size(len(lfc))
     for name in ("neutral", "down", "up"):
         cells = direction == name
-        scatter(axes, np.column_stack([lfc, y])[cells], DIRECTION_COLORS[name], size)
+        scatter(axes, np.column_stack([lfc, y])[cells], DIRECTION_COLORS[name], size, len(lfc))
     lines = {"color": "#404040", "lw": 0.8, "ls": (0, (4, 3))}
     for sign in (-1, 1):
         axes.axvline(sign * lfc_threshold, **lines)
@@ -59,6 +70,7 @@ def abundance_volcano(lfc, neg_log10_ptp, direction, *, conditions, lfc_threshol
     return figure
 
 
+@styled
 def direction_bars(table, *, conditions):
     """Share of the cells of each type that gain, lose or keep their abundance.
 
@@ -86,7 +98,9 @@ def direction_bars(table, *, conditions):
                 axes.text(start + width / 2, row, f"{count:,}", ha="center", va="center",
                           color="white", fontsize=6.5)  # fmt: skip
         left += share
-    axes.set_yticks(rows, [f"{t} ({n:,})" for t, n in zip(table["cell_type"], table["cells"])])
+    axes.set_yticks(
+        rows, [f"{short(t)} ({n:,})" for t, n in zip(table["cell_type"], table["cells"])]
+    )
     axes.set(xlim=(0, 100), ylim=(-0.6, len(table) - 0.4))
     axes.set(xlabel=f"Cells by change of abundance, {compared} against {reference} (%)")
     axes.tick_params(axis="y", length=0)

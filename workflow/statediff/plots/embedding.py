@@ -11,7 +11,10 @@ from statediff.plots.style import (
     categorical_palette,
     dot,
     legend_beside,
+    point_size,
     scatter,
+    short,
+    styled,
 )
 
 __all__ = ["embedding_categories", "embedding_values"]
@@ -20,6 +23,7 @@ __all__ = ["embedding_categories", "embedding_values"]
 NAMES_ON_DATA = 15
 
 
+@styled
 def embedding_categories(
     xy, labels, *, name, axis_names, order=None, colors=None, on_data=False, size=None
 ):
@@ -49,15 +53,18 @@ def embedding_categories(
     order = sorted(set(labels)) if order is None else list(order)
     palette = categorical_palette(order, colors)
     figure, axes = canvas(3.8, 3.8)
+    size, n = size or point_size(len(xy)), len(xy)
     named = np.isin(labels, order)
     # A random order of drawing keeps the last category from covering the others.
     shuffled = np.random.default_rng(0).permutation(np.flatnonzero(named))
     if not named.all():
-        scatter(axes, xy[~named], GREY, size)
-    scatter(axes, xy[shuffled], [palette[label] for label in labels[shuffled]], size)
+        scatter(axes, xy[~named], GREY, size, n)
+    scatter(axes, xy[shuffled], [palette[label] for label in labels[shuffled]], size, n)
     # Many names would cover the cells: numbers stand for them.
     numbered = on_data and len(order) > NAMES_ON_DATA
-    tags = {label: str(i) if numbered else label for i, label in enumerate(order, start=1)}
+    tags = {
+        label: str(i) if numbered else short(label, 30) for i, label in enumerate(order, start=1)
+    }
     handles = [
         dot(palette[label], (f"{tags[label]}  " if numbered else "") + _counted(labels, label))
         for label in order
@@ -71,6 +78,7 @@ def embedding_categories(
     return figure
 
 
+@styled
 def embedding_values(xy, values, *, label, axis_names, size=None, percentile=99.0):
     """Embedding coloured by a signed number, centred on zero.
 
@@ -95,7 +103,13 @@ def embedding_values(xy, values, *, label, axis_names, size=None, percentile=99.
     figure, axes = canvas(4.6, 3.8)
     order = np.argsort(np.abs(values))
     points = scatter(
-        axes, xy[order], values[order], size, cmap="RdBu_r", norm=TwoSlopeNorm(0, -limit, limit)
+        axes,
+        xy[order],
+        values[order],
+        size or point_size(len(xy)),
+        len(xy),
+        cmap="RdBu_r",
+        norm=TwoSlopeNorm(0, -limit, limit),
     )
     outside = np.abs(values).max() > limit
     bar = figure.colorbar(points, ax=axes, shrink=0.8, extend="both" if outside else "neither")
@@ -108,7 +122,7 @@ def embedding_values(xy, values, *, label, axis_names, size=None, percentile=99.
 
 
 def _counted(labels, label):
-    return f"{label} ({np.count_nonzero(labels == label):,})"
+    return f"{short(label)} ({np.count_nonzero(labels == label):,})"
 
 
 def _frame(axes, axis_names):

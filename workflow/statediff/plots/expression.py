@@ -5,11 +5,21 @@ from adjustText import adjust_text
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
-from statediff.plots.style import DIRECTION_COLORS, canvas, dot, legend_beside, scatter
+from statediff.plots.style import (
+    DIRECTION_COLORS,
+    canvas,
+    dot,
+    legend_beside,
+    point_size,
+    scatter,
+    short,
+    styled,
+)
 
 __all__ = ["expression_volcano"]
 
 
+@styled
 def expression_volcano(genes, *, conditions, fdr_threshold, labelled=15, size=None):
     """Volcano of genes: mean log fold change against Mahalanobis distance.
 
@@ -35,8 +45,9 @@ def expression_volcano(genes, *, conditions, fdr_threshold, labelled=15, size=No
     called = genes["is_de"].to_numpy(dtype=bool)
     kinds = np.where(called, np.where(xy[:, 0] > 0, "up", "down"), "neutral")
     figure, axes = canvas(4.6, 4.2)
+    size = size or point_size(len(genes))
     for name in ("neutral", "down", "up"):
-        scatter(axes, xy[kinds == name], DIRECTION_COLORS[name], size or 8.0)
+        scatter(axes, xy[kinds == name], DIRECTION_COLORS[name], size, len(genes))
     lines = {"color": "#404040", "lw": 0.8, "ls": (0, (4, 3))}
     named = {
         "up": f"higher in {compared}",
@@ -64,7 +75,7 @@ def expression_volcano(genes, *, conditions, fdr_threshold, labelled=15, size=No
     top, obstacles = order[:labelled], order[: labelled + 200]
     outline = [withStroke(linewidth=1.5, foreground="white")]
     texts = [
-        axes.text(*xy[i], _short(genes.index[i]), fontsize=7, path_effects=outline) for i in top
+        axes.text(*xy[i], short(genes.index[i], 30), fontsize=7, path_effects=outline) for i in top
     ]
     if texts:
         figure.draw_without_rendering()
@@ -75,7 +86,3 @@ def expression_volcano(genes, *, conditions, fdr_threshold, labelled=15, size=No
             arrowprops={"arrowstyle": "-", "color": "#606060", "lw": 0.5},
         )  # fmt: skip
     return figure
-
-
-def _short(name, most=30):
-    return name if len(name) <= most else name[: most - 1] + "…"

@@ -1,5 +1,7 @@
 """What all figures share: fonts, colours, sizes of points."""
 
+import functools
+
 import matplotlib as mpl
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -13,7 +15,10 @@ __all__ = [
     "categorical_palette",
     "dot",
     "legend_beside",
+    "point_size",
     "scatter",
+    "short",
+    "styled",
 ]
 
 # Blue and red of ColorBrewer's RdBu, told apart with any colour vision.
@@ -40,9 +45,19 @@ RC = {
 }
 
 
+def styled(function):
+    """Draw under the figures' own settings, leaving the user's as they are."""
+
+    @functools.wraps(function)
+    def draw(*arguments, **options):
+        with mpl.rc_context(RC):
+            return function(*arguments, **options)
+
+    return draw
+
+
 def canvas(width, height):
     """Figure of a size in inches, and its one set of axes."""
-    mpl.rcParams.update(RC)
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure, figure.subplots()
@@ -81,10 +96,18 @@ def categorical_palette(names, colors=None):
     return {name: mpl.colors.to_hex(colors[i % len(colors)]) for i, name in enumerate(names)}
 
 
-def scatter(axes, xy, color, size=None, **options):
-    """Points of a size that suits their number, without edges."""
-    if size is None:
-        size = np.clip(20_000 / max(len(xy), 1), 0.5, 14.0)
+def point_size(n):
+    """Area of a point, in square points, that suits their number."""
+    return float(np.clip(20_000 / max(n, 1), 0.5, 14.0))
+
+
+def scatter(axes, xy, color, size, total, **options):
+    """Points without edges; pixels where the figure has very many in `total`."""
     return axes.scatter(
-        xy[:, 0], xy[:, 1], c=color, s=size, linewidths=0, rasterized=len(xy) > RASTERISE, **options
+        xy[:, 0], xy[:, 1], c=color, s=size, linewidths=0, rasterized=total > RASTERISE, **options
     )
+
+
+def short(name, most=40):
+    """Name for a label, cut with an ellipsis."""
+    return name if len(name) <= most else name[: most - 1] + "…"

@@ -1,36 +1,38 @@
-"""A run in a few lines for the terminal."""
+"""A run in a few lines for the terminal, from what Snakemake and the scripts leave behind."""
 
 import csv
+import re
 from pathlib import Path
 
-__all__ = ["as_text", "read_benchmarks"]
+__all__ = ["as_text", "read_usage"]
 
 
-def read_benchmarks(paths):
-    """Seconds and peak memory of stages, from Snakemake's benchmark files.
-
-    Snakemake samples the memory twice a second: short stages may peak higher. The exact peak is
-    the last line of a stage's log.
+def read_usage(benchmarks, logs):
+    """Seconds and peak memory of stages.
 
     Parameters
     ----------
-    paths : iterable of path
-        Named after the stage; chunks of a stage (`stage.1-of-2.tsv`) are added up in time, and
-        the largest memory is kept.
+    benchmarks, logs : iterable of path
+        Snakemake's benchmark file and the log of each job, named after the stage; chunks of a
+        stage (`stage.1-of-2.tsv`) are added up in time, and the largest memory is kept.
 
     Returns
     -------
     dict
         {stage: {"seconds": float, "peak_mb": float or None}}, in the order of the paths.
+        The memory is the one the job measured; Snakemake samples it and can miss a peak.
     """
     stages = {}
-    for path in map(Path, paths):
-        with open(path, newline="") as file:
+    for benchmark, log in zip(benchmarks, logs, strict=True):
+        with open(benchmark, newline="") as file:
             row = next(csv.DictReader(file, delimiter="\t"))
-        stage = stages.setdefault(path.name.split(".")[0], {"seconds": 0.0, "peak_mb": None})
+        stage = stages.setdefault(
+            Path(benchmark).name.split(".")[0], {"seconds": 0.0, "peak_mb": None}
+        )
         stage["seconds"] = round(stage["seconds"] + float(row["s"]), 2)
-        if row["max_rss"] not in ("-", "NA"):
-            stage["peak_mb"] = max(stage["peak_mb"] or 0.0, float(row["max_rss"]))
+        measured = re.search(r"peak (\d+) MB$", Path(log).read_text().strip())
+        if measured:
+            stage["peak_mb"] = max(stage["peak_mb"] or 0, int(measured.group(1)))
     return stages
 
 
@@ -42,7 +44,7 @@ def as_text(summary, stages, folder):
     summary : dict
         Contents of summary.json.
     stages : dict
-        From `read_benchmarks`.
+        From `read_usage`.
     folder : str
         Where the results are.
 
@@ -55,8 +57,8 @@ def as_text(summary, stages, folder):
     lines = [
         f"{summary['dataset']} · {summary['contrast']} ({compared} against {reference}, "
         f"conventions {summary['conventions']})",
-        f"  cells       {cells['total']:,}: {cells[reference]:,} {reference}, "
-        f"{cells[compared]:,} {compared}",
+        f"  cells       {cells['total']:,}: {cells['reference']:,} {reference}, "
+        f"{cells['compared']:,} {compared}",
         f"  basis       rank {fit['rank']}, largest residual variance {fit['residual_max']:.1e}, "
         f"length scale {fit['ls']:.4g}",
         f"  expression  {fit['n_de']:,} of {fit['genes']:,} genes at local FDR < "
@@ -73,7 +75,7 @@ def as_text(summary, stages, folder):
             f"down {_number(truth['auc_down'])}",
         ]
     if stages:
-        lines.append("  stage                        seconds   peak MB (sampled)")
+        lines.append("  stage                        seconds   peak MB")
         for name, stage in stages.items():
             peak = "–" if stage["peak_mb"] is None else f"{stage['peak_mb']:.0f}"
             lines.append(f"    {name:<26} {stage['seconds']:>7.1f}   {peak:>7}")

@@ -1,28 +1,24 @@
-"""Differential abundance of a contrast: a density per condition, compared at every cell."""
+"""Density of each condition of a contrast at every cell, and its uncertainty."""
 
 import numpy as np
 from _job import run
-from statediff.conventions import resolve
-from statediff.density import differential_abundance, fit_density
+from statediff.density import fit_density
 from statediff.store import read_arrays, write_arrays
 
 ROLES = ("reference", "compared")
 
 
 def main(job):
-    gp, settings = job.params.gp, job.params.abundance
+    gp, uncertainty = job.params.gp, job.params.uncertainty
     members, _ = read_arrays(job.input.cells)
     states = read_arrays(job.input.states, "states")[0]["states"]
-    uncertainty = resolve(job.params.conventions, "uncertainty", settings["uncertainty"])
-    ptp_sides = resolve(job.params.conventions, "ptp_sides", settings["ptp_sides"])
-    log_density, variance = {}, np.zeros(len(states))
-    attributes = {"uncertainty": uncertainty, "ptp_sides": ptp_sides}
+    arrays, variance, attributes = {}, np.zeros(len(states)), {"uncertainty": uncertainty}
     options = {"ls_factor": gp["ls_factor"], "tol": gp["tol"], "max_rank": gp["max_rank"]}
     between = between_replicates(states, members, options)
     for role in ROLES:
         density = fit_density(states[members[role]], uncertainty=uncertainty, **options)
         phi = density.basis(states)
-        log_density[role] = density(phi)
+        arrays[f"log_density_{role}"] = density(phi)
         variance += density.variance(phi)
         if between is not None:
             variance += between[role]
@@ -32,17 +28,9 @@ def main(job):
             f"mean_{role}": density.mean,
             f"rank_{role}": density.basis.rank,
             f"residual_max_{role}": density.basis.residual_max,
+            f"truncated_{role}": density.basis.truncated,
         }
-    result = differential_abundance(
-        log_density["reference"],
-        log_density["compared"],
-        variance,
-        settings["lfc_threshold"],
-        settings["ptp_threshold"],
-        ptp_sides,
-    )
-    result |= {f"log_density_{role}": values for role, values in log_density.items()}
-    write_arrays(job.output[0], result, **attributes)
+    write_arrays(job.output[0], arrays | {"variance": variance}, **attributes)
 
 
 def between_replicates(states, members, options):

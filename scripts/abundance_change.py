@@ -1,0 +1,21 @@
+"""Change of abundance at every cell: log fold change, significance, direction."""
+
+from _job import run
+from statediff.density import differential_abundance
+from statediff.store import read_arrays, write_arrays
+
+
+def main(job):
+    density, _ = read_arrays(job.input[0])
+    result = differential_abundance(
+        density["log_density_reference"],
+        density["log_density_compared"],
+        density["variance"],
+        job.params.lfc_threshold,
+        job.params.ptp_threshold,
+        job.params.ptp_sides,
+    )
+    write_arrays(job.output[0], result)
+
+
+run(main, snakemake)
