@@ -1,8 +1,11 @@
-# Two commands do everything: `make demo` and `make test`. Both set up .venv first.
+# Two commands do everything: `make demo` and `make test`. Both set up .venv first, which
+# `make setup` does alone.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint lock clean
+.PHONY: demo setup test lint lock clean
+
+setup: .venv/installed
 
 demo: .venv/installed
 	$(BIN)/snakemake --quiet rules reason host
@@ -11,7 +14,7 @@ demo: .venv/installed
 	@echo "README.md explains each file."
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 lint: .venv/installed
 	$(BIN)/ruff check .
@@ -23,8 +26,9 @@ lint: .venv/installed
 lock: .venv/installed
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python envs/lock.py
 
+# The environment, caches and the demo; results of your own data stay.
 clean:
-	rm -rf .venv .snakemake results .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .pytest_cache .ruff_cache .hypothesis results/simulated_bone_marrow
 
 .venv/installed: envs/requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
