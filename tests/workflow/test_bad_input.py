@@ -222,18 +222,25 @@ def test_cells_without_a_type_and_sparse_states(attempt, tmp_path):
 
 
 def test_hostile_names_are_data(attempt, tmp_path):
-    """Gene, cell-type and condition names with markup, shell and path characters, and tabs."""
+    """Gene, cell-type and condition names with markup, shell and path characters, and tabs; the
+    whole workflow, with replicates and layers."""
     names = ["../../x", "a;rm -rf ~", "<script>", "%0d", "g" * 1000, "naïve γ", "tab\there", "$x$"]
 
     def rename(adata):
         adata.var_names = names + list(adata.var_names[len(names) :])
         adata.obs["group"] = adata.obs["group"].map({"a": "../a b", "b": "b;$(x)", "c": "c"})
         adata.obs["cell_type"] = ["<b>x", "y/../z"] * 30
+        adata.obs["donor"] = [f"d/{i // 10}" for i in range(60)]
 
-    contrast = {"column": "group", "reference": "../a b", "compared": "b;$(x)"}
+    contrast = {"column": "group", "reference": "../a b", "compared": "b;$(x)", "sample": "donor"}
     done = attempt(
         "all",
-        {"contrasts.a_vs_b": contrast, "figures.labelled_genes": 20, "fdr.null_genes": 100},
+        {
+            "contrasts.a_vs_b": contrast,
+            "figures.labelled_genes": 20,
+            "fdr.null_genes": 100,
+            "expression.layers": ["smoothed", "fold_change", "fold_change_zscores"],
+        },
         rename,
     )
     assert done.returncode == 0, done.stdout
@@ -241,5 +248,14 @@ def test_hostile_names_are_data(attempt, tmp_path):
     genes = pd.read_csv(folder / "tables/genes.tsv", sep="\t")
     assert set(names) <= set(genes["gene"])
     adata = anndata.read_h5ad(folder / "adata.h5ad")
-    assert "kompot_de_.._a_b_to_b___x__mahalanobis" in adata.var
+    assert "kompot_de_.._a_b_to_b___x__mahalanobis_sample_var" in adata.var
+    fit, _ = read_arrays(folder / "stages/fit.h5")
+    change = fit["phi"] @ (fit["coefficients_compared"] - fit["coefficients_reference"]).T
+    variance = fit["std_reference"] ** 2 + fit["std_compared"] ** 2 - 1e-8
+    deviations = np.einsum("nr,sgr->sng", fit["phi"], fit["between"])
+    zscores = change / np.sqrt(variance[:, None] + (deviations**2).sum(axis=0))
+    stem = "kompot_de_.._a_b_to_b___x_"
+    found = adata.layers[f"{stem}_fold_change_zscores_sample_var"]
+    np.testing.assert_allclose(found, zscores, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(adata.layers[f"{stem}_fold_change"], change, atol=1e-5)
     assert list(adata.var_names[: len(names)]) == names

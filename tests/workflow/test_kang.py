@@ -61,6 +61,15 @@ def test_smoothed_layers(fixed_scale, shared):
             np.testing.assert_allclose(found, wanted[name], atol=1e-4)
 
 
+def test_fold_change_zscores(fixed_scale):
+    layers, obs = fixed_scale.layers, fixed_scale.obs
+    # Each standard deviation holds 1e-8 once; their sum of squares should hold it once, too.
+    variance = obs["kompot_de_ctrl_std"] ** 2 + obs["kompot_de_stim_std"] ** 2 - 1e-8
+    wanted = layers["kompot_de_ctrl_to_stim_fold_change"] / np.sqrt(variance.to_numpy())[:, None]
+    found = layers["kompot_de_ctrl_to_stim_fold_change_zscores"]
+    np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
+
+
 def test_posterior_standard_deviations(fixed_scale, shared):
     wanted = pd.read_csv(shared / "reference/abundance.csv", index_col=0)
     for condition in ("ctrl", "stim"):

@@ -131,5 +131,6 @@ def later_usage(run, contrast):
     presenting = ("adata", "*_table", "plot_*")
     benchmarks = run / "benchmarks" / contrast
     found = sorted(path for pattern in presenting for path in benchmarks.glob(f"{pattern}.tsv"))
-    logs = [run / "logs" / contrast / f"{path.stem}.log" for path in found]
-    return read_usage(found, logs)
+    pairs = [(path, run / "logs" / contrast / f"{path.stem}.log") for path in found]
+    pairs = [pair for pair in pairs if pair[1].is_file()]
+    return read_usage(*zip(*pairs)) if pairs else {}

@@ -56,6 +56,7 @@ def abundance_volcano(lfc, neg_log10_ptp, direction, *, conditions, lfc_threshol
     wide = 1.08 * max(np.abs(lfc).max(), 1.2 * lfc_threshold)
     axes.set(
         xlim=(-wide, wide),
+        ylim=(0, 1.05 * max(y.max(), -1.2 * np.log10(ptp_threshold))),
         xlabel=f"Log fold change of cell density, {compared} / {reference} (natural log)",
         ylabel="−log10 posterior tail probability",
     )

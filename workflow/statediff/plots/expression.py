@@ -45,7 +45,8 @@ def expression_volcano(genes, *, conditions, fdr_threshold, labelled=15, size=No
     called = genes["is_de"].to_numpy(dtype=bool)
     kinds = np.where(called, np.where(xy[:, 0] > 0, "up", "down"), "neutral")
     figure, axes = canvas(4.6, 4.2)
-    size = size or point_size(len(genes))
+    # The few genes of interest lie apart: small points would be lost.
+    size = size or max(point_size(len(genes)), 5.0)
     for name in ("neutral", "down", "up"):
         scatter(axes, xy[kinds == name], DIRECTION_COLORS[name], size, len(genes))
     lines = {"color": "#404040", "lw": 0.8, "ls": (0, (4, 3))}
