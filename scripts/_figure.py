@@ -1,7 +1,7 @@
 """What figures read, and saving them as PDF and PNG."""
 
 import h5py
-from statediff.plots.style import styled
+from statediff.plots.style import GREY, styled
 from statediff.provenance import DIRECTIONS
 from statediff.store import atomic, read_arrays
 
@@ -23,12 +23,21 @@ def abundance(job):
     return arrays | {"lfc_direction": [DIRECTIONS[code] for code in arrays["lfc_direction"]]}
 
 
-def own_colors(store, column, n):
-    """The data set's own colours of a categorical column, if it has one for each category."""
+def own_colors(store, column, shown):
+    """The data set's own colours of some categories of a column, if it has one for each of all."""
+    from anndata.io import read_elem
+
     with h5py.File(store, "r") as file:
         key = f"uns/{column}_colors"
-        colors = list(file[key].asstr()[:]) if key in file else []
-    return colors if len(colors) >= n else None
+        if key not in file or h5py.check_string_dtype(file[key].dtype) is None:
+            return None
+        colors = file[key].asstr()[:]
+        categories = read_elem(file["obs"])[column].astype("category").cat.categories
+    # Colours go by position among all categories, of which those without cells are not shown.
+    if len(colors) != len(categories):
+        return None
+    palette = dict(zip(map(str, categories), colors, strict=True))
+    return [palette.get(name, GREY) for name in shown]
 
 
 @styled

@@ -3,6 +3,7 @@
 import re
 
 import anndata
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -210,10 +211,16 @@ def test_replicates_of_one_condition_only(attempt, tmp_path):
 def test_cells_without_a_type_and_sparse_states(attempt, tmp_path):
     def edit(adata):
         adata.obs["cell_type"] = pd.Categorical(["x"] * 50 + [None] * 10, categories=["x", "z"])
+        adata.obs["cell_type"] = adata.obs["cell_type"].cat.reorder_categories(["z", "x"])
+        adata.uns["cell_type_colors"] = ["#ff0000", "#0000ff"]
         adata.obsm["DM"] = sparse.csr_matrix(adata.obsm["DM"])
 
-    done = attempt("results", {"fdr.null_genes": 100}, edit)
+    done = attempt("all", {"fdr.null_genes": 100}, edit)
     assert done.returncode == 0, done.stdout
+    # The colours go with the names: the one of z, which has no cell, is not taken for x.
+    figure = plt.imread(tmp_path / "results/tiny/a_vs_b/figures/cell_type.png")[..., :3]
+    assert (figure == [0, 0, 1]).all(axis=2).any()
+    assert not (figure == [1, 0, 0]).all(axis=2).any()
     table = pd.read_parquet(tmp_path / "results/tiny/a_vs_b/tables/cell_types.parquet")
     assert dict(zip(table["cell_type"], table["cells"], strict=True)) == {
         "x": 50,
