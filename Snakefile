@@ -15,6 +15,7 @@ include: "workflow/rules/cell_states.smk"
 include: "workflow/rules/abundance.smk"
 include: "workflow/rules/expression.smk"
 include: "workflow/rules/significance.smk"
+include: "workflow/rules/groups.smk"
 include: "workflow/rules/results.smk"
 include: "workflow/rules/figures.smk"
 

@@ -14,6 +14,7 @@ from statediff.provenance import (
     abundance_run,
     expression_fields,
     expression_run,
+    group_column,
 )
 from statediff.store import create_h5ad, create_slot, read_arrays
 
@@ -26,6 +27,7 @@ LAYERS = {
     "fold_change_zscores": ("fold_change_zscores",),
 }
 ADDITIONAL = ("tail_fdr", "pvalue", "neg_log10_ptp")
+IN_GROUPS = ("mean_lfc", "mahalanobis", "local_fdr", "is_de")
 
 
 def main(job):
@@ -36,6 +38,8 @@ def main(job):
     de_fields = expression_fields(*conditions, replicates)
     skipped = set() if config.additional_stats else set(ADDITIONAL)
     skipped |= {role for layer in LAYERS if layer not in config.layers for role in LAYERS[layer]}
+    if not job.input.get("groups"):
+        skipped |= {f"{role}_groups" for role in IN_GROUPS}
     de_fields = {role: field for role, field in de_fields.items() if role not in skipped}
 
     abundance, _ = read_arrays(job.input.abundance)
@@ -58,9 +62,11 @@ def main(job):
             write_elem(out, f"obsm/{de_fields['phi'][1]}", arrays["phi"][:].astype(np.float32))
             for role in ("coefficients_reference", "coefficients_compared"):
                 write_elem(out, f"varm/{de_fields[role][1]}", arrays[role][:].astype(np.float32))
+        if job.input.get("groups"):
+            write_groups(out, job.input.groups, de_fields, var.index)
         write_layers(out, job.input.genes, de_fields, (len(obs), len(var)))
 
-        settings = config.settings | contrast
+        settings = config.settings | contrast | config.groups
         # The length scales as they were used.
         de_settings = settings | {"gp": settings["gp"] | {"ls": basis["ls"]}}
         shared = {key: settings["gp"][key] for key in ("ls_factor", "tol", "max_rank")}
@@ -84,11 +90,25 @@ def with_fields(table, arrays, fields):
         values = arrays[role]
         if role == "lfc_direction":
             values = pd.Categorical.from_codes(values, DIRECTIONS)
-        elif values.dtype.kind == "f" and role not in PRECISE:
-            values = values.astype(np.float32)
-        columns[fields[role][1]] = values
+        columns[fields[role][1]] = rounded(values, role)
     kept = table.drop(columns=columns, errors="ignore")
     return pd.concat([kept, pd.DataFrame(columns, index=table.index)], axis=1)
+
+
+def rounded(values, role):
+    """Numbers in single precision, where that is enough."""
+    precise = values.dtype.kind != "f" or role in PRECISE
+    return values if precise else values.astype(np.float32)
+
+
+def write_groups(out, path, fields, genes):
+    """Data frames of the groups, one column each."""
+    arrays, _ = read_arrays(path)
+    columns = [group_column(name) for name in arrays["names"]]
+    for role in IN_GROUPS:
+        values = rounded(arrays[role].T, role)
+        frame = pd.DataFrame(values, index=genes, columns=columns)
+        write_elem(out, f"varm/{fields[f'{role}_groups'][1]}", frame)
 
 
 def write_coordinates(out, path, name, key):

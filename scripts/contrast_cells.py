@@ -1,10 +1,11 @@
-"""Find the cells of both conditions of a contrast."""
+"""Find the cells of a contrast: those that pass its filter, and those of each condition."""
 
 import warnings
 
 import numpy as np
 import pandas as pd
-from _inputs import listed, read_column
+from _cells import contrast_members
+from _inputs import read_column
 from _job import run
 from anndata.io import read_elem
 from statediff import DataWarning, InputError
@@ -17,25 +18,18 @@ def main(job):
     name, contrast = job.wildcards.contrast, job.params.contrast
     with open_h5ad(job.input[0]) as store:
         obs = read_elem(store["obs"])
-    column = contrast["column"]
-    levels = read_column(obs, column, f"contrasts.{name}.column").dropna().astype(str).unique()
-    values = obs[column].astype(str).to_numpy()
-    members = {}
-    for role in ("reference", "compared"):
-        level = contrast[role]
-        if level not in levels:
+    evaluated, members = contrast_members(obs, name, contrast)
+    for role, cells in members.items():
+        if (n := int(cells.sum())) < MIN_CELLS:
+            passing = f" that pass contrasts.{name}.cells" if contrast["cells"] else ""
             raise InputError(
-                f"contrasts.{name}.{role}: {level!r} does not occur in obs column {column!r}; "
-                f"its levels are: {listed(sorted(levels))}"
-            )
-        members[role] = values == level
-        if (n := int(members[role].sum())) < MIN_CELLS:
-            raise InputError(
-                f"contrasts.{name}.{role}: {level!r} has {n} cells, expected at least {MIN_CELLS}"
+                f"contrasts.{name}.{role}: {contrast[role]!r} has {n} cells{passing}, expected at "
+                f"least {MIN_CELLS}"
             )
     samples = find_samples(name, contrast, obs, members)
     counts = {f"n_{role}": int(cells.sum()) for role, cells in members.items()}
-    write_arrays(job.output[0], members | samples, n_cells=len(obs), **counts)
+    counts |= {"n_cells": len(obs), "n_evaluated": int(evaluated.sum())}
+    write_arrays(job.output[0], {"evaluated": evaluated} | members | samples, **counts)
 
 
 def find_samples(name, contrast, obs, members):

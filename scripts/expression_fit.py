@@ -49,7 +49,7 @@ def main(job):
     ]
     arrays = {
         "phi": phi,
-        "phi_mean": phi.mean(axis=0),
+        "phi_mean": phi[members["evaluated"]].mean(axis=0),
         "whitener": whitener(triangular_factor(phi[trained]), posteriors, job.params.covariance),
         "eigenvalues": basis.eigenvalues,
         "pivots": basis.pivots,

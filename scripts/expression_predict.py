@@ -2,6 +2,7 @@
 
 import h5py
 import numpy as np
+from _fit import read_coefficients
 from _job import run
 from statediff.expression import EPS, mahalanobis, neg_log10_ptp
 from statediff.store import atomic, read_arrays
@@ -14,12 +15,7 @@ def main(job):
     with h5py.File(job.input[0], "r") as fit:
         n_genes = len(fit["coefficients_reference"])
         genes = slice(n_genes * (number - 1) // chunks, n_genes * number // chunks)
-        reference, compared = (
-            fit[f"coefficients_{role}"][genes].T for role in ("reference", "compared")
-        )
-        between = None
-        if "between" in fit:
-            between = fit["between"][:, genes].swapaxes(1, 2).astype(np.float64)
+        reference, compared, between = read_coefficients(fit, genes)
     arrays, attributes = read_arrays(job.input[0], "whitener", "phi_mean")
     difference = compared - reference
     distances = mahalanobis(arrays["whitener"], difference, between)

@@ -39,8 +39,13 @@ def main(job):
         between = replicate_deviations(
             phi, replicates, crosses, list(priors.values()), attributes["sigma"]
         )
-    distances = mahalanobis(fit["whitener"], weights[1] - weights[0], between)
-    write_arrays(job.output[0], {"mahalanobis": distances, "gene": columns})
+    difference = weights[1] - weights[0]
+    arrays = {"mahalanobis": mahalanobis(fit["whitener"], difference, between), "gene": columns}
+    # The groups of a contrast have distances of their own (group_distances).
+    arrays["difference"] = difference
+    if between is not None:
+        arrays["between"] = between.astype(np.float32)
+    write_arrays(job.output[0], arrays)
 
 
 def cross_product(values, phi, mask):

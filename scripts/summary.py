@@ -17,14 +17,14 @@ def main(job):
     _, fit = read_arrays(job.input.fit, "phi_mean")
     direction = np.bincount(abundance["lfc_direction"], minlength=len(DIRECTIONS))
     called = genes["mean_lfc"][genes["is_de"]]
-    contrast = job.params.contrast
     result = {
         "dataset": job.params.dataset,
         "contrast": job.wildcards.contrast,
-        "conditions": contrast,
+        "conditions": job.params.contrast,
         "conventions": job.params.conventions,
         "cells": {
             "total": cells["n_cells"],
+            "evaluated": cells["n_evaluated"],
             "reference": cells["n_reference"],
             "compared": cells["n_compared"],
         },
@@ -39,6 +39,7 @@ def main(job):
             "fdr_gaps": fdr["gaps"],
             "mahalanobis_threshold": fdr["mahalanobis_threshold"] if fdr["n_de"] else None,
         },
+        "groups": describe_groups(job) if job.input.get("groups") else None,
         "truth": None,
         "stages": read_usage(job.input.benchmarks, job.input.logs),
         "versions": versions(),
@@ -48,6 +49,18 @@ def main(job):
             result["truth"] = json.load(file)
     with atomic(job.output[0]) as part:
         part.write_text(json.dumps(result, indent=1, allow_nan=False) + "\n")
+
+
+def describe_groups(job):
+    """Cells of each group, whether it was evaluated, and its differential genes."""
+    groups, _ = read_arrays(job.input.groups)
+    rates, _ = read_arrays(job.input.group_fdr, "names", "is_de")
+    n_de = dict(zip(rates["names"], rates["is_de"].sum(axis=1).tolist(), strict=True))
+    keys = ("cells", "reference", "compared", "underrepresented", "left_out")
+    return {
+        name: {key: groups[key][i].item() for key in keys} | {"n_de": n_de.get(name)}
+        for i, name in enumerate(groups["names"])
+    }
 
 
 run(main, snakemake)

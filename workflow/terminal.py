@@ -54,10 +54,12 @@ def as_text(summary, stages, folder):
     """
     cells, fit, density = summary["cells"], summary["expression"], summary["abundance"]
     reference, compared = (summary["conditions"][role] for role in ("reference", "compared"))
+    filtered = cells["evaluated"] < cells["total"]
+    passing = f" ({cells['evaluated']:,} pass the filter)" if filtered else ""
     lines = [
         f"{summary['dataset']} · {summary['contrast']} ({compared} against {reference}, "
         f"conventions {summary['conventions']})",
-        f"  cells       {cells['total']:,}: {cells['reference']:,} {reference}, "
+        f"  cells       {cells['total']:,}{passing}: {cells['reference']:,} {reference}, "
         f"{cells['compared']:,} {compared}",
         f"  basis       rank {fit['rank']}, largest residual variance {fit['residual_max']:.1e}, "
         f"length scale {fit['ls']:.4g}",
@@ -66,6 +68,12 @@ def as_text(summary, stages, folder):
         f"  abundance   {density['up']:,} cells up, {density['down']:,} down, "
         f"{density['neutral']:,} neutral",
     ]
+    if groups := (summary["groups"] or {}).values():
+        left_out = sum(group["left_out"] for group in groups)
+        lines.append(
+            f"  groups      {len(groups) - left_out:,} evaluated, {left_out:,} left out, "
+            f"{sum(group['underrepresented'] for group in groups):,} underrepresented"
+        )
     if truth := summary["truth"]:
         kinds = ", ".join(f"{kind} {value:.2f}" for kind, value in truth["recall_by_kind"].items())
         lines += [

@@ -24,6 +24,8 @@ DATASET = config["dataset"]
 SOURCE = DATASET["source"]
 STATES = DATASET["cell_states"]
 CONTRASTS = config["contrasts"]
+# Keys of a contrast that decide about its groups and nothing else.
+GROUP_KEYS = ("groups", "leave_out_small_groups")
 
 if "path" in SOURCE and not Path(SOURCE["path"]).is_file():
     raise WorkflowError(
@@ -50,8 +52,15 @@ scattergather:
 
 
 def contrast_of(wildcards):
-    """Column, reference and compared level of the contrast at hand."""
-    return CONTRASTS[wildcards.contrast]
+    """Column, levels, replicates and filter of the contrast at hand."""
+    contrast = CONTRASTS[wildcards.contrast]
+    return {key: value for key, value in contrast.items() if key not in GROUP_KEYS}
+
+
+def groups_of(wildcards):
+    """What decides about the groups of the contrast at hand."""
+    keys = ("column", "reference", "compared", "cells", "min_cells", *GROUP_KEYS)
+    return {key: CONTRASTS[wildcards.contrast][key] for key in keys}
 
 
 def settings(section, *keys):
@@ -88,8 +97,8 @@ def source_file(wildcards):
 
 
 def truth(wildcards):
-    """Only the simulated data has one, and it is the change from young to old."""
-    planted = {"column": "Age", "reference": "Young", "compared": "Old"}
+    """Only the simulated data has one, and it is the change from young to old in all cells."""
+    planted = {"column": "Age", "reference": "Young", "compared": "Old", "cells": None}
     known = "simulate" in SOURCE and planted.items() <= contrast_of(wildcards).items()
     return "<run>/{contrast}/truth.json" if known else []
 
@@ -99,19 +108,32 @@ def cell_types(wildcards):
     return [] if DATASET["cell_type"] is None else "<data>/cell_types.parquet"
 
 
+def where_grouped(path):
+    """This file, where the contrast at hand has groups."""
+    return lambda wildcards: path if groups_of(wildcards)["groups"] is not None else []
+
+
 def computing_stages(folder, suffix):
-    """A file of every job that computes, for the contrast at hand."""
+    """A file of every job that computes for the contrast at hand."""
     shared, own = ["store", "cell_states", "embedding"], ["contrast_cells"]
     if "path" not in SOURCE:
         shared.insert(0, "simulate" if "simulate" in SOURCE else "download")
     own += ["abundance_density", "abundance_change", "expression_fit"]
-    return [
-        *(f"{folder}/{name}.{suffix}" for name in shared),
-        *(f"{folder}/{{contrast}}/{name}.{suffix}" for name in own),
-        *all_chunks(f"{folder}/{{contrast}}/expression_predict.{{scatteritem}}.{suffix}"),
-        f"{folder}/{{contrast}}/null_distances.{suffix}",
-        f"{folder}/{{contrast}}/false_discovery.{suffix}",
-    ]
+    last, grouped = ["null_distances", "false_discovery"], ["group_cells"]
+    grouped += ["group_distances", "group_discovery"]
+    chunks = all_chunks(f"{folder}/{{contrast}}/expression_predict.{{scatteritem}}.{suffix}")
+
+    def files(wildcards):
+        has_groups = groups_of(wildcards)["groups"] is not None
+        return [
+            *(f"{folder}/{name}.{suffix}" for name in shared),
+            *(f"{folder}/{{contrast}}/{name}.{suffix}" for name in own),
+            *chunks,
+            *(f"{folder}/{{contrast}}/{name}.{suffix}" for name in last),
+            *(f"{folder}/{{contrast}}/{name}.{suffix}" for name in grouped if has_groups),
+        ]
+
+    return files
 
 
 def print_summaries():

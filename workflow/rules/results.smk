@@ -13,6 +13,7 @@ rule adata:
         fit="<run>/{contrast}/stages/fit.h5",
         genes=all_chunks("<run>/{contrast}/stages/genes.{scatteritem}.h5"),
         fdr="<run>/{contrast}/stages/fdr.h5",
+        groups=where_grouped("<run>/{contrast}/stages/group_fdr.h5"),
     output:
         "<run>/{contrast}/adata.h5ad",
     log:
@@ -26,6 +27,7 @@ rule adata:
         runtime=60,
     params:
         contrast=contrast_of,
+        groups=groups_of,
         layers=config["expression"]["layers"],
         embedding=DATASET["embedding"]["key"],
         additional_stats=config["outputs"]["additional_stats"],
@@ -137,6 +139,8 @@ rule summary:
         density="<run>/{contrast}/stages/density.h5",
         fit="<run>/{contrast}/stages/fit.h5",
         fdr="<run>/{contrast}/stages/fdr.h5",
+        groups=where_grouped("<run>/{contrast}/stages/groups.h5"),
+        group_fdr=where_grouped("<run>/{contrast}/stages/group_fdr.h5"),
         benchmarks=computing_stages("<benchmarks>", "tsv"),
         logs=computing_stages("<logs>", "log"),
     output:
@@ -163,3 +167,4 @@ rule results:
         per_contrast("adata.h5ad", "summary.json"),
         per_contrast(*(f"tables/{name}.tsv" for name in TABLES)),
         per_contrast(*(f"tables/{name}.parquet" for name in TABLES)),
+        rules.groups.input,

@@ -13,6 +13,7 @@ __all__ = [
     "abundance_run",
     "expression_fields",
     "expression_run",
+    "group_column",
     "safe",
     "versions",
 ]
@@ -30,6 +31,11 @@ PACKAGES = ("anndata", "h5py", "jax", "numpy", "pandas", "palantir", "scanpy", "
 def safe(name):
     """Condition name as it appears in field names: characters outside [A-Za-z0-9_.-] become _."""
     return re.sub(r"[^A-Za-z0-9_.-]", "_", name)
+
+
+def group_column(name):
+    """Group name as a column of the AnnData, where HDF5 has no slashes in names."""
+    return name.replace("/", "_")
 
 
 def abundance_fields(reference, compared, replicates=False):
@@ -85,7 +91,7 @@ def expression_fields(reference, compared, replicates=False):
             "var",
             f"{stem}_mean_lfc",
             "mean_log_fold_change",
-            "mean over all cells of the fold change, in units of the expression layer",
+            "mean over the evaluated cells of the fold change, in units of the expression layer",
         ),
         "local_fdr": (
             "var",
@@ -166,6 +172,30 @@ def expression_fields(reference, compared, replicates=False):
             "coefficients",
             f"weights of the basis in {compared}: basis @ weights' is the smoothed layer",
         ),
+        "mean_lfc_groups": (
+            "varm",
+            f"{stem}_mean_lfc_groups",
+            "mean_log_fold_change",
+            "mean over the cells of each group of the fold change",
+        ),
+        "mahalanobis_groups": (
+            "varm",
+            f"{stem}_mahalanobis_groups{suffix}",
+            "mahalanobis",
+            f"{distance} over the cells of each group",
+        ),
+        "local_fdr_groups": (
+            "varm",
+            f"{stem}_mahalanobis_local_fdr_groups",
+            "mahalanobis_local_fdr",
+            f"local false discovery rate of the {distance} over the cells of each group",
+        ),
+        "is_de_groups": (
+            "varm",
+            f"{stem}_is_de_groups",
+            "is_de",
+            "whether the local FDR in each group is below the threshold",
+        ),
     }
 
 
@@ -188,8 +218,8 @@ def abundance_run(fields, settings):
     fields : dict
         Those of `abundance_fields` that were written.
     settings : dict
-        `column`, `reference`, `compared`, `sample`, `states` (obsm key), `gp`, `abundance`,
-        `conventions`.
+        `column`, `reference`, `compared`, `sample`, `cells`, `states` (obsm key), `gp`,
+        `abundance`, `conventions`.
     """
     keys = {role: field[1] for role, field in fields.items()}
     named = {
@@ -219,7 +249,7 @@ def expression_run(fields, settings, results):
     fields : dict
         Those of `expression_fields` that were written.
     settings : dict
-        As for `abundance_run`, with `layer` and `fdr`.
+        As for `abundance_run`, with `layer`, `fdr` and `groups`.
     results : dict
         `n_de`, `n_genes`, `mahalanobis_threshold`.
     """
@@ -241,7 +271,8 @@ def expression_run(fields, settings, results):
         "fold_change": keys.get("fold_change"),
     }
     entry = _entry("de", "compute_differential_expression", fields, settings)
-    entry["params"] |= {"layer": settings["layer"], "fdr": settings["fdr"]}
+    entry["params"] |= {key: settings[key] for key in ("layer", "fdr", "groups")}
+    entry["has_groups"] = settings["groups"] is not None
     return entry | named | {
         "fdr_keys": fdr_keys,
         "fdr_results": {
@@ -286,6 +317,7 @@ def _entry(kind, function, fields, settings):
             "condition2": settings["compared"],
             "obsm_key": settings["states"],
             "sample_col": settings["sample"],
+            "cell_filter": settings["cells"],
             "gp": settings["gp"],
             "conventions": settings["conventions"],
             "storage": {"result_key": f"kompot_{kind}"},

@@ -194,4 +194,8 @@ def read_arrays(path, *names):
     """
     with h5py.File(path, "r") as file:
         attributes = {k: v.item() if hasattr(v, "item") else v for k, v in file.attrs.items()}
-        return {name: file[name][()] for name in names or file}, attributes
+        return {name: _values(file[name]) for name in names or file}, attributes
+
+
+def _values(dataset):
+    return (dataset.asstr() if h5py.check_string_dtype(dataset.dtype) else dataset)[()]
