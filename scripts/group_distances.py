@@ -20,11 +20,11 @@ def main(job):
     )
     posteriors = [Posterior(fit[f"covariance_{role}"]) for role in ("reference", "compared")]
     kept = ~groups["left_out"]
-    cells = [fit["phi"][mask] for mask in groups["masks"][kept]]
-    means = np.array([phi.mean(axis=0) for phi in cells])
-    whiteners = [
-        whitener(triangular_factor(phi), posteriors, attributes["covariance"]) for phi in cells
-    ]
+    means, whiteners = [], []
+    for mask in groups["masks"][kept]:
+        phi = fit["phi"][mask]
+        means.append(phi.mean(axis=0))
+        whiteners.append(whitener(triangular_factor(phi), posteriors, attributes["covariance"]))
 
     def distances(difference, between):
         return np.array([mahalanobis(whiten, difference, between) for whiten in whiteners])
@@ -34,7 +34,7 @@ def main(job):
         for start in range(0, len(file["coefficients_reference"]), GENES):
             genes = slice(start, start + GENES)
             reference, compared, between = read_coefficients(file, genes)
-            mean_lfc.append(means @ (compared - reference))
+            mean_lfc.append(np.array(means) @ (compared - reference))
             found.append(distances(compared - reference, between))
     arrays = {
         "names": groups["names"][kept],

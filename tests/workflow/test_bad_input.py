@@ -144,6 +144,23 @@ def test_what_the_data_show_stops_in_the_data_stage(attempt, changes, edit, mess
          "'a' has 1 replicates of at least 10 cells in obs column 'group'; 'b' has 1 replicates"),
         ({"contrasts.a_vs_b.compared": "c"},
          "contrasts.a_vs_b.compared: 'c' has 8 cells, expected at least 10"),
+        ({"contrasts.a_vs_b.cells": {"batch": "x"}},
+         "contrasts.a_vs_b.cells: no obs column 'batch'; there are: group, cell_type"),
+        ({"contrasts.a_vs_b.cells": {"cell_type": ["x", "z"]}},
+         "contrasts.a_vs_b.cells.cell_type: 'z' does not occur in obs column 'cell_type'; its "
+         "levels are: x, y"),
+        ({"contrasts.a_vs_b.cells": {"group": ["a", "c"]}},
+         "'b' has 0 cells that pass contrasts.a_vs_b.cells, expected at least 10"),
+        ({"contrasts.a_vs_b.groups": "batch"},
+         "contrasts.a_vs_b.groups: no obs column 'batch'; there are: group, cell_type"),
+        ({"contrasts.a_vs_b.groups": {"g": {"cell_type": "z"}}},
+         "contrasts.a_vs_b.groups.g.cell_type: 'z' does not occur in obs column 'cell_type'"),
+        ({"contrasts.a_vs_b.groups": {"x/": {"cell_type": "x"}, "x_": {"cell_type": "y"}}},
+         "contrasts.a_vs_b.groups: 'x/' and 'x_' would share the column 'x_' of the results"),
+        ({"contrasts.a_vs_b.groups": {"..": {"cell_type": "x"}}},
+         "contrasts.a_vs_b.groups: '..' cannot name a column of the results"),
+        ({"contrasts.a_vs_b.groups": {"rest": {"group": "c"}}},
+         "contrasts.a_vs_b.groups: none of the groups (rest) has enough cells"),
     ],
 )  # fmt: skip
 def test_annotations_are_checked_before_anything_is_fitted(attempt, changes, message):
@@ -240,6 +257,7 @@ def test_hostile_names_are_data(attempt, tmp_path):
         adata.obs["donor"] = [f"d/{i // 10}" for i in range(60)]
 
     contrast = {"column": "group", "reference": "../a b", "compared": "b;$(x)", "sample": "donor"}
+    contrast["groups"] = "cell_type"
     done = attempt(
         "all",
         {
@@ -266,3 +284,14 @@ def test_hostile_names_are_data(attempt, tmp_path):
     np.testing.assert_allclose(found, zscores, rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(adata.layers[f"{stem}_fold_change"], change, atol=1e-5)
     assert list(adata.var_names[: len(names)]) == names
+    groups = adata.varm[f"{stem}_mahalanobis_groups_sample_var"]
+    assert list(groups) == ["<b>x", "y_.._z"]
+    difference = (fit["coefficients_compared"] - fit["coefficients_reference"]).T
+    spread = fit["covariance_reference"] + fit["covariance_compared"]
+    for column, phi in zip(groups, (fit["phi"][::2], fit["phi"][1::2]), strict=True):
+        for gene in range(20):
+            deviations = phi @ fit["between"][:, gene].T
+            covariance = phi @ spread @ phi.T + 1e-8 * np.eye(30) + deviations @ deviations.T
+            d = phi @ difference[:, gene]
+            wanted = np.sqrt(d @ np.linalg.solve(covariance, d))
+            assert groups[column].iloc[gene] == pytest.approx(wanted, rel=1e-3)

@@ -1,5 +1,7 @@
 """Real data (2,000 PBMCs), run through the workflow: the numbers that kompot 0.8.0 prints."""
 
+import json
+
 import anndata
 import numpy as np
 import pandas as pd
@@ -12,14 +14,24 @@ RESULTS = "results/kang/ctrl_vs_stim"
 
 
 @pytest.fixture(scope="module")
-def fixed_scale(shared, tmp_path_factory, snakemake_run, kang_config):
-    """The run with kompot's own length scale, dense layers asked for."""
+def fixed_run(shared, tmp_path_factory, snakemake_run, kang_config):
+    """The run with kompot's own length scale, dense layers and groups asked for."""
     directory = tmp_path_factory.mktemp("kang")
     (directory / "shared").symlink_to(shared, target_is_directory=True)
     snakemake_run(
         directory, "results", configfile=[kang_config, kang_config.with_name("kang_parity.yaml")]
     )
-    return anndata.read_h5ad(directory / RESULTS / "adata.h5ad")
+    return directory / RESULTS
+
+
+@pytest.fixture(scope="module")
+def fixed_scale(fixed_run):
+    return anndata.read_h5ad(fixed_run / "adata.h5ad")
+
+
+@pytest.fixture(scope="module")
+def kang_summary(fixed_run):
+    return json.loads((fixed_run / "summary.json").read_text())
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +87,22 @@ def test_posterior_standard_deviations(fixed_scale, shared):
     for condition in ("ctrl", "stim"):
         key = f"kompot_de_{condition}_std"
         np.testing.assert_allclose(fixed_scale.obs[key], wanted[key], atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["mahalanobis", "mean_lfc"])
+def test_groups(fixed_scale, shared, name):
+    wanted = pd.read_csv(shared / f"reference/groups_{name}.csv", index_col=0)
+    found = fixed_scale.varm[f"kompot_de_ctrl_to_stim_{name}_groups"].loc[wanted.index]
+    assert list(found) == list(wanted)
+    relative = np.abs(found - wanted).to_numpy() / np.abs(wanted.to_numpy())
+    assert np.median(relative) < 5e-4
+    assert relative.max() < 2e-2
+
+
+def test_a_group_with_few_cells_of_a_condition_is_reported(kang_summary):
+    assert kang_summary["groups"]["7"]["reference"] == 3
+    small = [name for name, group in kang_summary["groups"].items() if group["underrepresented"]]
+    assert small == ["7"]
 
 
 def test_the_tutorials_kernel(kang_directory, kang_config, snakemake_run):

@@ -119,6 +119,24 @@ def test_adding_a_contrast_leaves_the_others_alone(planned):
     assert not shared & set(jobs)
 
 
+def test_groups_refit_nothing(planned):
+    jobs, _ = planned({"contrasts.young_vs_old.groups": "cell_type"})
+    assert set(jobs) == {
+        "group_cells",
+        "group_distances",
+        "group_discovery",
+        "group_table",
+        "adata",
+        "summary",
+    }
+
+
+def test_a_filter_refits_its_contrast(planned):
+    jobs, _ = planned({"contrasts.young_vs_old.cells": {"lineage": "Monocyte"}})
+    assert {"contrast_cells", "expression_fit", "abundance_density"} <= set(jobs)
+    assert not {"store", "cell_states", "embedding"} & set(jobs)
+
+
 def test_chunk_count_repeats_the_prediction_only(planned):
     jobs, _ = planned({"expression.gene_chunks": 3})
     assert jobs["expression_predict"] == 3

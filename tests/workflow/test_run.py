@@ -130,7 +130,10 @@ def test_tsv_and_parquet_hold_the_same(tables, small_run):
 def test_summary_counts_what_the_tables_hold(tables, small_run):
     summary = json.loads((small_run / RESULTS / "summary.json").read_text())
     cells, genes = tables["cells"], tables["genes"]
-    assert summary["cells"] == {"total": 600, "reference": 240, "compared": 240}
+    assert summary["cells"] == {
+        "total": 600, "evaluated": 600, "reference": 240, "compared": 240
+    }  # fmt: skip
+    assert summary["groups"] is None
     for direction, n in cells["lfc_direction"].value_counts().items():
         assert summary["abundance"][direction] == n
     expression = summary["expression"]
