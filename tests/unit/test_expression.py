@@ -51,21 +51,32 @@ def test_posterior_variance_in_and_outside_of_the_data(case):
         np.testing.assert_allclose(found, np.diag(gp.covariance(x)), atol=1e-7)
 
 
-@pytest.mark.parametrize("cells", ["trained", "few", "group"])
+@pytest.mark.parametrize("few", [False, True], ids=["all cells", "6 cells"])
 @pytest.mark.parametrize("pooled", ["sum", "mean"])
-def test_mahalanobis_distance(case, cells, pooled):
-    """Over the cells of both conditions, 6 of them, or a group with cells of a third one."""
+def test_mahalanobis_distance(case, few, pooled):
     x, members, exact, _, phi, fits, weights = case
-    trained = np.flatnonzero(members[0] | members[1])
-    group = np.flatnonzero(np.linalg.norm(x, axis=1) < 1.3)
-    assert not np.isin(group, trained).all()
-    where = {"trained": trained, "few": trained[:6], "group": group}[cells]
+    where = np.flatnonzero(members[0] | members[1])[: 6 if few else None]
     whiten = whitener(triangular_factor(phi[where]), fits, pooled)
     found = mahalanobis(whiten, weights[1] - weights[0])
     wanted = dense.mahalanobis(*exact, x[where], EPS, halved=pooled == "mean")
     assert wanted.min() > 0.3
-    # The basis leaves out a little of cells it was not built on.
-    np.testing.assert_allclose(found, wanted, rtol=5e-3 if cells == "group" else 2e-4)
+    np.testing.assert_allclose(found, wanted, rtol=2e-4)
+
+
+@pytest.mark.parametrize("radius", [0.9, 2.0])
+def test_mahalanobis_distance_in_a_group(case, radius):
+    """Some cells, also of the third condition; the basis is built on these too."""
+    x, members, _, built, _, fits, _ = case
+    y, noise, linear = case_expression(x, members), fits[0].noise, built.centre is not None
+    basis = build_basis(x, built.ls, tol=1e-13, noise=noise, linear=linear)
+    phi = basis(x)
+    group = np.linalg.norm(x, axis=1) < radius
+    assert (group & ~members[0] & ~members[1]).any()
+    fits = [Posterior.fit(phi[m].T @ phi[m], noise, basis.prior(x[m])) for m in members]
+    weights = [fit.weights(phi[m].T @ y[m]) for fit, m in zip(fits, members, strict=True)]
+    found = mahalanobis(whitener(triangular_factor(phi[group]), fits), weights[1] - weights[0])
+    exact = [dense.GaussianProcess(x[m], y[m], noise, built.ls, linear) for m in members]
+    np.testing.assert_allclose(found, dense.mahalanobis(*exact, x[group], EPS), rtol=1e-6)
 
 
 def test_no_difference_is_distance_zero(case):
