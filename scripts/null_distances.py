@@ -4,6 +4,7 @@ import h5py
 import numpy as np
 from _job import run
 from statediff.expression import Posterior, mahalanobis, replicate_deviations
+from statediff.noise import mahalanobis_noise, noise_weights
 from statediff.significance import choose_null_genes, permute_null_genes
 from statediff.store import read_arrays, read_columns, write_arrays
 
@@ -24,10 +25,8 @@ def main(job):
     phi = fit["phi"][order]
     masks = {role: members[role][order] for role in ROLES}
     cross = {role: cross_product(shuffled, phi, mask) for role, mask in masks.items()}
-    weights = [
-        Posterior(fit[f"covariance_{role}"], attributes["sigma"]).weights(cross[role])
-        for role in ROLES
-    ]
+    posteriors = [Posterior(fit[f"covariance_{role}"], attributes["sigma"]) for role in ROLES]
+    weights = [p.weights(cross[role]) for p, role in zip(posteriors, ROLES, strict=True)]
     between = None
     if "sample" in members:
         replicates = [
@@ -39,7 +38,13 @@ def main(job):
         between = replicate_deviations(
             phi, replicates, crosses, list(priors.values()), attributes["sigma"]
         )
-    distances = mahalanobis(fit["whitener"], weights[1] - weights[0], between)
+    difference = weights[1] - weights[0]
+    if job.params.noise == "empirical":
+        noise = noise_weights([(0, shuffled)], phi, list(masks.values()), posteriors, weights)
+        pooled = attributes["covariance"]
+        distances = mahalanobis_noise(phi, posteriors, noise, difference, between, pooled)
+    else:
+        distances = mahalanobis(fit["whitener"], difference, between)
     write_arrays(job.output[0], {"mahalanobis": distances, "gene": columns})
 
 

@@ -30,6 +30,9 @@ if "path" in SOURCE and not Path(SOURCE["path"]).is_file():
         f"dataset.source.path: {SOURCE['path']} is no file (seen from {Path.cwd()})"
     )
 
+# The noise of each gene, where it is learnt from the data.
+NOISE = "<run>/{contrast}/stages/noise.h5" if config["gp"]["noise"] == "empirical" else []
+
 ENVIRONMENT = f"../../envs/{'cuda' if config['gp']['device'] == 'gpu' else 'cpu'}.yaml"
 
 
@@ -105,6 +108,7 @@ def computing_stages(folder, suffix):
     if "path" not in SOURCE:
         shared.insert(0, "simulate" if "simulate" in SOURCE else "download")
     own += ["abundance_density", "abundance_change", "expression_fit"]
+    own += ["expression_noise"] if NOISE else []
     return [
         *(f"{folder}/{name}.{suffix}" for name in shared),
         *(f"{folder}/{{contrast}}/{name}.{suffix}" for name in own),
