@@ -15,6 +15,7 @@ include: "workflow/rules/cell_states.smk"
 include: "workflow/rules/abundance.smk"
 include: "workflow/rules/expression.smk"
 include: "workflow/rules/significance.smk"
+include: "workflow/rules/smooth.smk"
 include: "workflow/rules/results.smk"
 include: "workflow/rules/figures.smk"
 
@@ -22,8 +23,9 @@ include: "workflow/rules/figures.smk"
 rule all:
     default_target: True
     input:
-        rules.results.input,
-        rules.figures.input,
+        rules.results.input if CONTRASTS else [],
+        rules.figures.input if CONTRASTS else [],
+        rules.smooth.input if SMOOTH else [],
 
 
 onsuccess:

@@ -24,6 +24,7 @@ DATASET = config["dataset"]
 SOURCE = DATASET["source"]
 STATES = DATASET["cell_states"]
 CONTRASTS = config["contrasts"]
+SMOOTH = config["smooth"]
 
 if "path" in SOURCE and not Path(SOURCE["path"]).is_file():
     raise WorkflowError(
@@ -44,8 +45,14 @@ pathvars:
     benchmarks="<run>/benchmarks",
 
 
+def one_of(names):
+    """Pattern of these names; without any, one that matches nothing."""
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
 wildcard_constraints:
-    contrast="|".join(map(re.escape, CONTRASTS)),
+    contrast=one_of(CONTRASTS),
+    population=one_of(SMOOTH),
 
 
 scattergather:
@@ -64,7 +71,20 @@ def settings(section, *keys):
 
 def per_contrast(*paths):
     """These paths for every contrast."""
-    return expand([f"<run>/{{contrast}}/{path}" for path in paths], contrast=CONTRASTS)
+    paths = [f"<run>/{{contrast}}/{path}" for path in paths]
+    return expand(paths, contrast=CONTRASTS) if CONTRASTS else missing("contrasts")
+
+
+def missing(section):
+    """Input of a target that makes nothing, for want of entries in a section."""
+
+    def refuse(wildcards):
+        raise WorkflowError(
+            f"{section}: found no entry, and this target makes something for each; "
+            f"add one to the configuration (config/README.md, {section})"
+        )
+
+    return refuse
 
 
 def all_chunks(path):

@@ -76,4 +76,6 @@ rule expression:
         expand(
             all_chunks("<run>/{contrast}/stages/genes.{scatteritem}.h5"),
             contrast=CONTRASTS,
-        ),
+        )
+        if CONTRASTS
+        else missing("contrasts"),
