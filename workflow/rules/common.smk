@@ -64,6 +64,11 @@ def contrast_of(wildcards):
     return CONTRASTS[wildcards.contrast]
 
 
+def smooth_of(wildcards):
+    """Genes and cells of the entry of smooth at hand."""
+    return SMOOTH[wildcards.population]
+
+
 def settings(section, *keys):
     """Some keys of a section: a job reruns when these change, and no others."""
     return {key: config[section][key] for key in keys}

@@ -1,11 +1,6 @@
 # Smoothed expression of chosen genes in one population of cells, without a contrast.
 
 
-def smooth_of(wildcards):
-    """Genes and cells of the entry at hand."""
-    return SMOOTH[wildcards.population]
-
-
 rule smooth_cells:
     input:
         "<data>/store.h5ad",
