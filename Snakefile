@@ -16,6 +16,7 @@ include: "workflow/rules/abundance.smk"
 include: "workflow/rules/expression.smk"
 include: "workflow/rules/significance.smk"
 include: "workflow/rules/groups.smk"
+include: "workflow/rules/smooth.smk"
 include: "workflow/rules/results.smk"
 include: "workflow/rules/figures.smk"
 
@@ -23,8 +24,9 @@ include: "workflow/rules/figures.smk"
 rule all:
     default_target: True
     input:
-        rules.results.input,
-        rules.figures.input,
+        rules.results.input if CONTRASTS else [],
+        rules.figures.input if CONTRASTS else [],
+        rules.smooth.input if SMOOTH else [],
 
 
 onsuccess:

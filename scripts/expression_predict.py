@@ -4,21 +4,26 @@ import h5py
 import numpy as np
 from _fit import read_coefficients
 from _job import run
-from statediff.expression import EPS, mahalanobis, neg_log10_ptp
+from statediff.expression import EPS, Posterior, mahalanobis, neg_log10_ptp
+from statediff.noise import mahalanobis_noise
 from statediff.store import atomic, read_arrays
 
 CELLS = 16384
+ROLES = ("reference", "compared")
 
 
 def main(job):
     number, chunks = map(int, job.wildcards.scatteritem.split("-of-"))
-    with h5py.File(job.input[0], "r") as fit:
+    with h5py.File(job.input.fit, "r") as fit:
         n_genes = len(fit["coefficients_reference"])
         genes = slice(n_genes * (number - 1) // chunks, n_genes * number // chunks)
         reference, compared, between = read_coefficients(fit, genes)
-    arrays, attributes = read_arrays(job.input[0], "whitener", "phi_mean")
+    arrays, attributes = read_arrays(job.input.fit, "whitener", "phi_mean")
     difference = compared - reference
-    distances = mahalanobis(arrays["whitener"], difference, between)
+    if job.input.get("noise"):
+        distances = distances_under_noise(job.input, genes, difference, between)
+    else:
+        distances = mahalanobis(arrays["whitener"], difference, between)
     wanted = {}
     if "smoothed" in job.params.layers:
         wanted |= {"smoothed_reference": reference, "smoothed_compared": compared}
@@ -29,10 +34,26 @@ def main(job):
         out["mahalanobis"] = distances
         out["mean_lfc"] = arrays["phi_mean"] @ difference
         out["neg_log10_ptp"] = neg_log10_ptp(distances, attributes["n_components"])
-        with h5py.File(job.input[0], "r") as fit:
+        with h5py.File(job.input.fit, "r") as fit:
             write_layers(out, fit["phi"], wanted)
             if "fold_change_zscores" in job.params.layers:
                 write_zscores(out, fit, difference, between)
+
+
+def distances_under_noise(paths, genes, difference, between):
+    """Distances over the cells of both conditions, with the noise of each gene there."""
+    members, _ = read_arrays(paths.cells, *ROLES)
+    fit, attributes = read_arrays(paths.fit, "phi", *(f"covariance_{role}" for role in ROLES))
+    with h5py.File(paths.noise, "r") as file:
+        noise = [file[f"noise_{role}"][genes].T for role in ROLES]
+    return mahalanobis_noise(
+        fit["phi"][members["reference"] | members["compared"]],
+        [Posterior(fit[f"covariance_{role}"], attributes["sigma"]) for role in ROLES],
+        noise,
+        difference,
+        between,
+        attributes["covariance"],
+    )
 
 
 def write_layers(out, phi, wanted):

@@ -4,6 +4,7 @@ import h5py
 import numpy as np
 from _job import run
 from statediff.expression import Posterior, mahalanobis, replicate_deviations
+from statediff.noise import mahalanobis_noise, noise_weights
 from statediff.significance import choose_null_genes, permute_null_genes
 from statediff.store import read_arrays, read_columns, write_arrays
 
@@ -24,10 +25,8 @@ def main(job):
     phi = fit["phi"][order]
     masks = {role: members[role][order] for role in ROLES}
     cross = {role: cross_product(shuffled, phi, mask) for role, mask in masks.items()}
-    weights = [
-        Posterior(fit[f"covariance_{role}"], attributes["sigma"]).weights(cross[role])
-        for role in ROLES
-    ]
+    posteriors = [Posterior(fit[f"covariance_{role}"], attributes["sigma"]) for role in ROLES]
+    weights = [p.weights(cross[role]) for p, role in zip(posteriors, ROLES, strict=True)]
     between = None
     if "sample" in members:
         replicates = [
@@ -40,12 +39,18 @@ def main(job):
             phi, replicates, crosses, list(priors.values()), attributes["sigma"]
         )
     difference = weights[1] - weights[0]
-    arrays = {"mahalanobis": mahalanobis(fit["whitener"], difference, between), "gene": columns}
     # The groups of a contrast have distances of their own (group_distances).
-    arrays["difference"] = difference
+    arrays = {"gene": columns, "difference": difference}
     if between is not None:
         arrays["between"] = between.astype(np.float32)
-    write_arrays(job.output[0], arrays)
+    if job.params.noise == "empirical":
+        noise = noise_weights([(0, shuffled)], phi, list(masks.values()), posteriors, weights)
+        arrays |= {f"noise_{role}": sums for role, sums in zip(ROLES, noise, strict=True)}
+        pooled = attributes["covariance"]
+        distances = mahalanobis_noise(phi, posteriors, noise, difference, between, pooled)
+    else:
+        distances = mahalanobis(fit["whitener"], difference, between)
+    write_arrays(job.output[0], arrays | {"mahalanobis": distances})
 
 
 def cross_product(values, phi, mask):

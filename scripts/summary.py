@@ -31,6 +31,7 @@ def main(job):
         "abundance": density | dict(zip(DIRECTIONS, map(int, direction), strict=True)),
         "expression": fit
         | {
+            "noise": job.params.noise,
             "genes": len(genes["is_de"]),
             "n_de": fdr["n_de"],
             "n_de_up": int((called > 0).sum()),

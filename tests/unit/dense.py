@@ -90,3 +90,15 @@ def antitonic(values):
             last = pools.pop()
             pools[-1] = pools[-1] + last
     return np.concatenate([np.full(len(pool), np.mean(pool)) for pool in pools])
+
+
+def noise_variance(gp, noise, expression, x, eps):
+    """Squared residuals of cells predicted without them (refitted each time), smoothed to x."""
+    squares = np.empty_like(expression)
+    for i in range(len(expression)):
+        others = np.arange(len(expression)) != i
+        left = GaussianProcess(
+            gp.trained[others], expression[others], noise, gp.ls, gp.linear, gp.trained
+        )
+        squares[i] = (expression[i] - left.mean(gp.trained[i : i + 1])[0]) ** 2
+    return np.maximum(gp.kernel(x, gp.trained) @ gp.solve @ squares, eps)

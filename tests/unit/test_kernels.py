@@ -1,8 +1,13 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from dense import matern52 as dense_matern52
+from scipy.spatial import KDTree
 from statediff import DataWarning, InputError
 from statediff.kernels import length_scale, matern52, nearest_distances, positive_distances
+from support import ROOT
 
 
 @pytest.mark.parametrize("offset", [0.0, 1e4])
@@ -33,6 +38,35 @@ def test_cells_that_all_have_a_twin_are_named():
     x = np.random.default_rng(2).normal(size=(30, 2))
     with pytest.raises(InputError, match="every cell shares its state with another"):
         nearest_distances(np.vstack([x, x]))
+
+
+def test_neighbours_of_many_cells_give_the_same_length_scale():
+    """More than 50,000 cells on a curved sheet in five dimensions, far from the origin."""
+    rng = np.random.default_rng(3)
+    sheet = rng.normal(size=(51_000, 2))
+    x = np.hstack([sheet, np.sin(sheet), sheet[:, :1] * sheet[:, 1:]]) + 1e4
+    exact = KDTree(x).query(x, k=2)[0][:, 1]
+    found = nearest_distances(x)
+    assert length_scale(found) == pytest.approx(length_scale(exact), rel=0.01)
+    # Distances of candidates are never below the exact ones.
+    assert (found >= exact * (1 - 1e-12)).all()
+
+
+def test_approximate_neighbours_of_coinciding_cells(monkeypatch):
+    monkeypatch.setattr("statediff.kernels.EXACT", 100)
+    x = np.random.default_rng(4).normal(size=(300, 3))
+    x[:30] = x[0]
+    with pytest.warns(DataWarning, match="30 of 300 cells share"):
+        found = nearest_distances(x)
+    exact = KDTree(x).query(x, k=2)[0][:, 1]
+    np.testing.assert_allclose(found[30:], exact[30:])
+    np.testing.assert_allclose(found[:30], exact[30:].min())
+    np.testing.assert_array_equal(nearest_distances(x[30:]), nearest_distances(x[30:]))
+
+
+def test_the_approximate_search_is_loaded_only_when_used():
+    code = "import sys, statediff.density; assert 'pynndescent' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT / "workflow")
 
 
 def test_hopeless_distances_are_refused():

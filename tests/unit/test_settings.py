@@ -67,7 +67,16 @@ def test_the_order_of_keys_does_not_matter():
         ("dataset.name", "../x", "dataset.name: '../x' is no safe folder name"),
         ("dataset.cell_states.compute", 3, "compute: found 3, expected object or null"),
         ("dataset.cell_states.compute", {"knn": 5}, "compute: missing from"),
-        ("contrasts", {}, "contrasts: found nothing, expected one of: at least one entry"),
+        (
+            "contrasts",
+            {},
+            "contrasts: found nothing, expected at least one entry (or one of smooth",
+        ),
+        ("smooth.x", {}, "smooth.x: missing genes"),
+        ("smooth.x", {"genes": "A"}, "smooth.x.genes: found 'A', expected array"),
+        ("smooth.a/b", {"genes": ["A"]}, "'a/b' is no safe folder name"),
+        ("smooth", {"x": {"genes": ["A"]}, "X": {"genes": ["A"]}}, "differ only in case"),
+        ("contrasts.smooth", GOOD["contrasts"]["y"], "'smooth' is one of the workflow's own"),
         ("contrasts.y", None, "contrasts.y: found None, expected object"),
         ("contrasts.y.compared", 3, "contrasts.y.compared: found 3, expected string (a level"),
         ("contrasts.y.reference", False, 'write "false" in quotes'),
@@ -89,6 +98,14 @@ def test_faults_name_the_key_what_was_found_and_what_was_expected(key, value, me
     with pytest.raises(InputError) as caught:
         checked(changed(key, value), SCHEMA)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("contrasts", [{}, {"contrasts": {}}], ids=["absent", "empty"])
+def test_contrasts_are_not_needed_to_smooth(contrasts):
+    config = {"dataset": GOOD["dataset"], "smooth": {"x": {"genes": ["A"]}}} | contrasts
+    full = checked(config, SCHEMA)
+    assert full["contrasts"] == {}
+    assert full["smooth"] == {"x": {"genes": ["A"], "cells": None}}
 
 
 def test_levels_that_would_share_a_field_are_refused():

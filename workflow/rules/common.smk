@@ -26,11 +26,15 @@ STATES = DATASET["cell_states"]
 CONTRASTS = config["contrasts"]
 # Keys of a contrast that decide about its groups and nothing else.
 GROUP_KEYS = ("groups", "leave_out_small_groups")
+SMOOTH = config["smooth"]
 
 if "path" in SOURCE and not Path(SOURCE["path"]).is_file():
     raise WorkflowError(
         f"dataset.source.path: {SOURCE['path']} is no file (seen from {Path.cwd()})"
     )
+
+# The noise of each gene, where it is learnt from the data.
+NOISE = "<run>/{contrast}/stages/noise.h5" if config["gp"]["noise"] == "empirical" else []
 
 ENVIRONMENT = f"../../envs/{'cuda' if config['gp']['device'] == 'gpu' else 'cpu'}.yaml"
 
@@ -43,8 +47,14 @@ pathvars:
     benchmarks="<run>/benchmarks",
 
 
+def one_of(names):
+    """Pattern of these names; without any, one that matches nothing."""
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
 wildcard_constraints:
-    contrast="|".join(map(re.escape, CONTRASTS)),
+    contrast=one_of(CONTRASTS),
+    population=one_of(SMOOTH),
 
 
 scattergather:
@@ -63,6 +73,11 @@ def groups_of(wildcards):
     return {key: CONTRASTS[wildcards.contrast][key] for key in keys}
 
 
+def smooth_of(wildcards):
+    """Genes and cells of the entry of smooth at hand."""
+    return SMOOTH[wildcards.population]
+
+
 def settings(section, *keys):
     """Some keys of a section: a job reruns when these change, and no others."""
     return {key: config[section][key] for key in keys}
@@ -70,7 +85,20 @@ def settings(section, *keys):
 
 def per_contrast(*paths):
     """These paths for every contrast."""
-    return expand([f"<run>/{{contrast}}/{path}" for path in paths], contrast=CONTRASTS)
+    paths = [f"<run>/{{contrast}}/{path}" for path in paths]
+    return expand(paths, contrast=CONTRASTS) if CONTRASTS else missing("contrasts")
+
+
+def missing(section):
+    """Input of a target that makes nothing, for want of entries in a section."""
+
+    def refuse(wildcards):
+        raise WorkflowError(
+            f"{section}: found no entry, and this target makes something for each; "
+            f"add one to the configuration (config/README.md, {section})"
+        )
+
+    return refuse
 
 
 def all_chunks(path):
@@ -119,6 +147,7 @@ def computing_stages(folder, suffix):
     if "path" not in SOURCE:
         shared.insert(0, "simulate" if "simulate" in SOURCE else "download")
     own += ["abundance_density", "abundance_change", "expression_fit"]
+    own += ["expression_noise"] if NOISE else []
     last, grouped = ["null_distances", "false_discovery"], ["group_cells"]
     grouped += ["group_distances", "group_discovery"]
     chunks = all_chunks(f"{folder}/{{contrast}}/expression_predict.{{scatteritem}}.{suffix}")

@@ -26,9 +26,33 @@ rule expression_fit:
         "../../scripts/expression_fit.py"
 
 
+rule expression_noise:
+    input:
+        store="<data>/store.h5ad",
+        cells="<run>/{contrast}/stages/cells.h5",
+        fit="<run>/{contrast}/stages/fit.h5",
+    output:
+        "<run>/{contrast}/stages/noise.h5",
+    log:
+        "<logs>/{contrast}/expression_noise.log",
+    benchmark:
+        "<benchmarks>/{contrast}/expression_noise.tsv"
+    conda:
+        ENVIRONMENT
+    threads: workers
+    resources:
+        mem_mb=memory(2000, 3),
+        runtime=120,
+    script:
+        "../../scripts/expression_noise.py"
+
+
 rule expression_predict:
     input:
-        "<run>/{contrast}/stages/fit.h5",
+        fit="<run>/{contrast}/stages/fit.h5",
+        # Noise is weighed at the cells of both conditions.
+        cells="<run>/{contrast}/stages/cells.h5" if NOISE else [],
+        noise=NOISE,
     output:
         "<run>/{contrast}/stages/genes.{scatteritem}.h5",
     log:
@@ -38,8 +62,8 @@ rule expression_predict:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(1500, 2),
-        runtime=60,
+        mem_mb=memory(1500, 4 if NOISE else 2),
+        runtime=600 if NOISE else 60,
     params:
         layers=config["expression"]["layers"],
         device=config["gp"]["device"],
@@ -52,4 +76,6 @@ rule expression:
         expand(
             all_chunks("<run>/{contrast}/stages/genes.{scatteritem}.h5"),
             contrast=CONTRASTS,
-        ),
+        )
+        if CONTRASTS
+        else missing("contrasts"),

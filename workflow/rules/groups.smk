@@ -30,6 +30,7 @@ rule group_distances:
         fit="<run>/{contrast}/stages/fit.h5",
         null="<run>/{contrast}/stages/null.h5",
         groups="<run>/{contrast}/stages/groups.h5",
+        noise=NOISE,
     output:
         "<run>/{contrast}/stages/group_distances.h5",
     log:

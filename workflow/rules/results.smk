@@ -36,7 +36,7 @@ rule adata:
             "states": STATES["key"],
             "layer": DATASET["layer"],
             "conventions": config["conventions"],
-            "gp": settings("gp", "kernel", "sigma", "ls", "ls_factor", "tol", "max_rank"),
+            "gp": settings("gp", "kernel", "sigma", "noise", "ls", "ls_factor", "tol", "max_rank"),
             "abundance": config["abundance"],
             "fdr": config["fdr"],
         },
@@ -158,6 +158,7 @@ rule summary:
         dataset=DATASET["name"],
         contrast=contrast_of,
         conventions=config["conventions"],
+        noise=config["gp"]["noise"],
     script:
         "../../scripts/summary.py"
 

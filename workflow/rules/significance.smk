@@ -18,6 +18,7 @@ rule null_distances:
         mem_mb=memory(2000, 2),
         runtime=60,
     params:
+        noise=config["gp"]["noise"],
         null_genes=config["fdr"]["null_genes"],
         seed=config["fdr"]["seed"],
         device=config["gp"]["device"],

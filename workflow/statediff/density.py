@@ -94,7 +94,8 @@ def fit_density(
     states : array, shape (n, D)
         States of the condition's cells, in file order (the diagonal variance depends on it).
     distances : array, shape (n,), optional
-        Distance of each cell to its nearest other cell; found by exact search if not given.
+        Distance of each cell to its nearest other cell; see
+        `statediff.kernels.nearest_distances` if not given.
     ls : float, optional
         Length scale; from the distances if not given.
     ls_factor : float
@@ -188,6 +189,7 @@ def fractal_dimension(states, n_cells=500, n_neighbors=10):
     if n > n_cells:
         key = jax.random.PRNGKey(432)
         chosen = np.asarray(jax.random.choice(key, n, (n_cells,), replace=False))
+    # So few are found exactly in less time than an approximate index takes to build.
     _, neighbors = KDTree(states).query(states[chosen], k=min(n_neighbors, n))
     slopes = [_slope(np.sort(pdist(states[around]))) for around in neighbors]
     dimension = float(np.nanmean(slopes))

@@ -15,7 +15,7 @@ from statediff.provenance import safe
 __all__ = ["checked"]
 
 # Folders of a data set beside those of its contrasts.
-RESERVED = ("data", "logs", "benchmarks")
+RESERVED = ("data", "logs", "benchmarks", "smooth")
 # Where each choice of the conventions is set.
 CHOICES = {
     ("gp", "kernel"): "kernel",
@@ -49,7 +49,13 @@ def checked(config, schema):
     faults = [_messages(error) for error in _Validator(schema).iter_errors(filled)]
     if faults:
         raise InputError("\n".join(sorted(itertools.chain.from_iterable(faults))))
+    if not filled["contrasts"] and not filled["smooth"]:
+        raise InputError(
+            "contrasts: found nothing, expected at least one entry (or one of smooth, to smooth "
+            "expression alone)"
+        )
     _check_contrasts(filled["contrasts"])
+    _check_case("smooth", filled["smooth"])
     _check_coordinates(filled["dataset"])
     for (section, key), choice in CHOICES.items():
         if filled[section][key] is None:
@@ -70,13 +76,17 @@ def _check_contrasts(contrasts):
                 f"contrasts.{name}: {reference!r} and {compared!r} would share the field name "
                 f"{safe(reference)!r} in the results; rename one of these levels in the data"
             )
-    folded = {}
-    for name in contrasts:
         if name.lower() in RESERVED:
             raise InputError(f"contrasts: {name!r} is one of the workflow's own folders; rename it")
+    _check_case("contrasts", contrasts)
+
+
+def _check_case(section, names):
+    folded = {}
+    for name in names:
         if (other := folded.setdefault(name.lower(), name)) != name:
             raise InputError(
-                f"contrasts: {other!r} and {name!r} differ only in case and would share a folder "
+                f"{section}: {other!r} and {name!r} differ only in case and would share a folder "
                 "on some file systems; rename one"
             )
 

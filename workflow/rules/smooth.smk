@@ -1,0 +1,58 @@
+# Smoothed expression of chosen genes in one population of cells, without a contrast.
+
+
+rule smooth_cells:
+    input:
+        "<data>/store.h5ad",
+    output:
+        "<run>/smooth/{population}/stages/cells.h5",
+    log:
+        "<logs>/smooth/{population}/smooth_cells.log",
+    benchmark:
+        "<benchmarks>/smooth/{population}/smooth_cells.tsv"
+    # A gene that is not in the data should be known before the long stages start.
+    priority: 100
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=1500,
+        runtime=10,
+    params:
+        smooth=smooth_of,
+    script:
+        "../../scripts/smooth_cells.py"
+
+
+rule smooth_expression:
+    input:
+        store="<data>/store.h5ad",
+        cells="<run>/smooth/{population}/stages/cells.h5",
+        states="<data>/cell_states.h5",
+        embedding="<data>/embedding.h5",
+    output:
+        "<run>/smooth/{population}/smoothed.h5ad",
+    log:
+        "<logs>/smooth/{population}/smooth_expression.log",
+    benchmark:
+        "<benchmarks>/smooth/{population}/smooth_expression.tsv"
+    conda:
+        ENVIRONMENT
+    threads: workers
+    resources:
+        mem_mb=memory(2000, 3),
+        runtime=60,
+    params:
+        gp=settings("gp", "kernel", "sigma", "ls", "ls_factor", "tol", "max_rank"),
+        embedding=DATASET["embedding"]["key"],
+        device=config["gp"]["device"],
+    script:
+        "../../scripts/smooth_expression.py"
+
+
+rule smooth:
+    input:
+        (
+            expand("<run>/smooth/{population}/smoothed.h5ad", population=SMOOTH)
+            if SMOOTH
+            else missing("smooth")
+        ),
