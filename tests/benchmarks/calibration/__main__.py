@@ -3,10 +3,11 @@
 import importlib
 import sys
 
+from statediff.store import atomic
+
 from calibration.data import load, make, save
 from calibration.grid import GRID
 from calibration.scoring import score
-from statediff.store import atomic
 
 
 def data(name, path):
