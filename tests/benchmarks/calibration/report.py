@@ -31,35 +31,38 @@ METHODS = {
         "milo": "Milo",
     },
 }
-# Title, what it should be (None: no target), and whether that is a maximum; tables and figures.
+# Title, the same for an axis, and the most it should be (None: no target).
 METRICS = {
     "expression": {
-        "fdp": ("False discovery proportion at nominal 5 %", 0.06),
-        "recall": ("Recall", None),
-        "average_precision": ("Average precision of the ranking", None),
+        "fdp": ("False discovery proportion at nominal 5 %", "false discovery\nproportion", 0.06),
+        "recall": ("Recall", "recall", None),
+        "average_precision": ("Average precision of the ranking", "average precision", None),
     },
     "abundance": {
-        "called": ("Share of cells called at 5 %", 0.05),
-        "z_95": ("95 % quantile of |z|", 2.3),
-        "slope": ("Slope of estimated on true log fold change", None),
-        "auc": ("AUC of cells with a true |log fold change| > 1", None),
+        "called": ("Share of cells called at 5 %", "share of\ncells called", 0.05),
+        "z_95": ("95 % quantile of |z|", "95 % quantile\nof |z|", 2.3),
+        "slope": ("Slope of estimated on true log fold change", "slope", None),
+        "auc": ("AUC of cells with a true |log fold change| > 1", "AUC", None),
     },
 }
 # Where the abundances do not differ, what is called is false; where they do, there is no target.
 FALSE_WITHOUT_CHANGE = ("called", "z_95")
 KINDS = {"global": "all cells", "lineage": "one lineage", "opposed": "opposite in two lineages"}
+# Without yellow, which is too pale for thin lines.
+COLORS = (*(color for color in OKABE_ITO if color != "#f0e442"), "#8c8c8c")
+MARKERS = "oDsP^vX*"
 # What tells one kind of data from another, in the tables.
 SETTINGS = ("cells", "genes", "abundance", "sample effect")
 # Groups of cells of the grid, the columns of the figures.
 PANEL = ("sizes", "strength", "abundance")
 PANELS = {
-    ("equal", "strong", 0.0): "strong, same abundance",
-    ("equal", "strong", 2.0): "strong, abundance changes",
-    ("equal", "weak", 0.0): "weak, same abundance",
-    ("equal", "weak", 2.0): "weak, abundance changes",
-    ("unequal", "strong", 0.0): "300 : 5,000 cells,\nsame abundance",
-    ("unequal", "strong", 2.0): "300 : 5,000 cells,\nabundance changes",
-    ("equal", "none", 0.0): "no gene changes,\nsame abundance",
+    ("equal", "strong", 0.0): "strong,\nsame abundance",
+    ("equal", "strong", 2.0): "strong,\nabundance changes",
+    ("equal", "weak", 0.0): "weak,\nsame abundance",
+    ("equal", "weak", 2.0): "weak,\nabundance changes",
+    ("unequal", "strong", 0.0): "300 : 5,000,\nsame abundance",
+    ("unequal", "strong", 2.0): "300 : 5,000,\nchanging",
+    ("equal", "none", 0.0): "no gene,\nsame abundance",
 }
 DOCUMENT = """\
 # Calibration
@@ -127,48 +130,57 @@ def draw(scores, task):
     matplotlib.figure.Figure
     """
     scores = scores[scores["task"] == task]
-    names = _present(scores, task)
-    metrics = METRICS[task]
+    summary, names = _summary(scores).reset_index(), _present(scores, task)
     panels = [p for p in PANELS if (scores[[*PANEL]] == p).all(axis=1).any()]
-    figure = Figure(figsize=(1.0 + 1.65 * len(panels), 0.9 + 1.75 * len(metrics)))
-    figure.set_layout_engine("constrained")
+    effects = [
+        sorted({c["sample_sd"] for c in CELLS.values() if _panel_of(c) == p}) for p in panels
+    ]
+    figure = Figure(figsize=(11.0, 1.1 + 1.75 * len(METRICS[task])), layout="constrained")
     FigureCanvasAgg(figure)
-    grid = figure.subplots(len(metrics), len(panels), sharey="row", squeeze=False)
-    summary = _summary(scores).reset_index()
-    for row, (metric, (title, target)) in zip(grid, metrics.items()):
-        for axes, panel in zip(row, panels):
-            here = (summary[["metric", *PANEL]] == (metric, *panel)).all(axis=1)
-            _panel(axes, summary[here].set_index("method"), names)
-            if axes is row[0]:
-                axes.set_ylabel(title.replace(" of ", "\nof ", 1).replace(" at ", "\nat ", 1))
-            if row is grid[0]:
-                axes.set_title(PANELS[panel], fontsize=8)
-            if target is not None and not (metric in FALSE_WITHOUT_CHANGE and panel[2]):
+    widths = [len(sd) + 0.5 for sd in effects]
+    grid = figure.subplots(
+        len(METRICS[task]), len(panels), sharey="row", squeeze=False, width_ratios=widths
+    )
+    for axes, panel in zip(grid[0], panels):
+        axes.set_title(PANELS[panel], fontsize=7.5)
+    for row, (metric, (_, label, target)) in zip(grid, METRICS[task].items()):
+        row[0].set_ylabel(label)
+        for axes, panel, sds in zip(row, panels, effects):
+            here = summary[(summary[["metric", *PANEL]] == (metric, *panel)).all(axis=1)]
+            _panel(axes, here.set_index("method"), names, METHODS[task], sds)
+            if here.empty:
+                axes.text(
+                    0.5, 0.5, "undefined", transform=axes.transAxes, ha="center", color="grey"
+                )
+            elif target is not None and not (metric in FALSE_WITHOUT_CHANGE and panel[2]):
                 axes.axhline(target, color="#404040", lw=0.8, ls=(0, (4, 3)), zorder=0)
-            if row is grid[-1]:
-                axes.set_xlabel("sample effect")
         if metric == "z_95":
             row[0].set_yscale("log")
         elif metric != "slope":
             row[0].set_ylim(-0.04, 1.04)
+    figure.supxlabel("sample effect (log-sd); dashed: target", fontsize=8)
     handles, labels = grid[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(len(names), 4))
+    figure.legend(handles, labels, loc="outside upper center", ncols=len(names))
     return figure
 
 
-def _panel(axes, summary, names):
+def _panel_of(cell):
+    return tuple(cell[key] for key in PANEL)
+
+
+def _panel(axes, summary, names, known, effects):
     """Mean and spread of each method over the sample effects, side by side."""
-    positions = (0.0, 0.05, 0.1, 0.2)
-    dodge = np.linspace(-0.28, 0.28, len(names)) if len(names) > 1 else [0.0]
-    for (name, label), shift, color, marker in zip(names.items(), dodge, OKABE_ITO, "oDsP^vX*"):
-        values = summary[summary.index == name]
-        x = [positions.index(sd) + shift for sd in values["sample_sd"]]
+    dodge = np.linspace(-0.3, 0.3, len(names)) if len(names) > 1 else [0.0]
+    for (name, label), shift in zip(names.items(), dodge):
+        values, style = summary[summary.index == name], list(known).index(name)
         axes.errorbar(
-            x, values["mean"], values["std"].fillna(0.0), color=color, marker=marker, ms=4, lw=0.8,
-            elinewidth=0.8, label=label,
+            [effects.index(sd) + shift for sd in values["sample_sd"]],
+            values["mean"],
+            values["std"].fillna(0.0),
+            color=COLORS[style], marker=MARKERS[style], ms=4, lw=0.5, elinewidth=0.9, label=label,
         )  # fmt: skip
-    axes.set_xticks(range(len(positions)), [f"{p:g}" for p in positions])
-    axes.set_xlim(-0.5, len(positions) - 0.5)
+    axes.set_xticks(range(len(effects)), [f"{sd:g}" for sd in effects])
+    axes.set_xlim(-0.5, len(effects) - 0.5)
 
 
 def _present(scores, task):
@@ -184,7 +196,7 @@ def _method_names(scores):
 
 
 def _alt(task):
-    return ", ".join(title for title, _ in METRICS[task].values())
+    return ", ".join(title for title, *_ in METRICS[task].values())
 
 
 def _summary(scores):
@@ -210,8 +222,8 @@ def _verdicts(scores, task):
     """A row a method: the mean over all data sets, and the worst cell of the grid."""
     scores = scores[scores["task"] == task]
     header, rows = ["method"], []
-    targets = {m: target for m, (_, target) in METRICS[task].items() if target is not None}
-    for metric, (title, target) in METRICS[task].items():
+    targets = {m: target for m, (*_, target) in METRICS[task].items() if target is not None}
+    for metric, (title, _, target) in METRICS[task].items():
         where = ", same abundance" if metric in FALSE_WITHOUT_CHANGE else ""
         header += [f"{title}{where}: mean"]
         header += [f"worst kind of data (≤ {target})"] if target is not None else []
@@ -229,7 +241,7 @@ def _verdicts(scores, task):
 
 def _table(scores, task, metric):
     """A row a kind of data, a column a method."""
-    title, target = METRICS[task][metric]
+    title, _, target = METRICS[task][metric]
     chosen = _judged(scores[scores["task"] == task], metric)
     names = {n: label for n, label in _present(scores, task).items() if n in set(chosen["method"])}
     summary, rows = _summary(chosen), []
