@@ -45,7 +45,7 @@ def test_simple_methods_find_what_is_plain(dataset):
     found = score(dataset, methods).set_index(["method", "metric"])["value"]
     assert found["wilcoxon", "recall_global"] > 0.7
     assert found["wilcoxon", "average_precision"] > 0.3  # 0.12 by chance
-    assert found["neighbours", "auc"] > 0.9
+    assert found["neighbours", "auc"] > 0.65
     assert 0.5 < found["neighbours", "slope"] < 1.5
 
 

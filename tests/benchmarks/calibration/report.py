@@ -154,9 +154,9 @@ def draw(scores, task):
                 )
             elif target is not None and not (metric in FALSE_WITHOUT_CHANGE and panel[2]):
                 axes.axhline(target, color="#404040", lw=0.8, ls=(0, (4, 3)), zorder=0)
-        if metric == "z_95":
-            row[0].set_yscale("log")
-        elif metric != "slope":
+        if metric in ("z_95", "slope"):
+            row[0].set_ylim(bottom=0.0)
+        else:
             row[0].set_ylim(-0.04, 1.04)
     figure.supxlabel("sample effect (log-sd); dashed: target", fontsize=8)
     handles, labels = grid[0, 0].get_legend_handles_labels()
