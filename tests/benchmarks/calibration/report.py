@@ -45,6 +45,8 @@ METRICS = {
         "auc": ("AUC of cells with a true |log fold change| > 1", "AUC", None),
     },
 }
+# Methods to beat in every kind of data.
+RIVALS = {"auc": ("neighbours", "milo")}
 # Where the abundances do not differ, what is called is false; where they do, there is no target.
 FALSE_WITHOUT_CHANGE = ("called", "z_95")
 KINDS = {"global": "all cells", "lineage": "one lineage", "opposed": "opposite in two lineages"}
@@ -87,7 +89,8 @@ hold a cell. q-values are Benjamini-Hochberg's, but for the local FDR of the pub
 published abundance, what its own rule calls (tail probability < 0.05 and |log fold change| > 1).
 
 **Reading.** ✓ and ✗: mean within or beyond the target. The false discovery proportion is 0 where
-nothing is called. Empty: the truth leaves the number undefined, or the method has none.
+nothing is called; where no gene changes it is the share of data sets in which any is. Empty: the
+truth leaves the number undefined, or the method has none.
 """
 
 
@@ -186,6 +189,8 @@ def _panel(axes, summary, names, known, effects):
 def _present(scores, task):
     """Methods with scores: name → label, in the order of the documents."""
     found = set(scores.loc[scores["task"] == task, "method"])
+    if unknown := found - METHODS[task].keys():
+        raise ValueError(f"METHODS has no label for {', '.join(sorted(unknown))}")
     return {name: label for name, label in METHODS[task].items() if name in found}
 
 
@@ -214,8 +219,11 @@ def _markdown(header, rows):
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines) + "\n"
 
 
-def _mark(value, target):
-    return f"{value:.3f} {'✓' if value <= target else '✗'}"
+def _mark(value, most=None, least=None):
+    """Whether a value meets its target, if it has one."""
+    if most is None and least is None:
+        return ""
+    return " ✓" if (most is None or value <= most) and (least is None or value > least) else " ✗"
 
 
 def _verdicts(scores, task):
@@ -234,7 +242,8 @@ def _verdicts(scores, task):
             means = values.groupby("cell")["value"].mean()
             row += [f"{means.mean():.3f}" if len(means) else ""]
             if metric in targets:
-                row += [_mark(means.max(), targets[metric]) if len(means) else ""]
+                worst = means.max()
+                row += [f"{worst:.3f}{_mark(worst, targets[metric])}" if len(means) else ""]
         rows.append(row)
     return _markdown(header, rows)
 
@@ -244,22 +253,31 @@ def _table(scores, task, metric):
     title, _, target = METRICS[task][metric]
     chosen = _judged(scores[scores["task"] == task], metric)
     names = {n: label for n, label in _present(scores, task).items() if n in set(chosen["method"])}
-    summary, rows = _summary(chosen), []
-    for cell in CELLS.values():
-        row = []
-        for name in names:
-            key = (*cell.values(), name, metric)
-            if key not in summary.index:
-                row.append("")
-                continue
-            value = summary.loc[key]
-            spread = "" if np.isnan(value["std"]) else f" ± {value['std']:.2f}"
-            mark = "" if target is None else " ✓" if value["mean"] <= target else " ✗"
-            row.append(f"{value['mean']:.2f}{spread}{mark}")
-        if any(row):
-            rows.append([*_described(cell), *row])
+    summary = _summary(chosen).droplevel("metric")
+    cells = [c for c in CELLS.values() if tuple(c.values()) in summary.index.droplevel("method")]
+    rows = [
+        [*_described(c), *_entries(summary.loc[tuple(c.values())], names, metric, target)]
+        for c in cells
+    ]
     note = f" (target ≤ {target})" if target is not None else ""
+    note = " (target: above the other methods)" if metric in RIVALS else note
     return f"### {title}{note}\n\n" + _markdown([*SETTINGS, *names.values()], rows)
+
+
+def _entries(values, names, metric, target):
+    """Mean, spread and mark of each method on one kind of data."""
+    rivals = RIVALS.get(metric, ())
+    to_beat = values["mean"].reindex(rivals).max() if rivals else None
+    entries = []
+    for name in names:
+        if name not in values.index:
+            entries.append("")
+            continue
+        mean, sd = values.loc[name, ["mean", "std"]]
+        spread = "" if np.isnan(sd) else f" ± {sd:.2f}"
+        mark = _mark(mean, target, None if name in rivals else to_beat)
+        entries.append(f"{mean:.2f}{spread}{mark}")
+    return entries
 
 
 def _described(cell):
