@@ -106,11 +106,13 @@ def test_the_document_says_which_method_misses_its_target(tmp_path):
         for metric, value in (("called", 0.01), ("auc", 0.9), ("slope", 1.0), ("seconds", 1.0))
     ]
     (tmp_path / "part.tsv").write_text(header + "".join(rows))
+    (tmp_path / "empty.tsv").write_text(header)
     (tmp_path / "images").mkdir()
-    report.write(report.gather([tmp_path / "part.tsv"]), tmp_path)
+    scores = report.gather([tmp_path / "empty.tsv", tmp_path / "part.tsv"])
+    report.write(scores, tmp_path)
     text = (tmp_path / "calibration.md").read_text()
     assert "| Wilcoxon, all cells | 0.400 | 0.400 ✗ |" in text
     assert "| published null | 0.020 | 0.020 ✓ |" in text
-    assert isinstance(report.draw(report.gather([tmp_path / "part.tsv"]), "expression"), Figure)
+    assert isinstance(report.draw(scores, "expression"), Figure)
     for image in ("calibration", "calibration_abundance"):
         assert (tmp_path / f"images/{image}.png").stat().st_size > 10_000

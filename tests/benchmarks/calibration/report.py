@@ -96,7 +96,8 @@ truth leaves the number undefined, or the method has none.
 
 def gather(paths):
     """All scores, with the setting of each data set: one row each."""
-    scores = pd.concat([pd.read_csv(path, sep="\t") for path in paths], ignore_index=True)
+    tables = [pd.read_csv(path, sep="\t") for path in paths]
+    scores = pd.concat([table for table in tables if len(table)], ignore_index=True)
     cell = scores["dataset"].str.rsplit("_s", n=1).str[0]
     settings = pd.DataFrame([CELLS[name] for name in cell])
     settings.insert(0, "cell", cell)
