@@ -84,7 +84,9 @@ def make(simulated, components=20):
 def save(dataset, path):
     """Write what takes long to make; the rest follows from the simulation's fields."""
     counts = dataset.counts
-    arrays = {"data": counts.data, "indices": counts.indices, "indptr": counts.indptr}
+    # Counts and genes are below 65,536: half the size of the data.
+    arrays = {name: getattr(counts, name).astype(np.uint16) for name in ("data", "indices")}
+    arrays["indptr"] = counts.indptr
     arrays |= {name: getattr(dataset, name) for name in ("pcs", "states", "eigenvalues")}
     write_arrays(path, arrays, separation=dataset.separation, integrated=dataset.integrated)
 
@@ -93,7 +95,8 @@ def load(path, simulated):
     """Read a data set made of these fields of the simulation."""
     simulation = Simulation(**simulated)
     arrays, attributes = read_arrays(path)
-    csr = tuple(arrays.pop(name) for name in ("data", "indices", "indptr"))
+    data, indices = arrays.pop("data").astype(np.float32), arrays.pop("indices").astype(np.int32)
+    csr = (data, indices, arrays.pop("indptr"))
     counts = sparse.csr_matrix(csr, shape=(simulation.cells, simulation.genes))
     return _assemble(simulation, counts, **arrays, **attributes)
 
