@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo setup test lint lock clean
+.PHONY: calibration demo setup test lint lock clean
 
 setup: .venv/installed
 
@@ -16,10 +16,16 @@ demo: .venv/installed
 test: lint
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
+# Every test of the workflow, and others, on simulations with known truth: docs/calibration.md.
+# Results in results/calibration; an interrupted run resumes.
+calibration: .venv/calibration/installed
+	PATH="$(CURDIR)/.venv/calibration/bin:$$PATH" snakemake --quiet rules reason host \
+	  --snakefile tests/benchmarks/calibration/Snakefile --cores $(or $(CORES),2)
+
 lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/snakefmt --check Snakefile workflow/rules
+	$(BIN)/snakefmt --check Snakefile workflow/rules tests/benchmarks
 	$(BIN)/snakemake --lint
 
 # Pins again what pyproject.toml asks for, and the conda environments with them.
@@ -35,4 +41,11 @@ clean:
 	  { echo "Python 3.11 or newer is needed; choose one with: make PYTHON=/path/to/python"; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r envs/requirements-dev.txt
+	@touch $@
+
+# The benchmark's packages on top of the same pins, apart from them.
+.venv/calibration/installed: .venv/installed tests/benchmarks/calibration/requirements.txt
+	$(PYTHON) -m venv .venv/calibration
+	.venv/calibration/bin/python -m pip install --quiet --disable-pip-version-check \
+	  -r envs/requirements-dev.txt -r tests/benchmarks/calibration/requirements.txt
 	@touch $@

@@ -56,6 +56,12 @@ def test_the_locks_agree():
         assert common.items() <= pinned(source).items()
 
 
+def test_the_benchmark_pins_what_it_adds():
+    lines = (ROOT / "tests/benchmarks/calibration/requirements.txt").read_text().splitlines()
+    assert all(re.fullmatch(r"[a-z0-9-]+==[^ ;]+", line) for line in lines)
+    assert not {line.split("==")[0] for line in lines} & pinned("requirements-dev").keys()
+
+
 def keys(schema, path=()):
     """All keys of the configuration, in their sections."""
     for name, child in schema.get("properties", {}).items():

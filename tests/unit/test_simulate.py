@@ -33,6 +33,16 @@ def test_shape_groups_and_replicates(simulation, counts):
     assert set(AGES) == set(obs["Age"])
 
 
+def test_ages_and_animals_of_unequal_size():
+    obs = Simulation(seed=5, cells=1060, shares=[300, 0, 760], samples=3, sample_ratio=5).obs
+    assert obs["Age"].value_counts().to_dict() == {"Young": 300, "Old": 760, "Mid": 0}
+    cells = obs["sample"].value_counts()
+    assert cells.index.nunique() == 6
+    for age, total in (("Young", 300), ("Old", 760)):
+        expected = total * np.array([1, 3, 5]) / 9
+        assert np.abs(cells[[f"{age}_{i}" for i in (1, 2, 3)]] - expected).max() < 5
+
+
 def test_states_gain_and_lose_cells_as_told(simulation):
     obs = simulation.obs
     for kind, sign in (("HSC", 1), ("B cell", -1)):

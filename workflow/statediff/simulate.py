@@ -40,10 +40,14 @@ class Simulation:
     ----------
     seed : int
     cells : int
-        Cells over all ages: 40 % young, 20 % mid, 40 % old.
+        Cells over all ages.
+    shares : sequence of float
+        Relative numbers of young, mid and old cells; none is fine.
     genes : int
     samples : int
         Animals per age.
+    sample_ratio : int
+        Cells of an age's last animal for one of its first; those between in equal steps.
     changed : float
         Share of genes that change with age, a third of each kind.
     expression_lfc : float
@@ -58,8 +62,10 @@ class Simulation:
 
     seed: int
     cells: int = 4400
+    shares: tuple = (0.4, 0.2, 0.4)
     genes: int = 3000
     samples: int = 4
+    sample_ratio: int = 1
     changed: float = 0.1
     expression_lfc: float = 1.0
     abundance_lfc: float = 2.0
@@ -90,15 +96,14 @@ class Simulation:
         lineage, t, densities = self._states
         true_lfc = np.log(densities["Old"] / densities["Young"])
         age = rng.permutation(
-            np.repeat(list(AGES), _partition(self.cells, [0.4, 0.2, 0.4])).astype(object)
+            np.repeat(list(AGES), _partition(self.cells, self.shares)).astype(object)
         )
         state = np.empty(self.cells, dtype=int)
         sample = np.empty(self.cells, dtype=object)
         for name, density in densities.items():
             members = np.flatnonzero(age == name)
             state[members] = rng.choice(len(density), size=members.size, p=density)
-            animals = np.arange(members.size) % self.samples + 1
-            sample[members] = [f"{name}_{i}" for i in animals]
+            sample[members] = [f"{name}_{i}" for i in self._animals(members.size)]
         time = t[state] + rng.uniform(-0.5, 0.5, self.cells) / GRID
         width = len(str(self.cells))
         return pd.DataFrame(
@@ -114,6 +119,12 @@ class Simulation:
             },
             index=[f"cell_{i:0{width}d}" for i in range(self.cells)],
         )
+
+    def _animals(self, n):
+        """Animal, from 1 on, of each of n cells: dealt in turns of the animals' relative sizes."""
+        sizes = np.linspace(1, self.sample_ratio, self.samples)
+        turns = np.repeat(np.arange(self.samples) + 1, np.round(sizes).astype(int))
+        return turns[np.arange(n) % len(turns)]
 
     @cached_property
     def _model(self):
@@ -256,6 +267,6 @@ def _cell_types(lineage, t):
 
 
 def _partition(total, shares):
-    """Whole numbers in the given shares that add up to the total."""
-    ends = np.round(np.cumsum(shares) * total).astype(int)
+    """Whole numbers in the given proportions that add up to the total."""
+    ends = np.round(np.cumsum(shares) / np.sum(shares) * total).astype(int)
     return np.diff(ends, prepend=0)

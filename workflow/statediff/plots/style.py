@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 __all__ = [
     "DIRECTION_COLORS",
     "GREY",
+    "OKABE_ITO",
     "canvas",
     "categorical_palette",
     "dot",

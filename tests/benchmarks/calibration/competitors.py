@@ -1,0 +1,137 @@
+"""What is commonly used instead.
+
+Packages beyond those of the workflow are imported where they are used: they are pinned in
+requirements.txt, and only the benchmark needs them.
+"""
+
+import contextlib
+import io
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+from scipy.stats import false_discovery_control, mannwhitneyu
+from sklearn.neighbors import kneighbors_graph
+
+__all__ = ["ABUNDANCE", "EXPRESSION"]
+
+MIN_CELLS = 10
+
+
+def wilcoxon(dataset):
+    """Rank sums over all cells; Benjamini-Hochberg."""
+    return _answer(_rank_sums(dataset, np.ones(len(dataset.labels), dtype=bool)))
+
+
+def wilcoxon_by_type(dataset):
+    """Rank sums within each true cell type; the smallest p-value, by Šidák; Benjamini-Hochberg."""
+    pvalues = []
+    for code in np.unique(dataset.cell_types):
+        cells = dataset.cell_types == code
+        in_condition = np.bincount(dataset.labels[cells], minlength=2)
+        if in_condition.min() >= MIN_CELLS:
+            pvalues.append(_rank_sums(dataset, cells))
+    with np.errstate(divide="ignore"):
+        return _answer(-np.expm1(len(pvalues) * np.log1p(-np.min(pvalues, axis=0))))
+
+
+def pseudobulk_deseq2(dataset):
+    """Counts summed over the cells of each sample; PyDESeq2 with its own filters."""
+    from pydeseq2.dds import DeseqDataSet
+    from pydeseq2.default_inference import DefaultInference
+    from pydeseq2.ds import DeseqStats
+
+    codes, names, condition = _samples(dataset)
+    summed = sparse.csr_matrix(np.equal.outer(codes, dataset.samples).astype(float))
+    counts = pd.DataFrame((summed @ dataset.counts).toarray().astype(int), index=names)
+    metadata = pd.DataFrame({"condition": condition}, index=names)
+    one_process = {"inference": DefaultInference(n_cpus=1), "quiet": True}
+    with contextlib.redirect_stdout(io.StringIO()):
+        fit = DeseqDataSet(counts=counts, metadata=metadata, design="~condition", **one_process)
+        fit.deseq2()
+        test = DeseqStats(fit, contrast=["condition", "compared", "reference"], **one_process)
+        test.summary()
+    pvalues, adjusted = (
+        np.nan_to_num(test.results_df[name].to_numpy(), nan=1.0) for name in ("pvalue", "padj")
+    )
+    return pvalues, adjusted, -np.log(np.maximum(pvalues, 1e-300))
+
+
+def neighbours(dataset, k=50):
+    """Log odds of the compared condition among the 50 nearest cells, against its share in all."""
+    graph = kneighbors_graph(dataset.states, k)
+    compared = graph @ dataset.labels.astype(float)
+    overall = dataset.labels.mean()
+    lfc = np.log((compared + 0.5) / (k - compared + 0.5)) - np.log(overall / (1 - overall))
+    return lfc, None, None
+
+
+def milo(dataset, k=30):
+    """Milo by milopy: a cell gets the mean over the neighbourhoods that it is in.
+
+    milopy 0.3 tests with edgePython, a port of edgeR 4: its log fold changes were those of R's
+    edgeR 3.40 on the same counts, its p-values correlated with them by 0.97 (logarithms).
+
+    Cells of no neighbourhood have no change. Spatial FDR: Benjamini-Hochberg with each
+    neighbourhood weighted by the inverse distance of its index cell's k-th neighbour (Dann et al.
+    2022, Nature Biotechnology), which milopy leaves out.
+    """
+    from anndata import AnnData
+    from milopy.core import count_cells, make_nhoods, test_nhoods
+
+    codes, names, condition = _samples(dataset)
+    obs = pd.DataFrame({"sample": np.array(names)[np.searchsorted(codes, dataset.samples)]})
+    obs.index = obs.index.astype(str)
+    adata = AnnData(obs=obs, obsm={"X_pca": dataset.pcs}, shape=(len(obs), 0))
+    graph = kneighbors_graph(dataset.pcs, k, mode="distance")
+    adata.obsp["distances"] = graph
+    adata.obsp["connectivities"] = ((graph + graph.T) > 0).astype(float).tocsr()
+    make_nhoods(adata, k=k, d=dataset.pcs.shape[1], random_state=0)
+    count_cells(adata, "sample")
+    design = pd.DataFrame({"compared": [float(c == "compared") for c in condition]}, index=names)
+    with contextlib.redirect_stdout(io.StringIO()):
+        test_nhoods(adata, "~compared", design)
+    table = adata.uns["nhood_test_results"]
+    radius = graph.max(axis=1).toarray().ravel()[adata.uns["nhood_indices"]]
+    fdr = _weighted_fdr(table["PValue"].to_numpy(), 1.0 / radius)
+    members = sparse.csr_matrix(adata.obsm["nhoods"])
+    held = np.asarray(members.sum(axis=1)).ravel()
+    lfc = members @ (np.log(2.0) * table["logFC"].to_numpy()) / np.maximum(held, 1)
+    return lfc, None, np.where(held > 0, members @ fdr / np.maximum(held, 1), 1.0)
+
+
+EXPRESSION = {
+    "wilcoxon": wilcoxon,
+    "wilcoxon_by_type": wilcoxon_by_type,
+    "pseudobulk_deseq2": pseudobulk_deseq2,
+}
+ABUNDANCE = {"neighbours": neighbours, "milo": milo}
+
+
+def _answer(pvalues):
+    return pvalues, false_discovery_control(pvalues), -np.log(np.maximum(pvalues, 1e-300))
+
+
+def _rank_sums(dataset, cells):
+    """Two-sided p-values of all genes among some cells; 1 for genes that do not vary."""
+    groups = [
+        dataset.expression[cells & chosen].toarray().astype(float)
+        for chosen in (dataset.labels, ~dataset.labels)
+    ]
+    with np.errstate(all="ignore"):
+        pvalues = mannwhitneyu(*groups, axis=0, method="asymptotic").pvalue
+    return np.nan_to_num(pvalues, nan=1.0)
+
+
+def _samples(dataset):
+    """Codes, names and conditions of the samples."""
+    codes, first = np.unique(dataset.samples, return_index=True)
+    condition = np.where(dataset.labels[first], "compared", "reference")
+    return codes, [f"sample{code}" for code in codes], condition
+
+
+def _weighted_fdr(pvalues, weights):
+    order = np.argsort(pvalues)
+    adjusted = pvalues[order] * weights.sum() / np.cumsum(weights[order])
+    adjusted = np.minimum.accumulate(adjusted[::-1])[::-1]
+    return np.minimum(adjusted, 1.0)[np.argsort(order)]
