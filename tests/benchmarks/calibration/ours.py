@@ -1,9 +1,34 @@
 """The workflow's calibrated tests: `fdr.null` residual, labels and external; abundance."""
 
+import numpy as np
+from scipy.stats import false_discovery_control
+from sklearn.decomposition import PCA
+from statediff.blocks import centroids, contrast_weights, find_blocks
+from statediff.residual import block_sums, residual_test
+
+from calibration.data import COMPONENTS
+
 __all__ = ["ABUNDANCE", "EXPRESSION"]
 
-# To be filled as the tests are built, each with its name in the configuration:
-# residual, labels, external.
-EXPRESSION = {}
+
+def residual(dataset):
+    """Differences within blocks, with the variance between samples."""
+    # Not integrated over the samples: the blocks allow for their shifts themselves.
+    pca = PCA(n_components=COMPONENTS, svd_solver="arpack", random_state=0)
+    pcs = pca.fit_transform(dataset.expression).astype(np.float64)
+    codes, moved = find_blocks(pcs, dataset.states, dataset.samples)
+    conditions = np.array(
+        [dataset.labels[dataset.samples == code][0] for code in np.unique(dataset.samples)]
+    )
+    weights = contrast_weights(dataset.labels, moved, codes)
+    sums = block_sums(
+        [(0, dataset.expression)], codes, dataset.samples, conditions.astype(int), weights
+    )
+    found = residual_test(sums, centroids(moved, codes), sample_effects=True)
+    score = -np.log(found["pvalue"]) + 1e-6 * found["standardised"]
+    return found["pvalue"], false_discovery_control(found["pvalue"]), score
+
+
+EXPRESSION = {"residual": residual}
 # The calibrated abundance: calibrated.
 ABUNDANCE = {}

@@ -1,0 +1,145 @@
+r"""Blocks: small sets of cells in the same state, in which the conditions are compared.
+
+Within a block a gene's expression differs between the conditions only if the gene changed, however
+many cells each condition has there. Blocks are found by k-means on principal components. These
+hold the changed genes too, so that plain k-means would part cells of the same state by condition
+or sample, and would choose, of those it keeps together, cells with unusual values; hence the
+shift of each sample (or condition) along the states is subtracted first.
+"""
+
+import numpy as np
+from sklearn.cluster import KMeans, MiniBatchKMeans
+
+from statediff import InputError
+from statediff.kernels import length_scale, matern52, nearest_distances
+
+__all__ = ["centroids", "contrast_weights", "find_blocks"]
+
+# More blocks would cost memory (blocks × samples × genes) and gain nothing.
+MAX_BLOCKS = 400
+# Cells from which k-means sees a sample of them at a time.
+MANY_CELLS = 50_000
+# Rounds of finding blocks and subtracting the shifts within them.
+ROUNDS = 3
+# Shifts are smooth over this many times the length scale of the states, and as if this many cells
+# had none.
+SMOOTHNESS, UNMOVED = 2.0, 10.0
+# Directions along which the position within a block is adjusted for, and cells for each of them.
+DIRECTIONS, CELLS_PER_DIRECTION = 4, 8
+
+
+def find_blocks(coordinates, states, groups, size=80, seed=0):
+    """Part cells into blocks of about `size` in which the groups mix.
+
+    Parameters
+    ----------
+    coordinates : array, shape (n, P)
+        Principal components of the cells of both conditions.
+    states : array, shape (n, D)
+        Their cell states.
+    groups : array of int, shape (n,)
+        Sample of each cell, or its condition where there are no samples: 0, 1, ….
+    size : int
+        Cells in a block, on average; more where that would make over 400 blocks.
+    seed : int
+        Of k-means.
+
+    Returns
+    -------
+    codes : ndarray of int, shape (n,)
+        Number of each cell's block, from 0.
+    moved : ndarray, shape (n, P)
+        Coordinates without the shifts.
+
+    Raises
+    ------
+    InputError
+        If there are too few cells for two blocks.
+    """
+    if len(coordinates) < 2 * size:
+        raise InputError(
+            f"{len(coordinates)} cells are too few for blocks of {size}; expected at least "
+            f"{2 * size} in the two conditions (fdr.block_cells, fdr.null)"
+        )
+    moved, groups = np.array(coordinates, dtype=np.float64), np.asarray(groups, dtype=np.int64)
+    count = min(len(moved) // size, MAX_BLOCKS)
+    ls = SMOOTHNESS * length_scale(nearest_distances(states), 1.0)
+    method = KMeans if len(moved) <= MANY_CELLS else MiniBatchKMeans
+    for _ in range(ROUNDS):
+        codes = method(count, n_init=1, random_state=seed).fit_predict(moved)
+        moved -= _shifts(moved, centroids(states, codes), codes, groups, ls)
+    codes = method(count, n_init=1, random_state=seed).fit_predict(moved)
+    return np.unique(codes, return_inverse=True)[1], moved
+
+
+def centroids(values, codes):
+    """Mean of each block, shape (blocks, D)."""
+    sums = np.zeros((codes.max() + 1, values.shape[1]))
+    np.add.at(sums, codes, values)
+    return sums / np.bincount(codes)[:, None]
+
+
+def _shifts(coordinates, centres, codes, groups, ls):
+    """How far each cell's group lies from the others at its state, smooth along the states."""
+    shape = codes.max() + 1, groups.max() + 1
+    cells = np.zeros(shape)
+    np.add.at(cells, (codes, groups), 1.0)
+    sums = np.zeros((*shape, coordinates.shape[1]))
+    np.add.at(sums, (codes, groups), coordinates)
+    present = cells >= 2
+    means = sums / np.maximum(cells, 1.0)[:, :, None]
+    middle = sums.sum(axis=1) / cells.sum(axis=1)[:, None]
+    apart = np.where(present[:, :, None], means - middle[:, None], 0.0)
+    near = np.asarray(matern52(centres, centres, ls))
+    weights = cells * present
+    shift = np.einsum("kl,ls,lsp->ksp", near, weights, apart, optimize=True)
+    shift /= (near @ weights + UNMOVED)[:, :, None]
+    shift -= (cells[:, :, None] * shift).sum(axis=1, keepdims=True) / cells.sum(axis=1)[
+        :, None, None
+    ]
+    return shift[codes, groups]
+
+
+def contrast_weights(labels, coordinates, codes):
+    r"""Weights w of the cells with which a sum over a block is its difference of conditions.
+
+    What is left of the condition (0 or 1) of each cell after regression, within the block, on a
+    constant and its leading directions of variation: :math:`\sum_i w_i y_i / \sum_i w_i^2` is the
+    difference adjusted for where in the block the cells of each condition lie.
+
+    Parameters
+    ----------
+    labels : array of bool, shape (n,)
+        Whether a cell is of the compared condition.
+    coordinates : array, shape (n, P)
+    codes : array of int, shape (n,)
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        Zero in blocks of one condition only; sums to zero in every block.
+
+    References
+    ----------
+    Frisch & Waugh (1933), Econometrica 1, for partial regression.
+    """
+    weights = np.zeros(len(codes))
+    for cells in np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes))[:-1]):
+        label = labels[cells].astype(np.float64)
+        left = label - label.mean()
+        directions = min(DIRECTIONS, len(cells) // CELLS_PER_DIRECTION)
+        if directions and left.any():
+            within = coordinates[cells] - coordinates[cells].mean(axis=0)
+            scores = _leading(within, label, directions)
+            left -= scores @ np.linalg.lstsq(scores, left, rcond=None)[0]
+        weights[cells] = left
+    return weights
+
+
+def _leading(values, label, count):
+    """Scores of centred cells on the leading directions of variation within the conditions."""
+    inner = values.copy()
+    for condition in (0.0, 1.0):
+        inner[label == condition] -= values[label == condition].mean(axis=0)
+    _, _, directions = np.linalg.svd(inner, full_matrices=False)
+    return values @ directions[:count].T
