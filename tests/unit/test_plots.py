@@ -143,10 +143,13 @@ def genes(n, called):
     )
 
 
+BY_DISTANCE = {"fdr_threshold": 0.05, "ranking": "mahalanobis"}
+
+
 @pytest.mark.parametrize("called", [0, 30, 500])
 def test_expression_volcano_labels_the_largest_distances(called):
     table = genes(500, called)
-    figure = expression_volcano(table, conditions=("Young", "Old"), fdr_threshold=0.05, labelled=12)
+    figure = expression_volcano(table, conditions=("Young", "Old"), **BY_DISTANCE, labelled=12)
     named = [w for w in words(figure) if w]
     assert named == list(table.index[:12])
     up = int((table["is_de"] & (table["mean_lfc"] > 0)).sum())
@@ -163,14 +166,27 @@ def test_expression_volcano_labels_the_largest_distances(called):
 
 def test_expression_volcano_without_labels_and_with_hostile_names():
     table = genes(30, 5)
-    assert not words(
-        expression_volcano(table, conditions=("a", "b"), fdr_threshold=0.05, labelled=0)
-    )
+    assert not words(expression_volcano(table, conditions=("a", "b"), **BY_DISTANCE, labelled=0))
     table.index = ["$x^2$", "x" * 1000, "<b>", *table.index[3:]]
-    figure = expression_volcano(table, conditions=("$a$", "b"), fdr_threshold=0.05)
+    figure = expression_volcano(
+        table,
+        conditions=("$a$", "b"),
+        **BY_DISTANCE,
+    )
     assert words(figure)[0] == "$x^2$"
     assert len(words(figure)[1]) == 30
     assert inside(figure)
+
+
+def test_expression_volcano_of_pvalues():
+    table = genes(100, 10)
+    table["pvalue"] = np.where(table["is_de"], 1e-12, 0.5)
+    figure = expression_volcano(
+        table, conditions=("a", "b"), fdr_threshold=0.1, ranking="pvalue", labelled=3
+    )
+    assert legend(figure)[3] == "FDR < 0.1\n(−log₁₀ p ≥ 12.0)"
+    assert figure.axes[0].get_ylim()[1] == pytest.approx(1.08 * 12)
+    assert "p-value" in figure.axes[0].get_ylabel()
 
 
 def test_many_points_are_rasterised():

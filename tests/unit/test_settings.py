@@ -1,4 +1,5 @@
 import copy
+import re
 
 import pytest
 import yaml
@@ -34,7 +35,9 @@ def test_defaults_are_filled_in_and_the_input_is_left_alone():
     before = copy.deepcopy(GOOD)
     full = checked(GOOD, SCHEMA)
     assert before == GOOD
-    assert full["fdr"] == {"null_genes": 2000, "seed": 42, "threshold": 0.05, "gaps": "one"}
+    assert (full["fdr"]["null"], full["fdr"]["gaps"]) == ("residual", "skip")
+    assert full["fdr"]["blocks_from"] == "X_pca"
+    assert full["fdr"]["external"] == {"distances": None, "genes": [], "shuffled": False}
     assert full["dataset"]["cell_states"]["compute"]["n_components"] == 40
     assert full["dataset"]["embedding"] == {"key": "X_umap", "compute": None}
     assert checked(full, SCHEMA) == full
@@ -59,7 +62,7 @@ def test_the_order_of_keys_does_not_matter():
         ("gp.ls", -1, "gp.ls: -1.0 is less than or equal to the minimum of 0"),
         ("gp.device", "tpu", "gp.device: found 'tpu', expected one of cpu, gpu"),
         ("abundance.uncertainty", "x", "found 'x', expected one of full, diagonal, null"),
-        ("conventions", "x", "conventions: found 'x', expected one of kompot-0.8, tutorial"),
+        ("conventions", "x", "conventions: found 'x', expected one of standard, kompot-0.8"),
         ("expression.layers", ["raw"], "expression.layers.0: found 'raw', expected one of"),
         ("dataset.source", {}, "dataset.source: found nothing, expected one of: path, zenodo"),
         ("dataset.source.path", "a", "found simulate, path, expected one of: path, zenodo"),
@@ -167,9 +170,37 @@ def test_computed_coordinates_overwrite_nothing(states, embedding, key):
 def test_the_same_coordinates_may_serve_twice():
     config = copy.deepcopy(GOOD)
     config["dataset"] |= {"cell_states": {"key": "X_pca"}, "embedding": {"key": "X_pca"}}
+    config["fdr"] = {"blocks_from": "X_pca"}
     checked(config, SCHEMA)
 
 
 def test_whole_numbers_are_numbers():
     a, b = (checked(changed("gp.sigma", value), SCHEMA) for value in (1, 1.0))
     assert repr(a) == repr(b)
+
+
+def test_the_key_null_may_be_written_as_yaml_reads_it():
+    assert checked(changed("fdr", {None: "genes"}), SCHEMA)["fdr"]["null"] == "genes"
+
+
+@pytest.mark.parametrize(
+    ("fdr", "contrast", "states", "message"),
+    [
+        ({}, {}, {"key": "DM"}, "fdr.blocks_from: found null, expected the obsm key"),
+        ({"null": "labels"}, {"sample": "s"}, None, "fdr.null: 'labels' permutes cells"),
+        ({"null": "external"}, {}, None, "fdr.external: fdr.null 'external' expects distances"),
+    ],
+)
+def test_what_a_null_needs(fdr, contrast, states, message):
+    config = changed("fdr", fdr)
+    next(iter(config["contrasts"].values())).update(contrast)
+    if states:
+        config["dataset"]["cell_states"] = states
+    with pytest.raises(InputError, match=re.escape(message)):
+        checked(config, SCHEMA)
+
+
+def test_labels_expect_constant_noise():
+    config = changed("fdr", {"null": "labels"}) | {"gp": {"noise": "empirical"}}
+    with pytest.raises(InputError, match=r"labels.*gp\.noise: constant"):
+        checked(config, SCHEMA)

@@ -1,12 +1,16 @@
 import dense
 import numpy as np
 import pytest
-from scipy import sparse
+from scipy import sparse, stats
 from statediff.significance import (
     GRID_POINTS,
+    cauchy_combination,
     choose_null_genes,
     false_discovery_rates,
+    permutation_test,
     permute_null_genes,
+    rank_genes,
+    weighted_chi2_tail,
 )
 
 
@@ -113,3 +117,50 @@ def test_shuffling_is_the_published_permutation_and_stays_sparse():
         wanted = values[np.random.RandomState(seed).permutation(80), g]
         np.testing.assert_array_equal(shuffled[:, [g]].toarray().ravel(), wanted)
     assert shuffled.nnz == np.count_nonzero(values)
+
+
+@pytest.mark.parametrize("weights", [[1.0], [2.0, 2.0, 2.0], [5.0, 3.0, 1.0, 1.0, 0.2]])
+def test_tail_of_weighted_chi_squares(weights):
+    weights = np.array(weights)
+    sums = [(weights**j).sum() for j in (1, 2, 3, 4)]
+    draws = np.random.default_rng(0).normal(size=(400_000, len(weights))) ** 2 @ weights
+    for share in (0.5, 0.05, 0.002):
+        at = np.quantile(draws, 1 - share)
+        assert weighted_chi2_tail(at, *sums) == pytest.approx(share, rel=0.15)
+    if len(set(weights)) == 1:
+        exact = stats.chi2.sf(200.0 / weights[0], len(weights))
+        assert weighted_chi2_tail(200.0, *sums) == pytest.approx(exact, rel=1e-6)
+    assert weighted_chi2_tail(3.0, 0.0, 0.0, 0.0, 0.0) == 1.0
+
+
+def test_combination_of_pvalues():
+    p = np.array([[0.2, 1e-8], [0.4, 0.999]])
+    found = cauchy_combination(p)
+    mean = np.tan((0.5 - p[:, 0]) * np.pi).mean()
+    assert found[0] == pytest.approx(0.5 - np.arctan(mean) / np.pi)
+    # A p-value near 1 does not undo a small one.
+    assert 1e-8 < found[1] < 3e-8
+    np.testing.assert_allclose(cauchy_combination(np.full((3, 2), 0.01)), 0.01)
+
+
+def test_permutation_test_is_the_share_of_permuted_distances():
+    permuted = np.array([[1.0, 2.0, 0.0], [2.0, 1.0, 0.0], [3.0, 1.0, 0.0]])
+    found = permutation_test(np.array([10.0, 1.0, 5.0]), permuted)
+    t = [10 / np.sqrt(14 / 3), 1 / np.sqrt(2.0)]
+    np.testing.assert_allclose(found["standardised"], [*t, 0.0])
+    squares = permuted[:, :2] ** 2
+    null = [
+        np.sqrt(squares[r, g] / np.delete(squares[:, g], r).mean())
+        for r in range(3)
+        for g in range(2)
+    ]
+    expected = [(1 + sum(x >= value for x in null)) / 7 for value in t]
+    np.testing.assert_allclose(found["pvalue"], [*expected, 1.0])
+    with pytest.raises(ValueError, match="found 1"):
+        permutation_test(np.ones(3), np.ones((1, 3)))
+
+
+def test_ranking_of_genes():
+    statistics = {"pvalue": np.array([0.5, 0.0, 0.0]), "standardised": np.array([9.0, 2.0, 3.0])}
+    assert rank_genes(statistics, "pvalue").tolist() == [2, 1, 0]
+    assert rank_genes(statistics, "standardised").tolist() == [0, 2, 1]

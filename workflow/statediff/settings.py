@@ -47,6 +47,9 @@ def checked(config, schema):
         One line a fault: the key, what was found, what was expected.
     """
     filled = copy.deepcopy(dict(config))
+    # YAML reads the key of `null: residual` as nothing.
+    if isinstance(filled.get("fdr"), dict) and None in filled["fdr"]:
+        filled["fdr"]["null"] = filled["fdr"].pop(None)
     faults = [_messages(error) for error in _Validator(schema).iter_errors(filled)]
     if faults:
         raise InputError("\n".join(sorted(itertools.chain.from_iterable(faults))))

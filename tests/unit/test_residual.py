@@ -1,0 +1,193 @@
+"""Blocks of cells, and the test of differences within them, against computations written out."""
+
+import numpy as np
+import pytest
+from scipy import sparse, stats
+from statediff import InputError
+from statediff.blocks import (
+    centroids,
+    contrast_weights,
+    find_blocks,
+    permute_within,
+    sample_separation,
+)
+from statediff.residual import _gene_tests, _reduced, block_sums, residual_test
+
+
+def cells(rng, n=1200, samples=6):
+    """Cells along a line in two lineages: coordinates, samples, labels."""
+    place = rng.uniform(0, 10, n)
+    branch = rng.integers(0, 2, n)
+    coordinates = np.column_stack([place, 4.0 * branch, rng.normal(0, 0.3, n)])
+    sample = rng.integers(0, samples, n)
+    return place, branch, coordinates, sample, sample >= samples // 2
+
+
+def test_contrast_weights_give_the_adjusted_difference():
+    rng = np.random.default_rng(0)
+    coordinates, labels = rng.normal(size=(300, 6)), rng.random(300) < 0.3
+    codes = rng.integers(0, 3, 300)
+    weights = contrast_weights(labels, coordinates, codes)
+    values = rng.normal(size=300) + coordinates[:, 0] + 2.0 * labels
+    for block in range(3):
+        inside = codes == block
+        centred = coordinates[inside] - coordinates[inside].mean(axis=0)
+        split = centred.copy()
+        for side in (True, False):
+            split[labels[inside] == side] -= split[labels[inside] == side].mean(axis=0)
+        leading = np.linalg.svd(split, full_matrices=False)[2][:4]
+        design = np.column_stack([labels[inside], np.ones(inside.sum()), centred @ leading.T])
+        effect = np.linalg.lstsq(design, values[inside], rcond=None)[0][0]
+        w = weights[inside]
+        assert w.sum() == pytest.approx(0, abs=1e-9)
+        assert (w @ values[inside]) / (w @ w) == pytest.approx(effect)
+
+
+def test_a_block_of_one_condition_has_no_weight():
+    weights = contrast_weights(
+        np.array([True] * 40), np.random.normal(size=(40, 3)), np.zeros(40, int)
+    )
+    assert not weights.any()
+
+
+def test_blocks_mix_samples_that_are_shifted():
+    rng = np.random.default_rng(1)
+    place, branch, coordinates, sample, _ = cells(rng)
+    shifted = coordinates + np.array([[0, 0, 0.2]]) * sample[:, None]
+    codes, moved = find_blocks(shifted, np.column_stack([place, 4.0 * branch]), sample, 60)
+    assert len(np.unique(codes)) == codes.max() + 1 == 20
+    counts = np.zeros((20, 6))
+    np.add.at(counts, (codes, sample), 1)
+    assert (counts > 0).mean() > 0.95
+    # Where cells of one block lie: together on the line, in one lineage.
+    assert np.mean([place[codes == k].std() for k in range(20)]) < 1.0
+    assert np.mean([branch[codes == k].std() for k in range(20)]) < 0.1
+    spread = [moved[sample == s, 2].mean() for s in range(6)]
+    assert np.ptp(spread) < 0.5
+
+
+def test_too_few_cells_for_blocks_name_the_keys():
+    with pytest.raises(InputError, match=r"fdr\.block_cells"):
+        find_blocks(np.zeros((50, 2)), np.zeros((50, 2)), np.zeros(50, int), 40)
+
+
+def test_permutations_stay_in_their_block():
+    rng = np.random.default_rng(2)
+    codes, values = rng.integers(-1, 4, 200), rng.normal(size=200)
+    permuted = permute_within(values, codes, rng)
+    for block in range(4):
+        inside = codes == block
+        np.testing.assert_allclose(np.sort(permuted[inside]), np.sort(values[inside]))
+    assert not permuted[codes < 0].any()
+    assert not np.array_equal(permuted[codes >= 0], values[codes >= 0])
+
+
+def test_separation_is_one_where_samples_mix():
+    rng = np.random.default_rng(3)
+    sample = rng.integers(0, 4, 1500)
+    coordinates = rng.normal(size=(1500, 5))
+    conditions = np.array([0, 0, 1, 1])
+    assert sample_separation(coordinates, sample, conditions) == pytest.approx(1.0, abs=0.05)
+    apart = coordinates + 3.0 * sample[:, None]
+    assert sample_separation(apart, sample, conditions) > 1.5
+
+
+def test_block_sums_are_sums():
+    rng = np.random.default_rng(4)
+    values = sparse.random(90, 7, 0.5, format="csr", random_state=0)
+    codes, samples = rng.integers(-1, 3, 90), rng.integers(0, 4, 90)
+    weights = np.where(codes >= 0, rng.normal(size=90), 0.0)
+    parts = [(0, values[:40]), (40, values[40:])]
+    sums = block_sums(parts, codes, samples, [0, 0, 1, 1], weights)
+    dense = values.toarray()
+    for block in range(3):
+        inside = codes == block
+        np.testing.assert_allclose(sums.squares[block], (dense[inside] ** 2).sum(axis=0))
+        np.testing.assert_allclose(sums.contrast[block], weights[inside] @ dense[inside])
+        assert sums.information[block] == pytest.approx((weights[inside] ** 2).sum())
+        for sample in range(4):
+            both = inside & (samples == sample)
+            np.testing.assert_allclose(sums.sums[block, sample], dense[both].sum(axis=0))
+            assert sums.cells[block, sample] == both.sum()
+            assert sums.exposure[block, sample] == pytest.approx(weights[both].sum())
+    moved = weights[:, None] * dense
+    np.testing.assert_allclose(
+        sums.support, (moved**2).sum(axis=0) ** 2 / (moved**4).sum(axis=0), rtol=1e-6
+    )
+
+
+def test_the_statistic_is_that_of_the_equations():
+    rng = np.random.default_rng(5)
+    smoother, z = rng.normal(size=(3, 8)), 2.6 * rng.normal(size=(2, 8))
+    relative, exposure = rng.uniform(0.5, 1.5, (2, 8)), rng.normal(size=(2, 8, 4))
+    effects, posterior = np.array([0.0, 0.7]), np.array([[0.2, 0.8], [1.0, 0.0]])
+    pvalues, null, ratios = _gene_tests(
+        [smoother, np.eye(8)], z, z[None], relative, exposure, posterior, effects
+    )
+    for gene in range(2):
+        e, expected = exposure[gene], posterior[gene] @ effects
+        filtered = smoother @ np.linalg.inv(np.eye(8) + expected * e @ e.T)
+        np.testing.assert_allclose(
+            _reduced(smoother, exposure, posterior @ effects)[gene], filtered
+        )
+        statistic = ((filtered @ z[gene]) ** 2).sum()
+        draws, tails, means = np.random.default_rng(0), [], []
+        for effect in effects:
+            covariance = filtered @ (np.diag(relative[gene]) + effect * e @ e.T) @ filtered.T
+            sample = draws.multivariate_normal(np.zeros(3), covariance, 200_000)
+            tails.append(((sample**2).sum(axis=1) > statistic).mean())
+            means.append(np.trace(covariance))
+        assert 1e-3 < tails[0] < 0.3
+        assert pvalues[0, gene] == pytest.approx(posterior[gene] @ tails, rel=0.15)
+        assert null[0, 0, gene] == pytest.approx(tails[0], rel=0.15)
+        assert ratios[0, gene] == pytest.approx(statistic / (posterior[gene] @ means))
+
+
+@pytest.fixture(scope="module")
+def tested():
+    """P-values where 40 of 640 genes change in one lineage and samples have effects."""
+    rng = np.random.default_rng(6)
+    place, branch, coordinates, sample, labels = cells(rng, 1800)
+    rates = np.exp(
+        rng.normal(0, 0.7, 640) + np.sin(place[:, None] / 3 * rng.normal(size=640))
+        + rng.normal(0, 0.25, (6, 640))[sample]
+    )  # fmt: skip
+    rates[:, :40] *= np.exp(np.where((labels & (branch == 1))[:, None], 1.2, 0.0))
+    values = sparse.csr_matrix(np.log1p(rng.poisson(rates)))
+    codes, moved = find_blocks(coordinates, np.column_stack([place, 4.0 * branch]), sample, 60)
+    weights = contrast_weights(labels, moved, codes)
+    sums = block_sums([(0, values)], codes, sample, [0, 0, 0, 1, 1, 1], weights)
+    return {aware: residual_test(sums, centroids(moved, codes), aware) for aware in (True, False)}
+
+
+def test_pvalues_hold_their_level_with_sample_effects(tested):
+    null = tested[True]["pvalue"][40:]
+    assert 0.01 < (null < 0.05).mean() < 0.085
+    assert (null < 0.005).mean() < 0.02
+    # Without the samples they do not.
+    assert (tested[False]["pvalue"][40:] < 0.05).mean() > 0.2
+
+
+def test_changes_are_found(tested):
+    found = tested[True]
+    assert (found["pvalue"][:40] < 1e-3).mean() > 0.6
+    assert np.median(found["standardised"][:40]) > 1.5 * np.median(found["standardised"][40:])
+    assert (found["sample_effect"] >= 0).all()
+
+
+def test_genes_without_expression_have_p_one():
+    rng = np.random.default_rng(7)
+    _, _, coordinates, sample, labels = cells(rng, 400)
+    values = rng.poisson(1.0, (400, 30)).astype(float)
+    values[:, 0] = 0.0
+    values[:, 1] = 2.0
+    codes, moved = find_blocks(coordinates, coordinates[:, :2], sample, 50)
+    sums = block_sums(
+        [(0, sparse.csr_matrix(values))], codes, sample, [0, 0, 0, 1, 1, 1],
+        contrast_weights(labels, moved, codes),
+    )  # fmt: skip
+    found = residual_test(sums, centroids(moved, codes), True)
+    assert found["pvalue"][:2].tolist() == [1.0, 1.0]
+    assert found["standardised"][:2].tolist() == [0.0, 0.0]
+    assert np.isfinite(found["pvalue"]).all()
+    assert stats.kstest(found["pvalue"][2:], "uniform").pvalue > 1e-3

@@ -1,0 +1,118 @@
+"""The nulls that genes are compared with, in runs on the small simulated data set."""
+
+import json
+
+import anndata
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from scipy.stats import false_discovery_control
+from statediff.store import read_arrays
+
+STANDARD = "results/standard/young_vs_old"
+SMALL = "results/small/young_vs_old"
+
+
+@pytest.fixture(scope="module")
+def standard_configs(small_config):
+    return [small_config, small_config.with_name("standard.yaml")]
+
+
+@pytest.fixture(scope="module")
+def standard_run(tmp_path_factory, snakemake_run, standard_configs):
+    directory = tmp_path_factory.mktemp("standard")
+    snakemake_run(directory, configfile=standard_configs)
+    return directory
+
+
+def changed(directory, **sections):
+    path = directory / "changed.yaml"
+    path.write_text(yaml.safe_dump(sections))
+    return path
+
+
+def test_standard_calls_by_q_value(standard_run):
+    table = pd.read_parquet(standard_run / STANDARD / "tables/genes.parquet")
+    assert {"pvalue", "qvalue", "standardised", "mahalanobis", "sample_effect"} <= set(table)
+    assert "local_fdr" not in table
+    assert table["pvalue"].is_monotonic_increasing
+    np.testing.assert_allclose(table["qvalue"], false_discovery_control(table["pvalue"]))
+    assert (table["is_de"] == (table["qvalue"] < 0.05)).all()
+    summary = json.loads((standard_run / STANDARD / "summary.json").read_text())
+    assert summary["conventions"] == "standard"
+    assert summary["expression"]["null"] == "residual"
+    assert summary["expression"]["n_de"] == table["is_de"].sum() > 0
+    truth = summary["truth"]
+    assert truth["precision"] > 0.8
+    assert truth["recall"] > 0.2
+
+
+def test_standard_fields(standard_run):
+    adata = anndata.read_h5ad(standard_run / STANDARD / "adata.h5ad")
+    stem = "kompot_de_Young_to_Old"
+    named = {f"{stem}_{name}_sample_var" for name in ("pvalue", "qvalue", "standardised_distance")}
+    assert named <= set(adata.var)
+    assert adata.var[f"{stem}_pvalue_sample_var"].dtype == np.float64
+    run = json.loads(adata.uns["kompot_de"]["last_run_info"])
+    assert run["fdr_keys"]["qvalue_key"] == f"{stem}_qvalue_sample_var"
+    assert run["params"]["fdr"]["null"] == "residual"
+    assert set(run["field_mapping"]) >= named
+
+
+def test_a_threshold_recomputes_no_test(standard_run, snakemake_run, standard_configs, tmp_path):
+    more = changed(tmp_path, fdr={"threshold": 0.2})
+    done = snakemake_run(standard_run, "fdr", "--dry-run", configfile=[*standard_configs, more])
+    assert "rule false_discovery" in done.stdout
+    for rule in ("blocks", "residual_test", "expression_fit"):
+        assert f"rule {rule}:" not in done.stdout
+
+
+def test_labels(small_copy, snakemake_run, small_config):
+    more = changed(small_copy, fdr={"null": "labels", "block_cells": 40})
+    done = snakemake_run(small_copy, "fdr", configfile=[small_config, more])
+    assert "rule expression_fit:" not in done.stdout
+    found, attributes = read_arrays(small_copy / SMALL / "stages/fdr.h5")
+    assert (attributes["null"], attributes["ranking"]) == ("labels", "standardised")
+    permuted = read_arrays(small_copy / SMALL / "stages/labels.h5")[0]["mahalanobis"]
+    assert permuted.shape == (6, 250)
+    expected = found["mahalanobis"] / np.sqrt((permuted**2).mean(axis=0))
+    np.testing.assert_allclose(found["standardised"], expected, rtol=1e-6)
+    assert 0 < found["is_de"].sum() < 100
+
+
+def test_external_distances_and_genes(small_copy, snakemake_run, small_config):
+    genes = ["Gene007", "Gene011"]
+    table = pd.DataFrame({"mahalanobis": np.linspace(0.1, 2.0, 50)})
+    table.to_csv(small_copy / "null.tsv", sep="\t", index=False)
+    external = {"distances": "null.tsv", "genes": genes, "shuffled": True}
+    more = changed(small_copy, fdr={"null": "external", "external": external})
+    snakemake_run(small_copy, "fdr", configfile=[small_config, more])
+    found, _ = read_arrays(small_copy / SMALL / "stages/fdr.h5")
+    shuffled = read_arrays(small_copy / SMALL / "stages/null.h5")[0]["mahalanobis"]
+    own = found["mahalanobis"][[7, 11]]
+    null = np.concatenate([shuffled, table["mahalanobis"], own])
+    share = (null >= found["mahalanobis"][:, None]).mean(axis=1)
+    np.testing.assert_allclose(found["pvalue"][share > 0], share[share > 0])
+
+
+@pytest.mark.parametrize(
+    ("external", "message"),
+    [
+        ({"genes": ["Gene007", "missing"]}, "fdr.external.genes: not in the data: missing"),
+        ({"distances": "bad.tsv"}, "bad.tsv has the columns distance; expected"),
+    ],
+)
+def test_bad_external_null(small_copy, snakemake_run, small_config, external, message):
+    (small_copy / "bad.tsv").write_text("distance\n1.0\n")
+    more = changed(small_copy, fdr={"null": "external", "external": external})
+    done = snakemake_run(small_copy, "fdr", configfile=[small_config, more], check=False)
+    assert done.returncode
+    assert message in done.stdout
+
+
+def test_unknown_components_for_blocks(small_copy, snakemake_run, small_config):
+    more = changed(small_copy, fdr={"null": "residual", "blocks_from": "X_none"})
+    done = snakemake_run(small_copy, "fdr", configfile=[small_config, more], check=False)
+    assert done.returncode
+    assert "fdr.blocks_from: no obsm key 'X_none'; there are: X_pca" in done.stdout
