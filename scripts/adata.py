@@ -20,7 +20,7 @@ from statediff.store import create_h5ad, create_slot, read_arrays
 
 CELLS = 16384
 # Probabilities are kept in full: float32 would make 1e-163 zero.
-PRECISE = ("local_fdr", "tail_fdr", "pvalue")
+PRECISE = ("local_fdr", "tail_fdr", "pvalue", "qvalue")
 LAYERS = {
     "smoothed": ("smoothed_reference", "smoothed_compared"),
     "fold_change": ("fold_change",),
@@ -44,6 +44,7 @@ def main(job):
 
     abundance, _ = read_arrays(job.input.abundance)
     density, ls = read_arrays(job.input.density, "log_density_reference", "log_density_compared")
+    da_fields = {role: da_fields[role] for role in da_fields if role in abundance | density}
     genes, fdr = read_arrays(job.input.fdr)
     fit, basis = read_arrays(job.input.fit, "std_reference", "std_compared")
     with h5py.File(job.input.store, "r") as store, create_h5ad(job.output[0]) as out:
@@ -70,7 +71,7 @@ def main(job):
         # The length scales as they were used.
         de_settings = settings | {"gp": settings["gp"] | {"ls": basis["ls"]}}
         shared = {key: settings["gp"][key] for key in ("ls_factor", "tol", "max_rank")}
-        scales = {key: ls[key] for key in ("ls_reference", "ls_compared")}
+        scales = {key: ls[key] for key in ("ls", "ls_reference", "ls_compared") if key in ls}
         da_settings = settings | {"gp": shared | scales}
         called = {
             "n_de": fdr["n_de"],

@@ -2,7 +2,7 @@
 
 kernel: see `statediff.basis.Basis.prior`; covariance: `statediff.expression.whitener`; ptp_sides:
 `statediff.density.differential_abundance`; uncertainty: `statediff.density.fit_density`; gaps:
-`statediff.significance.false_discovery_rates`.
+`statediff.significance.false_discovery_rates`; estimator: `statediff.density` or `statediff.ratio`.
 """
 
 __all__ = ["PRESETS"]
@@ -12,6 +12,7 @@ PRESETS = {
         "kernel": "matern52",
         "covariance": "sum",
         "ptp_sides": 1,
+        "estimator": "densities",
         "uncertainty": "diagonal",
         "gaps": "one",
     },
@@ -20,6 +21,7 @@ PRESETS = {
         "kernel": "matern52+linear",
         "covariance": "mean",
         "ptp_sides": 2,
+        "estimator": "densities",
         "uncertainty": "diagonal",
         "gaps": "one",
     },
