@@ -21,6 +21,7 @@ def configured(directory, **contrast):
     config = CONFIG | {
         "contrasts": {"a_vs_b": contrast},
         "abundance": {"estimator": "ratio", "lfc_threshold": 0.1, "fdr_threshold": 0.5},
+        "gp": {"ls_factor": 0.1},
         "fdr": {"null_genes": 100},
     }
     (directory / "config.yaml").write_text(yaml.safe_dump(config))
@@ -49,7 +50,7 @@ def finished(directory, snakemake_run):
 
 def test_results_are_those_of_the_library(directory, finished):
     states = anndata.read_h5ad(directory / "data.h5ad").obsm["DM"]
-    density = fit_density(states[:52])
+    density = fit_density(states[:52], ls_factor=0.1)
     phi = density.basis(states)
     few = phi[:, : informative(density.basis)]
     ratio = fit_ratio(few[:52], np.arange(52) >= 30)
