@@ -2,11 +2,12 @@
 
 from _job import run
 from statediff.density import differential_abundance
+from statediff.ratio import called_changes
 from statediff.store import read_arrays, write_arrays
 
 
 def main(job):
-    density, _ = read_arrays(job.input[0])
+    density, fit = read_arrays(job.input[0])
     result = differential_abundance(
         density["log_density_reference"],
         density["log_density_compared"],
@@ -15,6 +16,10 @@ def main(job):
         job.params.ptp_threshold,
         job.params.ptp_sides,
     )
+    if fit["estimator"] == "ratio":
+        result |= called_changes(
+            result, density["freedom"], job.params.lfc_threshold, job.params.fdr_threshold
+        )
     write_arrays(job.output[0], result)
 
 

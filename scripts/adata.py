@@ -48,6 +48,7 @@ def main(job):
 
     abundance, _ = read_arrays(job.input.abundance)
     density, ls = read_arrays(job.input.density, "log_density_reference", "log_density_compared")
+    da_fields = {role: da_fields[role] for role in da_fields if role in abundance | density}
     fit, basis = read_arrays(job.input.fit, "std_reference", "std_compared")
     with h5py.File(job.input.store, "r") as store, create_h5ad(job.output[0]) as out:
         obs, var = read_elem(store["obs"]), read_elem(store["var"])
@@ -73,7 +74,7 @@ def main(job):
         # The length scales as they were used.
         de_settings = settings | {"gp": settings["gp"] | {"ls": basis["ls"]}}
         shared = {key: settings["gp"][key] for key in ("ls_factor", "tol", "max_rank")}
-        scales = {key: ls[key] for key in ("ls_reference", "ls_compared")}
+        scales = {key: ls[key] for key in ("ls", "ls_reference", "ls_compared") if key in ls}
         da_settings = settings | {"gp": shared | scales}
         called = {
             "n_de": fdr["n_de"],

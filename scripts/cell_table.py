@@ -13,6 +13,8 @@ COLUMNS = [
     "lfc",
     "lfc_zscore",
     "neg_log10_lfc_ptp",
+    "pvalue",
+    "qvalue",
     "lfc_direction",
     "log_density_reference",
     "log_density_compared",
@@ -32,7 +34,7 @@ def main(job):
     density, _ = read_arrays(job.input.density, "log_density_reference", "log_density_compared")
     std, _ = read_arrays(job.input.fit, "std_reference", "std_compared")
     columns = change | density | std
-    save(job, table.assign(**{name: columns[name] for name in COLUMNS}))
+    save(job, table.assign(**{name: columns[name] for name in COLUMNS if name in columns}))
 
 
 run(main, snakemake)

@@ -102,13 +102,14 @@ def test_abundance_volcano_names_its_thresholds():
     direction = ["down", "neutral", "neutral", "up"]
     figure = abundance_volcano(
         lfc, np.array([5.0, 0.3, 9.0, 4000.0]), direction,
-        conditions=("Young", "Old"), lfc_threshold=1.0, ptp_threshold=0.05,
+        conditions=("Young", "Old"), measure="q-value", lfc_threshold=1.0, threshold=0.05,
     )  # fmt: skip
     axes = figure.axes[0]
     assert [line.get_xdata()[0] for line in axes.lines[:2]] == [-1, 1]
     assert axes.lines[2].get_ydata()[0] == pytest.approx(-np.log10(0.05))
     assert legend(figure)[:3] == ["more in Old (1)", "less in Old (1)", "neutral (2)"]
-    assert "|log fold change| > 1" in legend(figure)[3]
+    assert legend(figure)[3] == "|log fold change| > 1\nand q-value < 0.05"
+    assert axes.get_ylabel() == "−log10 q-value"
     xy, colors = points(figure)
     assert dict(zip(xy[:, 0], colors, strict=True))[2.0] == DIRECTION_COLORS["up"]
     assert xy[:, 1].max() == 300

@@ -19,7 +19,7 @@ rule abundance_density:
         runtime=120,
     params:
         gp=settings("gp", "ls_factor", "tol", "max_rank"),
-        uncertainty=config["abundance"]["uncertainty"],
+        abundance=settings("abundance", "estimator", "uncertainty"),
         device=config["gp"]["device"],
     script:
         "../../scripts/abundance_density.py"
@@ -42,6 +42,7 @@ rule abundance_change:
     params:
         lfc_threshold=config["abundance"]["lfc_threshold"],
         ptp_threshold=config["abundance"]["ptp_threshold"],
+        fdr_threshold=config["abundance"]["fdr_threshold"],
         ptp_sides=config["abundance"]["ptp_sides"],
     script:
         "../../scripts/abundance_change.py"

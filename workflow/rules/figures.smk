@@ -103,6 +103,7 @@ rule plot_abundance_volcano:
         contrast=contrast_of,
         lfc_threshold=config["abundance"]["lfc_threshold"],
         ptp_threshold=config["abundance"]["ptp_threshold"],
+        fdr_threshold=config["abundance"]["fdr_threshold"],
         point_size=config["figures"]["point_size"],
     script:
         "../../scripts/plot_abundance_volcano.py"

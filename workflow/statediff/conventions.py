@@ -1,9 +1,9 @@
 """Presets of the choices on which published versions of the method differ.
 
 kernel: see `statediff.basis.Basis.prior`; covariance: `statediff.expression.whitener`; ptp_sides:
-`statediff.density.differential_abundance`; uncertainty: `statediff.density.fit_density`; null: the
-residual test of `statediff.residual`, or the shuffled genes of `statediff.significance`; gaps: its
-`false_discovery_rates`.
+`statediff.density.differential_abundance`; estimator: `statediff.density` or `statediff.ratio`;
+uncertainty: `statediff.density.fit_density`; null: the residual test of `statediff.residual`, or
+the shuffled genes of `statediff.significance`; gaps: its `false_discovery_rates`.
 """
 
 __all__ = ["PRESETS"]
@@ -14,6 +14,7 @@ PRESETS = {
         "kernel": "matern52",
         "covariance": "sum",
         "ptp_sides": 1,
+        "estimator": "ratio",
         "uncertainty": "full",
         "null": "residual",
         "gaps": "skip",
@@ -22,6 +23,7 @@ PRESETS = {
         "kernel": "matern52",
         "covariance": "sum",
         "ptp_sides": 1,
+        "estimator": "densities",
         "uncertainty": "diagonal",
         "null": "genes",
         "gaps": "one",
@@ -31,6 +33,7 @@ PRESETS = {
         "kernel": "matern52+linear",
         "covariance": "mean",
         "ptp_sides": 2,
+        "estimator": "densities",
         "uncertainty": "diagonal",
         "null": "genes",
         "gaps": "one",

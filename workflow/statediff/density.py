@@ -21,18 +21,18 @@ from scipy.special import gammaln, log_ndtr
 from statediff import InputError
 from statediff.basis import Basis, build_basis
 from statediff.kernels import length_scale, nearest_distances, positive_distances
+from statediff.newton import CONVERGED, posterior_mode
 
 __all__ = [
     "Density",
     "differential_abundance",
+    "directions",
     "fit_density",
     "fractal_dimension",
 ]
 
 # Mellon's jitter on the kernel matrix; the diagonal form of the variance depends on it.
 JITTER = 1e-6
-# Newton steps end when the log posterior can gain no more than this per cell.
-CONVERGED = 1e-12
 # Rows of the basis that its variance takes in at a time.
 ROWS = 128
 
@@ -209,47 +209,16 @@ def _slope(distances):
 
 @jax.jit
 def _mode(phi, volumes, mean):
-    """Posterior mode of the weights by damped Newton steps (the log posterior is concave), and
-    the gain the last step promised."""
+    """Posterior mode of the weights, and the gain the last step promised."""
 
-    def log_posterior(weights):
-        f = mean + phi @ weights + volumes
-        return (f - jnp.exp(f)).sum() - 0.5 * weights @ weights
-
-    identity = jnp.eye(phi.shape[1])
-
-    def newton(weights):
-        rates = jnp.exp(mean + phi @ weights + volumes)
-        gradient = phi.T @ (1.0 - rates) - weights
-        hessian = identity + phi.T @ (rates[:, None] * phi)
-        step = jax.scipy.linalg.cho_solve((jnp.linalg.cholesky(hessian), True), gradient)
-        return step, gradient @ step
-
-    def halve(carry):
-        weights, step, size, decrease, value = carry
-        return weights, step, size / 2, decrease, value
-
-    def too_long(carry):
-        weights, step, size, decrease, value = carry
-        gained = log_posterior(weights + size * step) - value
-        return ~(gained >= 1e-4 * size * decrease) & (size > 1e-10)
-
-    def iterate(carry):
-        weights, _, count = carry
-        step, decrease = newton(weights)
-        start = (weights, step, 1.0, decrease, log_posterior(weights))
-        size = jax.lax.while_loop(too_long, halve, start)[2]
-        return weights + size * step, decrease, count + 1
-
-    def unfinished(carry):
-        _, decrease, count = carry
-        return (decrease > CONVERGED * len(volumes)) & (count < 100)
+    def likelihood(f):
+        rates = jnp.exp(f)
+        return f - rates, 1.0 - rates, rates
 
     # Ridge regression on the plug-in log density, near which the steps need no damping.
-    ridge = identity + phi.T @ phi
+    ridge = jnp.eye(phi.shape[1]) + phi.T @ phi
     start = jnp.linalg.solve(ridge, phi.T @ (-volumes - mean))
-    weights, decrease, _ = jax.lax.while_loop(unfinished, iterate, (start, jnp.inf, 0))
-    return weights, decrease
+    return posterior_mode(likelihood, phi, mean + volumes, start)
 
 
 @jax.jit
@@ -305,10 +274,16 @@ def differential_abundance(
     lfc = log_density_b - log_density_a
     zscore = lfc / np.sqrt(variance + 1e-12)
     neg_log10_ptp = -(log_ndtr(-np.abs(zscore)) + np.log(sides)) / np.log(10.0)
-    changed = (np.abs(lfc) > lfc_threshold) & (neg_log10_ptp > -np.log10(ptp_threshold))
+    sure = neg_log10_ptp > -np.log10(ptp_threshold)
     return {
         "lfc": lfc,
         "lfc_zscore": zscore,
         "neg_log10_lfc_ptp": neg_log10_ptp,
-        "lfc_direction": 1 + np.where(changed, np.sign(lfc), 0).astype(np.int8),
+        "lfc_direction": directions(lfc, sure, lfc_threshold),
     }
+
+
+def directions(lfc, sure, lfc_threshold):
+    """Index into `statediff.provenance.DIRECTIONS` of every cell, from what is sure and large."""
+    changed = sure & (np.abs(lfc) > lfc_threshold)
+    return 1 + np.where(changed, np.sign(lfc), 0).astype(np.int8)

@@ -58,6 +58,18 @@ def abundance_fields(reference, compared, replicates=False):
             "ptp",
             f"-log10 posterior tail probability of the {lfc}",
         ),
+        "pvalue": (
+            "obs",
+            f"{stem}_lfc_pvalue{suffix}",
+            "lfc_pvalue",
+            f"two-sided p-value of the {lfc}",
+        ),
+        "qvalue": (
+            "obs",
+            f"{stem}_lfc_qvalue{suffix}",
+            "lfc_qvalue",
+            f"false discovery rate (Benjamini-Hochberg, over the cells) of the {lfc}",
+        ),
         "lfc_direction": (
             "obs",
             f"{stem}_lfc_direction{suffix}",

@@ -20,6 +20,7 @@ RESERVED = ("data", "logs", "benchmarks", "smooth")
 CHOICES = {
     ("gp", "kernel"): "kernel",
     ("expression", "covariance"): "covariance",
+    ("abundance", "estimator"): "estimator",
     ("abundance", "ptp_sides"): "ptp_sides",
     ("abundance", "uncertainty"): "uncertainty",
     ("fdr", "null"): "null",

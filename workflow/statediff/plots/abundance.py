@@ -21,19 +21,23 @@ MAX_NEG_LOG10 = 300.0
 
 
 @styled
-def abundance_volcano(lfc, neg_log10_ptp, direction, *, conditions, lfc_threshold, ptp_threshold,
-                      size=None):  # fmt: skip
-    """Volcano of cells: log fold change of abundance against its tail probability.
+def abundance_volcano(lfc, significance, direction, *, conditions, measure, lfc_threshold,
+                      threshold, size=None):  # fmt: skip
+    """Volcano of cells: log fold change of abundance against its significance.
 
     Parameters
     ----------
-    lfc, neg_log10_ptp : array, shape (n,)
+    lfc : array, shape (n,)
+    significance : array, shape (n,)
+        −log10 of the measure.
     direction : array of str, shape (n,)
         down, neutral or up.
     conditions : pair of str
         Reference and compared condition.
-    lfc_threshold, ptp_threshold : float
-        Drawn and named.
+    measure : str
+        posterior tail probability or q-value.
+    lfc_threshold, threshold : float
+        Of the log fold change and the measure; drawn and named.
     size : float, optional
         Area of a point in square points.
 
@@ -42,7 +46,7 @@ def abundance_volcano(lfc, neg_log10_ptp, direction, *, conditions, lfc_threshol
     matplotlib.figure.Figure
     """
     direction = np.asarray(direction, dtype=str)
-    y = np.minimum(neg_log10_ptp, MAX_NEG_LOG10)
+    y = np.minimum(significance, MAX_NEG_LOG10)
     figure, axes = canvas(3.6, 3.6)
     size = size or point_size(len(lfc))
     for name in ("neutral", "down", "up"):
@@ -51,21 +55,21 @@ def abundance_volcano(lfc, neg_log10_ptp, direction, *, conditions, lfc_threshol
     lines = {"color": "#404040", "lw": 0.8, "ls": (0, (4, 3))}
     for sign in (-1, 1):
         axes.axvline(sign * lfc_threshold, **lines)
-    axes.axhline(-np.log10(ptp_threshold), **lines)
+    axes.axhline(-np.log10(threshold), **lines)
     reference, compared = conditions
     wide = 1.08 * max(np.abs(lfc).max(), 1.2 * lfc_threshold)
     axes.set(
         xlim=(-wide, wide),
-        ylim=(0, 1.05 * max(y.max(), -1.2 * np.log10(ptp_threshold))),
+        ylim=(0, 1.05 * max(y.max(), -1.2 * np.log10(threshold))),
         xlabel=f"Log fold change of cell density, {compared} / {reference} (natural log)",
-        ylabel="−log10 posterior tail probability",
+        ylabel=f"−log10 {measure}",
     )
     named = {"up": f"more in {compared}", "down": f"less in {compared}", "neutral": "neutral"}
     handles = [
         dot(DIRECTION_COLORS[name], f"{text} ({np.count_nonzero(direction == name):,})")
         for name, text in named.items()
     ]
-    thresholds = f"|log fold change| > {lfc_threshold:g}\nand tail probability < {ptp_threshold:g}"
+    thresholds = f"|log fold change| > {lfc_threshold:g}\nand {measure} < {threshold:g}"
     handles.append(Line2D([], [], label=thresholds, **lines))
     legend_beside(figure, handles, "Cells")
     return figure

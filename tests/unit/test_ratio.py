@@ -1,0 +1,193 @@
+"""The ratio of two densities against textbook computations, and its calibration."""
+
+import dense
+import numpy as np
+import pytest
+from scipy.optimize import minimize
+from scipy.special import expit
+from scipy.stats import f as f_distribution
+from scipy.stats import norm, t
+from statediff.basis import build_basis
+from statediff.ratio import (
+    Ratio,
+    _moderated,
+    called_changes,
+    find_overdispersion,
+    fit_ratio,
+    informative,
+)
+
+LS = 2.0
+
+
+@pytest.fixture(scope="module")
+def cells():
+    """States, of which b has more to the right; and labels without any difference."""
+    rng = np.random.default_rng(0)
+    states = rng.normal(size=(240, 2))
+    return states, rng.uniform(size=240) < expit(states[:, 0] - 0.6)
+
+
+@pytest.fixture(scope="module")
+def everywhere(cells):
+    return np.vstack([cells[0], np.random.default_rng(1).uniform(-3, 3, size=(20, 2))])
+
+
+def test_mode_and_variance_against_the_dense_algebra(cells, everywhere):
+    """The mode over all n values, and what a Newton step from it makes of random labels."""
+    states, labels = cells
+    basis = build_basis(states, LS, tol=1e-10)
+    phi = basis(everywhere)
+    ratio = fit_ratio(phi[: len(states)], labels)
+    kernel = dense.matern52(states, states, LS) + 1e-9 * np.eye(len(states))
+    lower, offset = np.linalg.cholesky(kernel), np.log(labels.mean() / (1 - labels.mean()))
+
+    def negative_log_posterior(z):
+        f = lower @ z
+        value = np.logaddexp(0, offset + f).sum() - labels @ (offset + f) + z @ z / 2
+        return value, z - lower.T @ (labels - expit(offset + f))
+
+    options = {"maxiter": 5000, "ftol": 1e-15, "gtol": 1e-9}
+    found = minimize(
+        negative_log_posterior, np.zeros(240), jac=True, method="L-BFGS-B", options=options
+    )
+    f = lower @ found.x
+    np.testing.assert_allclose(ratio(phi[: len(states)]), f, atol=1e-5)
+
+    # f = K (K + D⁻¹)⁻¹ (working response), whose covariance under random labels is D⁻¹.
+    noise = np.diag(1 / (expit(offset + f) * expit(-offset - f)))
+    smoother = np.linalg.solve(kernel + noise, dense.matern52(states, everywhere, LS)).T
+    wanted = np.einsum("nm,mk,nk->n", smoother, noise, smoother)
+    np.testing.assert_allclose(ratio.variance(phi), wanted, rtol=1e-4)
+
+
+def test_functions_left_out_change_nothing(cells):
+    states, labels = cells
+    basis = build_basis(states, LS, tol=1e-10)
+    phi, few = basis(states), informative(basis)
+    assert few < basis.rank / 2
+    whole, leading = fit_ratio(phi, labels), fit_ratio(phi[:, :few], labels)
+    np.testing.assert_allclose(leading(phi[:, :few]), whole(phi), atol=0.02)
+    np.testing.assert_allclose(leading.variance(phi[:, :few]), whole.variance(phi), rtol=0.05)
+
+
+def test_log_densities_are_those_of_all_cells_divided(cells):
+    states, labels = cells
+    phi = build_basis(states, LS)(states)
+    ratio, together = fit_ratio(phi, labels), np.random.default_rng(2).normal(size=len(states))
+    a, b = ratio.log_densities(together, phi)
+    np.testing.assert_allclose(b - a, ratio(phi), rtol=1e-12, atol=1e-12)
+    n = len(labels)
+    mixture = (np.exp(a) * (~labels).sum() + np.exp(b) * labels.sum()) / n
+    np.testing.assert_allclose(mixture, np.exp(together))
+
+
+def test_a_known_log_ratio_is_recovered():
+    """Two normal densities one apart: the log ratio is a straight line."""
+    rng = np.random.default_rng(3)
+    x = np.concatenate([rng.normal(-0.5, 1, 3000), rng.normal(0.5, 1, 1000)])[:, None]
+    basis = build_basis(x, 5.0)
+    ratio = fit_ratio(basis(x), np.arange(4000) >= 3000)
+    at = np.linspace(-1.5, 1.5, 7)
+    np.testing.assert_allclose(ratio(basis(at[:, None])), at, atol=0.25)
+
+
+# With 80 cells of b few regions expect enough of them for a normal distribution: z is smaller.
+@pytest.mark.parametrize(("share", "low"), [(0.5, 1.76), (0.1, 1.4)])
+def test_z_scores_of_shuffled_labels_are_calibrated(share, low):
+    rng = np.random.default_rng(4)
+    states = rng.normal(size=(800, 2))
+    phi = build_basis(states, 1.5, tol=1e-3)(states)
+    z = []
+    for _ in range(25):
+        labels = rng.permutation(800) < share * 800
+        ratio = fit_ratio(phi, labels)
+        z.append(ratio(phi) / np.sqrt(ratio.variance(phi)))
+    assert low < np.quantile(np.abs(z), 0.95) < 2.16
+
+
+def samples_of(states, sizes, spread, rng):
+    """Codes of samples, each with a tilt of its own of this size along the first axis."""
+    logits = np.log(sizes) + spread * np.outer(states[:, 0], rng.normal(size=len(sizes)))
+    return (logits + rng.gumbel(size=logits.shape)).argmax(axis=1)
+
+
+@pytest.mark.parametrize(("spread", "low", "high"), [(0.0, 1.0, 1.3), (0.6, 3.0, np.inf)])
+def test_overdispersion_is_that_of_the_samples(spread, low, high):
+    rng = np.random.default_rng(5)
+    states = rng.normal(size=(1500, 2))
+    phi = build_basis(states, 3.0, tol=1e-3)(states)
+    which = rng.uniform(size=1500) < 0.4
+    means, factors = [], []
+    for _ in range(8):
+        conditions = [
+            np.where(cells, samples_of(states, [3, 2, 2, 1], spread, rng), -1)
+            for cells in (which, ~which)
+        ]
+        found = find_overdispersion(phi, conditions)
+        means.append(found.mean)
+        factors.append(found.factor)
+        assert found.factor.min() >= 1
+        assert found.freedom > 6
+    assert low <= np.mean(means) <= high
+    # Samples tilted along one axis differ far out on it, not at its origin.
+    inner, outer = np.abs(states[:, 0]) < 0.2, np.abs(states[:, 0]) > 1.5
+    ratio = np.mean(factors, axis=0)[outer].mean() / np.mean(factors, axis=0)[inner].mean()
+    assert (ratio > 1.5) == (spread > 0)
+
+
+def test_overdispersion_by_hand():
+    """Two samples a condition, of which the second has none: one comparison of two halves."""
+    rng = np.random.default_rng(6)
+    states = rng.normal(size=(60, 2))
+    phi = build_basis(states, LS, tol=1e-6)(states)
+    codes = np.where(np.arange(60) < 40, np.arange(60) % 4 == 0, -1)
+    one_sample = np.where(np.arange(60) < 40, -1, 7)
+    cells, y = phi[:40], (codes[:40] == 1).astype(float)
+    share = y.mean()
+    inverse = np.linalg.inv(np.eye(phi.shape[1]) + share * (1 - share) * cells.T @ cells)
+    spread = inverse @ (share * (1 - share) * cells.T @ cells) @ inverse
+    u = phi @ inverse @ cells.T @ (y - share)
+    raw = u**2 / np.einsum("nr,rs,ns->n", phi, spread, phi)
+    wanted = _moderated(raw, 1)
+    found = find_overdispersion(phi, [codes, one_sample])
+    np.testing.assert_allclose(found.factor, wanted.factor, rtol=1e-6)
+    assert found.freedom == pytest.approx(wanted.freedom)
+
+
+def test_moderation_recovers_the_prior():
+    rng = np.random.default_rng(7)
+    true = 3 / f_distribution.rvs(1e9, 12, size=40000, random_state=rng)
+    raw = 1 / true * 9 * rng.chisquare(4, size=40000) / 4
+    found = _moderated(raw, 4)
+    assert found.freedom - 4 == pytest.approx(12, rel=0.15)
+    wanted = (found.freedom - 4) * raw.mean() + 4 * raw
+    np.testing.assert_allclose(found.factor, np.maximum(wanted / found.freedom, 1))
+    # Factors that vary as chance makes them vary are all the same.
+    alike = _moderated(np.full(50, 2.5), 4)
+    assert np.isinf(alike.freedom)
+    np.testing.assert_array_equal(alike.factor, 2.5)
+
+
+def test_called_changes_by_definition():
+    change = {
+        "lfc": np.array([2.0, -2.0, 2.0, 0.5]),
+        "lfc_zscore": np.array([5.0, -4.0, 0.5, 9.0]),
+    }
+    result = called_changes(change)
+    pvalue = 2 * norm.sf(np.abs(change["lfc_zscore"]))
+    np.testing.assert_allclose(result["pvalue"], pvalue)
+    np.testing.assert_allclose(result["qvalue"], pvalue * 4 / np.array([2, 3, 4, 1]))
+    # Sure and large; sure and negative; too uncertain; too small.
+    assert result["lfc_direction"].tolist() == [2, 0, 1, 1]
+    with_samples = called_changes(change, freedom=4.0)
+    np.testing.assert_allclose(with_samples["pvalue"], 2 * t.sf(np.abs(change["lfc_zscore"]), 4))
+    assert called_changes(change, fdr_threshold=1e-5)["lfc_direction"].tolist() == [2, 1, 1, 1]
+
+
+def test_a_cell_far_from_all_others_has_no_change(cells):
+    states, labels = cells
+    basis = build_basis(states, LS)
+    ratio, far = fit_ratio(basis(states), labels), basis(np.full((1, 2), 1e3))
+    assert isinstance(ratio, Ratio)
+    np.testing.assert_allclose([ratio(far), ratio.variance(far)], 0, atol=1e-12)
