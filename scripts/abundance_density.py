@@ -1,53 +1,23 @@
-"""Density of each condition of a contrast at every cell, and its uncertainty."""
+"""Densities of both conditions of a contrast at every cell, and the variance of their change."""
 
-import numpy as np
 from _job import run
-from statediff.density import fit_density
 from statediff.store import read_arrays, write_arrays
 
 ROLES = ("reference", "compared")
 
 
 def main(job):
-    gp, uncertainty = job.params.gp, job.params.uncertainty
-    members, _ = read_arrays(job.input.cells)
-    states = read_arrays(job.input.states, "states")[0]["states"]
-    arrays, variance, attributes = {}, np.zeros(len(states)), {"uncertainty": uncertainty}
-    options = {"ls_factor": gp["ls_factor"], "tol": gp["tol"], "max_rank": gp["max_rank"]}
-    between = between_replicates(states, members, options)
-    for role in ROLES:
-        density = fit_density(states[members[role]], uncertainty=uncertainty, **options)
-        phi = density.basis(states)
-        arrays[f"log_density_{role}"] = density(phi)
-        variance += density.variance(phi)
-        if between is not None:
-            variance += between[role]
-        attributes |= {
-            f"ls_{role}": density.basis.ls,
-            f"dimension_{role}": density.dimension,
-            f"mean_{role}": density.mean,
-            f"rank_{role}": density.basis.rank,
-            f"residual_max_{role}": density.basis.residual_max,
-            f"truncated_{role}": density.basis.truncated,
-        }
-    write_arrays(job.output[0], arrays | {"variance": variance}, **attributes)
-
-
-def between_replicates(states, members, options):
-    """Variance between replicates of the log density at every cell, for each condition."""
-    if "sample" not in members:
-        return None
-    variance = {}
-    for role in ROLES:
-        densities = []
-        for code in members[f"samples_{role}"]:
-            density = fit_density(states[members["sample"] == code], **options)
-            densities.append(density(density.basis(states)))
-        if len(densities) >= 2:
-            variance[role] = np.var(densities, axis=0, ddof=1)
-    # One condition without replicates: the other's variance stands for both.
-    (known, *_) = variance.values()
-    return {role: variance.get(role, known) for role in ROLES}
+    found = {role: read_arrays(job.input[role]) for role in ROLES}
+    between = [arrays["between"] for arrays, _ in found.values() if "between" in arrays]
+    results, variance, attributes = {}, 0.0, {"uncertainty": job.params.uncertainty}
+    for role, (arrays, described) in found.items():
+        results[f"log_density_{role}"] = arrays["log_density"]
+        variance = variance + arrays["variance"]
+        if between:
+            # One condition without replicates: the other's variance stands for both.
+            variance = variance + arrays.get("between", between[0])
+        attributes |= {f"{name}_{role}": value for name, value in described.items()}
+    write_arrays(job.output[0], results | {"variance": variance}, **attributes)
 
 
 run(main, snakemake)

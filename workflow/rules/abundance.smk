@@ -1,10 +1,37 @@
 # Differential abundance: a density per condition, compared at every cell.
+# Contrasts share the density of a condition that they have in common.
+
+
+rule condition_density:
+    input:
+        store="<data>/store.h5ad",
+        states="<data>/cell_states.h5",
+    output:
+        "<run>/conditions/{condition}/density.h5",
+    log:
+        "<logs>/conditions/{condition}/condition_density.log",
+    benchmark:
+        "<benchmarks>/conditions/{condition}/condition_density.tsv"
+    conda:
+        ENVIRONMENT
+    threads: workers
+    resources:
+        # Of the store, only the annotation of the cells is read.
+        mem_mb=memory(2000, 20, "states"),
+        runtime=120,
+    params:
+        condition=lambda wildcards: CONDITIONS[wildcards.condition],
+        gp=settings("gp", "ls_factor", "tol", "max_rank"),
+        uncertainty=config["abundance"]["uncertainty"],
+        device=config["gp"]["device"],
+    script:
+        "../../scripts/condition_density.py"
 
 
 rule abundance_density:
     input:
-        cells="<run>/{contrast}/stages/cells.h5",
-        states="<data>/cell_states.h5",
+        reference=of_condition("reference", "<run>/conditions/{condition}/density.h5"),
+        compared=of_condition("compared", "<run>/conditions/{condition}/density.h5"),
     output:
         "<run>/{contrast}/stages/density.h5",
     log:
@@ -13,14 +40,11 @@ rule abundance_density:
         "<benchmarks>/{contrast}/abundance_density.tsv"
     conda:
         ENVIRONMENT
-    threads: workers
     resources:
-        mem_mb=memory(2000, 20),
-        runtime=120,
+        mem_mb=1500,
+        runtime=10,
     params:
-        gp=settings("gp", "ls_factor", "tol", "max_rank"),
         uncertainty=config["abundance"]["uncertainty"],
-        device=config["gp"]["device"],
     script:
         "../../scripts/abundance_density.py"
 
