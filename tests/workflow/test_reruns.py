@@ -203,7 +203,10 @@ def test_a_run_without_stages_ends_well(small_copy, snakemake_run, small_config)
     ("target", "rules"),
     [
         ("cell_states", {"simulate", "store", "cell_states"}),
-        ("abundance", {"condition_density", "abundance_density", "abundance_change", "contrast_cells"}),
+        (
+            "abundance",
+            {"condition_density", "abundance_density", "abundance_change", "contrast_cells"},
+        ),
         ("expression", {"expression_fit", "expression_predict"}),
         ("fdr", {"false_discovery", "null_distances"}),
         ("figures", {"plot_condition", "plot_expression_volcano"}),
