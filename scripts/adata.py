@@ -20,13 +20,13 @@ from statediff.store import create_h5ad, create_slot, read_arrays
 
 CELLS = 16384
 # Probabilities are kept in full: float32 would make 1e-163 zero.
-PRECISE = ("local_fdr", "tail_fdr", "pvalue")
+PRECISE = ("local_fdr", "tail_fdr", "pvalue", "qvalue")
 LAYERS = {
     "smoothed": ("smoothed_reference", "smoothed_compared"),
     "fold_change": ("fold_change",),
     "fold_change_zscores": ("fold_change_zscores",),
 }
-ADDITIONAL = ("tail_fdr", "pvalue", "neg_log10_ptp")
+ADDITIONAL = ("tail_fdr", "neg_log10_ptp")
 IN_GROUPS = ("mean_lfc", "mahalanobis", "local_fdr", "is_de")
 
 
@@ -35,8 +35,12 @@ def main(job):
     conditions = contrast["reference"], contrast["compared"]
     replicates = contrast["sample"] is not None
     da_fields = abundance_fields(*conditions, replicates)
-    de_fields = expression_fields(*conditions, replicates)
+    genes, fdr = read_arrays(job.input.fdr)
+    calibrated = fdr["ranking"] != "mahalanobis"
+    de_fields = expression_fields(*conditions, replicates, calibrated)
     skipped = set() if config.additional_stats else set(ADDITIONAL)
+    if not (calibrated or config.additional_stats):
+        skipped.add("pvalue")
     skipped |= {role for layer in LAYERS if layer not in config.layers for role in LAYERS[layer]}
     if not job.input.get("groups"):
         skipped |= {f"{role}_groups" for role in IN_GROUPS}
@@ -44,7 +48,6 @@ def main(job):
 
     abundance, _ = read_arrays(job.input.abundance)
     density, ls = read_arrays(job.input.density, "log_density_reference", "log_density_compared")
-    genes, fdr = read_arrays(job.input.fdr)
     fit, basis = read_arrays(job.input.fit, "std_reference", "std_compared")
     with h5py.File(job.input.store, "r") as store, create_h5ad(job.output[0]) as out:
         obs, var = read_elem(store["obs"]), read_elem(store["var"])

@@ -7,6 +7,7 @@ import numpy as np
 from _job import run
 from anndata.io import read_elem
 from sklearn.metrics import average_precision_score, roc_auc_score
+from statediff.significance import rank_genes
 from statediff.store import atomic, read_arrays
 
 
@@ -14,7 +15,9 @@ def main(job):
     with h5py.File(job.input.truth, "r") as truth:
         change = read_elem(truth["var"])["true_change"].astype(str).to_numpy()
         true_lfc = read_elem(truth["obs"])["true_abundance_lfc"].to_numpy()
-    genes, _ = read_arrays(job.input.fdr, "is_de", "mahalanobis")
+    genes, fdr = read_arrays(job.input.fdr)
+    place = np.empty(len(change))
+    place[rank_genes(genes, fdr["ranking"])] = np.arange(len(change))
     lfc = read_arrays(job.input.abundance, "lfc")[0]["lfc"]
     changed, called = change != "none", genes["is_de"]
     recall = {kind: float(called[change == kind].mean()) for kind in np.unique(change[changed])}
@@ -24,7 +27,7 @@ def main(job):
         "precision": float(changed[called].mean()) if called.any() else None,
         "recall": float(called[changed].mean()) if changed.any() else None,
         "recall_by_kind": recall,
-        "average_precision": score(average_precision_score, changed, genes["mahalanobis"]),
+        "average_precision": score(average_precision_score, changed, -place),
         "auc_up": score(roc_auc_score, true_lfc > threshold, lfc),
         "auc_down": score(roc_auc_score, true_lfc < -threshold, -lfc),
         "lfc_slope": float(np.polyfit(true_lfc, lfc, 1)[0]) if np.ptp(true_lfc) > 0 else None,

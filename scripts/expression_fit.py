@@ -59,7 +59,8 @@ def main(job):
     unexplained = basis.unexplained(phi)
     if basis.centre is not None:
         arrays["centre"] = basis.centre
-    for role, posterior, cross in zip(ROLES, posteriors, crosses[:2], strict=True):
+    for role, prior, posterior, cross in zip(ROLES, priors, posteriors, crosses[:2], strict=True):
+        arrays[f"prior_{role}"] = prior
         arrays[f"covariance_{role}"] = posterior.covariance
         # Genes first, so that a chunk of genes is one contiguous piece of the file.
         arrays[f"coefficients_{role}"] = np.ascontiguousarray(posterior.weights(cross).T)
@@ -67,7 +68,6 @@ def main(job):
     if any(replicates):
         between = replicate_deviations(phi, replicates, of_replicates, priors, gp["sigma"])
         arrays["between"] = between.swapaxes(1, 2).astype(np.float32)
-        arrays |= {f"prior_{role}": prior for role, prior in zip(ROLES, priors, strict=True)}
     write_arrays(
         job.output[0],
         arrays,

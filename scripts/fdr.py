@@ -1,12 +1,23 @@
-"""False discovery rates of the genes of a contrast from real and null distances."""
+"""False discovery rates of the genes of a contrast."""
 
+import h5py
 import numpy as np
+from _inputs import listed
 from _job import run
+from anndata.io import read_elem
+from scipy.stats import false_discovery_control
 from statediff import InputError
-from statediff.significance import false_discovery_rates
+from statediff.significance import false_discovery_rates, permutation_test
 from statediff.store import read_arrays, write_arrays
 
 GENE_STATISTICS = ("mahalanobis", "mean_lfc", "neg_log10_ptp")
+# What ranks the genes under each null.
+RANKING = {
+    "residual": "pvalue",
+    "labels": "standardised",
+    "genes": "mahalanobis",
+    "external": "mahalanobis",
+}
 
 
 def main(job):
@@ -14,22 +25,74 @@ def main(job):
     chunks = [read_arrays(path, "start", *GENE_STATISTICS)[0] for path in job.input.genes]
     chunks.sort(key=lambda chunk: chunk["start"])
     genes = {name: np.concatenate([c[name] for c in chunks]) for name in GENE_STATISTICS}
-    null = read_arrays(job.input.null, "mahalanobis")[0]["mahalanobis"]
-    try:
-        rates = false_discovery_rates(
-            genes["mahalanobis"], null, settings["threshold"], settings["gaps"]
-        )
-    except ValueError as error:
-        raise InputError(f"{error} (dataset.layer, contrasts.{job.wildcards.contrast})") from error
-    called = genes["mahalanobis"][rates["is_de"]]
+    distances = genes["mahalanobis"]
+    match settings["null"]:
+        case "residual":
+            rates = calibrated(read_arrays(job.input.null)[0], settings["threshold"])
+        case "labels":
+            permuted = read_arrays(job.input.null)[0]["mahalanobis"]
+            rates = calibrated(permutation_test(distances, permuted), settings["threshold"])
+        case _:
+            null = null_distances(job, distances)
+            try:
+                rates = false_discovery_rates(
+                    distances, null, settings["threshold"], settings["gaps"]
+                )
+            except ValueError as error:
+                raise InputError(
+                    f"{error} (dataset.layer, contrasts.{job.wildcards.contrast})"
+                ) from error
     write_arrays(
         job.output[0],
         genes | rates,
+        null=settings["null"],
+        ranking=RANKING[settings["null"]],
         threshold=settings["threshold"],
-        n_de=int(called.size),
-        mahalanobis_threshold=float(called.min()) if called.size else np.nan,
+        n_de=int(rates["is_de"].sum()),
+        mahalanobis_threshold=float(distances[rates["is_de"]].min(initial=np.inf)),
         gaps=settings["gaps"],
     )
+
+
+def calibrated(found, threshold):
+    """Add q-values (Benjamini-Hochberg) to p-values that hold their level."""
+    qvalue = false_discovery_control(found["pvalue"])
+    return found | {"qvalue": qvalue, "is_de": qvalue < threshold}
+
+
+def null_distances(job, distances):
+    """Distances of shuffled genes, of a table, and of genes known not to change."""
+    null = []
+    if job.input.get("null"):
+        null.append(read_arrays(job.input.null, "mahalanobis")[0]["mahalanobis"])
+    if job.input.get("external"):
+        null.append(read_table(job.input.external))
+    if job.params.null_genes:
+        with h5py.File(job.input.store, "r") as store:
+            names = read_elem(store["var"]).index
+        found = names.get_indexer(job.params.null_genes)
+        if missing := [name for name, i in zip(job.params.null_genes, found) if i < 0]:
+            raise InputError(f"fdr.external.genes: not in the data: {listed(missing)}")
+        null.append(distances[found])
+    return np.concatenate(null)
+
+
+def read_table(path):
+    """Distances of null genes from a TSV with a column of that name."""
+    import pandas as pd
+
+    table = pd.read_csv(path, sep="\t")
+    if "mahalanobis" not in table:
+        raise InputError(
+            f"fdr.external.distances: {path} has the columns {listed(table.columns)}; expected "
+            "one named mahalanobis"
+        )
+    values = pd.to_numeric(table["mahalanobis"], errors="coerce").to_numpy()
+    if not (values >= 0).all() or not np.isfinite(values).all():
+        raise InputError(
+            f"fdr.external.distances: {path} has distances that are no finite numbers of 0 or more"
+        )
+    return values
 
 
 run(main, snakemake)

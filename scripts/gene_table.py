@@ -1,21 +1,34 @@
-"""Genes of a contrast, those of largest distance first."""
+"""Genes of a contrast, those that changed most clearly first."""
 
 import h5py
 import pandas as pd
 from _job import run
 from _table import save
 from anndata.io import read_elem
+from statediff.significance import rank_genes
 from statediff.store import read_arrays
 
-COLUMNS = ["mean_lfc", "mahalanobis", "local_fdr", "tail_fdr", "pvalue", "is_de", "neg_log10_ptp"]
+# Of these, those that the test gives.
+COLUMNS = [
+    "mean_lfc",
+    "mahalanobis",
+    "standardised",
+    "local_fdr",
+    "tail_fdr",
+    "pvalue",
+    "qvalue",
+    "is_de",
+    "neg_log10_ptp",
+    "sample_effect",
+]
 
 
 def main(job):
     with h5py.File(job.input.store, "r") as store:
         names = read_elem(store["var"]).index
-    arrays, _ = read_arrays(job.input.fdr, *COLUMNS)
-    table = pd.DataFrame({"gene": names} | arrays)
-    save(job, table.sort_values("mahalanobis", ascending=False, kind="stable"))
+    arrays, fdr = read_arrays(job.input.fdr)
+    columns = {column: arrays[column] for column in COLUMNS if column in arrays}
+    save(job, pd.DataFrame({"gene": names} | columns).iloc[rank_genes(arrays, fdr["ranking"])])
 
 
 run(main, snakemake)

@@ -12,11 +12,13 @@ from statediff.store import read_arrays
 def main(job):
     with h5py.File(job.input.store, "r") as store:
         names = read_elem(store["var"]).index
-    genes, fdr = read_arrays(job.input.fdr, "mean_lfc", "mahalanobis", "is_de")
+    genes, fdr = read_arrays(job.input.fdr)
+    shown = {name: genes[name] for name in ("mean_lfc", "is_de", fdr["ranking"])}
     figure = expression_volcano(
-        pd.DataFrame(genes, index=names),
+        pd.DataFrame(shown, index=names),
         conditions=conditions(job),
         fdr_threshold=fdr["threshold"],
+        ranking=fdr["ranking"],
         labelled=job.params.labelled_genes,
         size=job.params.point_size,
     )

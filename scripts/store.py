@@ -16,7 +16,7 @@ def main(job):
         obs, var = read_elem(source["obs"]), read_elem(source["var"])
         check_names(obs.index, "cell")
         check_names(var.index, "gene")
-        arrays = {config.obsm: read_obsm(source, config.obsm, config.option)}
+        arrays = {key: read_obsm(source, key, option) for key, option in config.obsm.items()}
         matrix = expression(source, config.layer)
         if matrix_shape(matrix) != (len(obs), len(var)):
             raise InputError(

@@ -36,6 +36,8 @@ def main(job):
             "n_de": fdr["n_de"],
             "n_de_up": int((called > 0).sum()),
             "n_de_down": int((called <= 0).sum()),
+            "null": fdr["null"],
+            "ranking": fdr["ranking"],
             "fdr_threshold": fdr["threshold"],
             "fdr_gaps": fdr["gaps"],
             "mahalanobis_threshold": fdr["mahalanobis_threshold"] if fdr["n_de"] else None,

@@ -54,6 +54,7 @@ def as_text(summary, stages, folder):
     """
     cells, fit, density = summary["cells"], summary["expression"], summary["abundance"]
     reference, compared = (summary["conditions"][role] for role in ("reference", "compared"))
+    rate = "local FDR" if fit["ranking"] == "mahalanobis" else "FDR"
     filtered = cells["evaluated"] < cells["total"]
     passing = f" ({cells['evaluated']:,} pass the filter)" if filtered else ""
     lines = [
@@ -63,7 +64,7 @@ def as_text(summary, stages, folder):
         f"{cells['compared']:,} {compared}",
         f"  basis       rank {fit['rank']}, largest residual variance {fit['residual_max']:.1e}, "
         f"length scale {fit['ls']:.4g}",
-        f"  expression  {fit['n_de']:,} of {fit['genes']:,} genes at local FDR < "
+        f"  expression  {fit['n_de']:,} of {fit['genes']:,} genes at {rate} < "
         f"{fit['fdr_threshold']:g}: {fit['n_de_up']:,} up, {fit['n_de_down']:,} down",
         f"  abundance   {density['up']:,} cells up, {density['down']:,} down, "
         f"{density['neutral']:,} neutral",

@@ -26,6 +26,7 @@ DATASET = config["dataset"]
 SOURCE = DATASET["source"]
 STATES = DATASET["cell_states"]
 CONTRASTS = config["contrasts"]
+FDR = config["fdr"]
 # Keys of a contrast that decide about its groups and nothing else.
 GROUP_KEYS = ("groups", "leave_out_small_groups")
 SMOOTH = config["smooth"]
@@ -141,6 +142,29 @@ def workers(wildcards, input):
     return 1 if sum(path.stat().st_size for path in known) < 5e8 else 4
 
 
+def kept_coordinates():
+    """Keys of obsm that the stages read, each with the option that names it."""
+    kept = {}
+    if FDR["null"] in ("residual", "labels"):
+        kept[FDR["blocks_from"]] = "fdr.blocks_from"
+    if STATES["compute"]:
+        return kept | {STATES["compute"]["from"]: "dataset.cell_states.compute.from"}
+    return kept | {STATES["key"]: "dataset.cell_states.key"}
+
+
+def null_of(wildcards):
+    """What the genes of the contrast at hand are compared with."""
+    stages = "<run>/{contrast}/stages"
+    match FDR["null"]:
+        case "residual":
+            return f"{stages}/residual.h5"
+        case "labels":
+            return f"{stages}/labels.h5"
+        case "external" if not FDR["external"]["shuffled"]:
+            return []
+    return f"{stages}/null.h5"
+
+
 def source_file(wildcards):
     """Where the data set comes from: a file of the user, or one that a job makes."""
     if "path" in SOURCE:
@@ -184,8 +208,15 @@ def computing_stages(folder, suffix):
     densities = [of_condition(role, density) for role in ROLES]
     own += ["abundance_density", "abundance_change", "expression_fit"]
     own += ["expression_noise"] if NOISE else []
-    last, grouped = ["null_distances", "false_discovery"], ["group_cells"]
-    grouped += ["group_distances", "group_discovery"]
+    nulls = {
+        "residual": ["blocks", "residual_test"],
+        "labels": ["blocks", "label_distances"],
+        "genes": ["null_distances"],
+        "external": ["null_distances"] if FDR["external"]["shuffled"] else [],
+    }
+    last = [*nulls[FDR["null"]], "false_discovery"]
+    grouped = ["group_cells", "group_distances", "group_discovery"]
+    grouped += [] if "null_distances" in last else ["null_distances"]
     chunks = all_chunks(f"{folder}/{{contrast}}/expression_predict.{{scatteritem}}.{suffix}")
 
     def files(wildcards):

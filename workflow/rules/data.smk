@@ -53,9 +53,7 @@ rule store:
         runtime=60,
     params:
         layer=DATASET["layer"],
-        # The coordinates to keep: the cell states, or what they are computed from.
-        option=f"dataset.cell_states.{'compute.from' if STATES['compute'] else 'key'}",
-        obsm=STATES["compute"]["from"] if STATES["compute"] else STATES["key"],
+        obsm=kept_coordinates(),
     script:
         "../../scripts/store.py"
 

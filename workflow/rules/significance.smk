@@ -26,10 +26,82 @@ rule null_distances:
         "../../scripts/null_distances.py"
 
 
+rule blocks:
+    input:
+        store="<data>/store.h5ad",
+        cells="<run>/{contrast}/stages/cells.h5",
+        states="<data>/cell_states.h5",
+    output:
+        "<run>/{contrast}/stages/blocks.h5",
+    log:
+        "<logs>/{contrast}/blocks.log",
+    benchmark:
+        "<benchmarks>/{contrast}/blocks.tsv"
+    conda:
+        ENVIRONMENT
+    threads: workers
+    resources:
+        mem_mb=memory(1500, 1),
+        runtime=60,
+    params:
+        blocks=settings("fdr", "blocks_from", "block_cells", "seed"),
+    script:
+        "../../scripts/blocks.py"
+
+
+rule residual_test:
+    input:
+        store="<data>/store.h5ad",
+        blocks="<run>/{contrast}/stages/blocks.h5",
+    output:
+        "<run>/{contrast}/stages/residual.h5",
+    log:
+        "<logs>/{contrast}/residual_test.log",
+    benchmark:
+        "<benchmarks>/{contrast}/residual_test.tsv"
+    conda:
+        ENVIRONMENT
+    threads: workers
+    resources:
+        mem_mb=memory(2000, 3),
+        runtime=60,
+    params:
+        seed=config["fdr"]["seed"],
+    script:
+        "../../scripts/residual_test.py"
+
+
+rule label_distances:
+    input:
+        store="<data>/store.h5ad",
+        cells="<run>/{contrast}/stages/cells.h5",
+        blocks="<run>/{contrast}/stages/blocks.h5",
+        fit="<run>/{contrast}/stages/fit.h5",
+    output:
+        "<run>/{contrast}/stages/labels.h5",
+    log:
+        "<logs>/{contrast}/label_distances.log",
+    benchmark:
+        "<benchmarks>/{contrast}/label_distances.tsv"
+    conda:
+        ENVIRONMENT
+    threads: workers
+    resources:
+        mem_mb=memory(2000, 3),
+        runtime=60,
+    params:
+        seed=config["fdr"]["seed"],
+        device=config["gp"]["device"],
+    script:
+        "../../scripts/label_distances.py"
+
+
 rule false_discovery:
     input:
         genes=all_chunks("<run>/{contrast}/stages/genes.{scatteritem}.h5"),
-        null="<run>/{contrast}/stages/null.h5",
+        store="<data>/store.h5ad",
+        null=null_of,
+        external=FDR["external"]["distances"] if FDR["null"] == "external" else [],
     output:
         "<run>/{contrast}/stages/fdr.h5",
     log:
@@ -42,7 +114,8 @@ rule false_discovery:
         mem_mb=1500,
         runtime=10,
     params:
-        fdr=settings("fdr", "threshold", "gaps"),
+        fdr=settings("fdr", "null", "threshold", "gaps"),
+        null_genes=FDR["external"]["genes"] if FDR["null"] == "external" else [],
     script:
         "../../scripts/fdr.py"
 

@@ -8,12 +8,19 @@ shift of each sample (or condition) along the states is subtracted first.
 """
 
 import numpy as np
+from scipy.spatial import KDTree
 from sklearn.cluster import KMeans, MiniBatchKMeans
 
 from statediff import InputError
 from statediff.kernels import length_scale, matern52, nearest_distances
 
-__all__ = ["centroids", "contrast_weights", "find_blocks"]
+__all__ = [
+    "centroids",
+    "contrast_weights",
+    "find_blocks",
+    "permute_within",
+    "sample_separation",
+]
 
 # More blocks would cost memory (blocks × samples × genes) and gain nothing.
 MAX_BLOCKS = 400
@@ -26,6 +33,8 @@ ROUNDS = 3
 SMOOTHNESS, UNMOVED = 2.0, 10.0
 # Directions along which the position within a block is adjusted for, and cells for each of them.
 DIRECTIONS, CELLS_PER_DIRECTION = 4, 8
+# Cells whose neighbours are looked at to see whether samples mix, and neighbours of each.
+LOOKED_AT, NEIGHBORS = 2000, 30
 
 
 def find_blocks(coordinates, states, groups, size=80, seed=0):
@@ -143,3 +152,54 @@ def _leading(values, label, count):
         inner[label == condition] -= values[label == condition].mean(axis=0)
     _, _, directions = np.linalg.svd(inner, full_matrices=False)
     return values @ directions[:count].T
+
+
+def permute_within(values, codes, generator):
+    """Permute values within each block.
+
+    Parameters
+    ----------
+    values : array, shape (n,)
+    codes : array of int, shape (n,)
+        Blocks; −1 where the value is to become 0.
+    generator : numpy.random.Generator
+
+    Returns
+    -------
+    ndarray, shape (n,)
+    """
+    inside = np.flatnonzero(codes >= 0)
+    ordered = inside[np.argsort(codes[inside], kind="stable")]
+    mixed = inside[np.lexsort((generator.random(len(inside)), codes[inside]))]
+    permuted = np.zeros_like(values)
+    permuted[mixed] = values[ordered]
+    return permuted
+
+
+def sample_separation(coordinates, samples, conditions, seed=0):
+    """How many more neighbours a cell has from its own sample than if samples mixed.
+
+    Parameters
+    ----------
+    coordinates : array, shape (n, P)
+    samples : array of int, shape (n,)
+    conditions : array of int, shape (samples,)
+        Condition of each sample.
+    seed : int
+        Of the cells looked at.
+
+    Returns
+    -------
+    float
+        Share of the 30 nearest cells of a cell's condition that are of its sample, by the share
+        of the condition's other cells that are: 1 if they mix.
+    """
+    chosen = np.random.default_rng(seed).permutation(len(samples))[:LOOKED_AT]
+    count = min(NEIGHBORS, len(samples) - 1)
+    near = KDTree(coordinates).query(coordinates[chosen], count + 1)[1][:, 1:]
+    of_sample = samples[near] == samples[chosen, None]
+    labels = conditions[samples]
+    of_condition = labels[near] == labels[chosen, None]
+    others = np.bincount(samples)[samples[chosen]] - 1
+    expected = others / (np.bincount(labels)[labels[chosen]] - 1)
+    return of_sample.sum() / max(of_condition.sum(), 1) / expected.mean()

@@ -79,31 +79,21 @@ def abundance_fields(reference, compared, replicates=False):
     }
 
 
-def expression_fields(reference, compared, replicates=False):
-    """Field of each differential-expression result: {role: (slot, name, type, description)}."""
+def expression_fields(reference, compared, replicates=False, calibrated=False):
+    """Field of each differential-expression result: {role: (slot, name, type, description)}.
+
+    A calibrated test gives q-values; a null of genes the local FDR of the distance.
+    """
     a, b = safe(reference), safe(compared)
     suffix = SUFFIX if replicates else ""
     stem = f"kompot_de_{a}_to_{b}"
     distance = "Mahalanobis distance of the fold change"
-    return {
-        "mahalanobis": ("var", f"{stem}_mahalanobis{suffix}", "mahalanobis", distance),
-        "mean_lfc": (
-            "var",
-            f"{stem}_mean_lfc",
-            "mean_log_fold_change",
-            "mean over the evaluated cells of the fold change, in units of the expression layer",
-        ),
+    uncalibrated = {
         "local_fdr": (
             "var",
             f"{stem}_mahalanobis_local_fdr{suffix}",
             "mahalanobis_local_fdr",
             f"local false discovery rate of the {distance}",
-        ),
-        "is_de": (
-            "var",
-            f"{stem}_is_de{suffix}",
-            "is_de",
-            "whether the local FDR is below the threshold",
         ),
         "pvalue": (
             "var",
@@ -116,6 +106,36 @@ def expression_fields(reference, compared, replicates=False):
             f"{stem}_mahalanobis_tail_fdr{suffix}",
             "mahalanobis_tail_fdr",
             f"tail false discovery rate of the {distance}",
+        ),
+    }
+    tested = {
+        "standardised": (
+            "var",
+            f"{stem}_standardised_distance{suffix}",
+            "standardised_distance",
+            "size of the change, about 1 where nothing differs, whatever the gene",
+        ),
+        "pvalue": ("var", f"{stem}_pvalue{suffix}", "pvalue", "p-value of the change"),
+        "qvalue": (
+            "var",
+            f"{stem}_qvalue{suffix}",
+            "qvalue",
+            "false discovery rate (Benjamini-Hochberg) of the genes with a p-value as small",
+        ),
+    }
+    return (tested if calibrated else uncalibrated) | {
+        "mahalanobis": ("var", f"{stem}_mahalanobis{suffix}", "mahalanobis", distance),
+        "mean_lfc": (
+            "var",
+            f"{stem}_mean_lfc",
+            "mean_log_fold_change",
+            "mean over the evaluated cells of the fold change, in units of the expression layer",
+        ),
+        "is_de": (
+            "var",
+            f"{stem}_is_de{suffix}",
+            "is_de",
+            "whether the q-value, or the local FDR under a null of genes, is below the threshold",
         ),
         "neg_log10_ptp": (
             "var",
@@ -261,7 +281,8 @@ def expression_run(fields, settings, results):
     }
     fdr_keys = {
         "pvalue_key": keys.get("pvalue"),
-        "local_fdr_key": keys["local_fdr"],
+        "qvalue_key": keys.get("qvalue"),
+        "local_fdr_key": keys.get("local_fdr"),
         "tail_fdr_key": keys.get("tail_fdr"),
         "is_de_key": keys["is_de"],
     }
@@ -286,7 +307,7 @@ def expression_run(fields, settings, results):
         "field_names": {
             "mean_lfc_key": keys["mean_lfc"],
             "mahalanobis_key": keys["mahalanobis"],
-            "mahalanobis_local_fdr_key": keys["local_fdr"],
+            "mahalanobis_local_fdr_key": keys.get("local_fdr"),
             "is_de_key": keys["is_de"],
             "std_key_1": keys["std_reference"],
             "std_key_2": keys["std_compared"],

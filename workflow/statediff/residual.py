@@ -24,6 +24,7 @@ from scipy.optimize import isotonic_regression
 from scipy.spatial.distance import cdist
 from scipy.special import ndtr
 
+from statediff.blocks import permute_within
 from statediff.kernels import matern52
 from statediff.significance import cauchy_combination, weighted_chi2_tail
 
@@ -113,7 +114,8 @@ def block_sums(blocks, codes, samples, conditions, weights, seed=0):
     BlockSums
     """
     inside = codes >= 0
-    shuffled = _shuffled(weights, codes, np.random.default_rng(seed))
+    generator = np.random.default_rng(seed)
+    shuffled = [permute_within(weights, codes, generator) for _ in range(PERMUTATIONS)]
     shape = codes.max() + 1, len(conditions)
     group = codes * shape[1] + samples
     total = squares = contrast = permuted = moments = None
@@ -149,17 +151,6 @@ def block_sums(blocks, codes, samples, conditions, weights, seed=0):
         permuted=permuted,
         support=moments[0] ** 2 / np.where(moments[1] > 0, moments[1], 1.0),
     )
-
-
-def _shuffled(weights, codes, generator):
-    """The weights permuted within each block, PERMUTATIONS times."""
-    inside = np.flatnonzero(codes >= 0)
-    found = np.zeros((PERMUTATIONS, len(weights)))
-    order = inside[np.argsort(codes[inside], kind="stable")]
-    for values in found:
-        mixed = inside[np.lexsort((generator.random(len(inside)), codes[inside]))]
-        values[mixed] = weights[order]
-    return found
 
 
 def _indicator(codes, count, values=None):

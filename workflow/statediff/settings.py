@@ -22,6 +22,7 @@ CHOICES = {
     ("expression", "covariance"): "covariance",
     ("abundance", "ptp_sides"): "ptp_sides",
     ("abundance", "uncertainty"): "uncertainty",
+    ("fdr", "null"): "null",
     ("fdr", "gaps"): "gaps",
 }
 
@@ -60,6 +61,8 @@ def checked(config, schema):
     for (section, key), choice in CHOICES.items():
         if filled[section][key] is None:
             filled[section][key] = PRESETS[filled["conventions"]][choice]
+    if filled["contrasts"]:
+        _check_null(filled)
     return _canonical(filled)
 
 
@@ -89,6 +92,34 @@ def _check_case(section, names):
                 f"{section}: {other!r} and {name!r} differ only in case and would share a folder "
                 "on some file systems; rename one"
             )
+
+
+def _check_null(config):
+    """What the source of the null distribution needs."""
+    fdr, states = config["fdr"], config["dataset"]["cell_states"]
+    null = fdr["null"]
+    if null in ("residual", "labels") and fdr["blocks_from"] is None:
+        if states["compute"] is None:
+            raise InputError(
+                f"fdr.blocks_from: found null, expected the obsm key of principal components: "
+                f"fdr.null {null!r} finds blocks of cells in them (or set fdr.null: genes, the "
+                "published null)"
+            )
+        fdr["blocks_from"] = states["compute"]["from"]
+    if null == "labels":
+        sampled = [name for name, contrast in config["contrasts"].items() if contrast["sample"]]
+        if sampled:
+            raise InputError(
+                f"fdr.null: 'labels' permutes cells, which are not independent where there are "
+                f"samples (contrasts.{sampled[0]}.sample); expected residual"
+            )
+        if config["gp"]["noise"] != "constant":
+            raise InputError("fdr.null: 'labels' expects gp.noise: constant")
+    external = fdr["external"]
+    if null == "external" and external["distances"] is None and not external["genes"]:
+        raise InputError(
+            "fdr.external: fdr.null 'external' expects distances (a table) or genes, or both"
+        )
 
 
 def _check_coordinates(dataset):

@@ -13,7 +13,9 @@ __all__ = [
     "cauchy_combination",
     "choose_null_genes",
     "false_discovery_rates",
+    "permutation_test",
     "permute_null_genes",
+    "rank_genes",
     "weighted_chi2_tail",
 ]
 
@@ -198,3 +200,60 @@ def cauchy_combination(pvalues):
     """
     # Those near 1 would outweigh small ones of other tests.
     return cauchy.sf(cauchy.isf(np.minimum(pvalues, LARGE)).mean(axis=0))
+
+
+def permutation_test(distances, permuted):
+    r"""Standardised distances and their p-values, from distances under permuted labels.
+
+    .. math:: T_g = D_g / \sqrt{\mathrm{mean}_r D_{g,r}^2}
+
+    The null of T are the :math:`D_{g,r}`, each by the other permutations of its gene, of all genes
+    together.
+
+    Parameters
+    ----------
+    distances : array, shape (genes,)
+    permuted : array, shape (permutations, genes)
+
+    Returns
+    -------
+    dict of ndarray, shape (genes,)
+        `standardised` and `pvalue`; 0 and 1 for genes without expression, which are left out of
+        the null.
+
+    Raises
+    ------
+    ValueError
+        For fewer than two permutations.
+    """
+    count = len(permuted)
+    if count < 2:
+        raise ValueError(f"expected two permutations or more, found {count}")
+    squares = np.asarray(permuted) ** 2
+    varies = (squares > 0).all(axis=0)
+    total = np.where(varies, squares.sum(axis=0), 1.0)
+    standardised = np.where(varies, distances / np.sqrt(total / count), 0.0)
+    null = np.sort(np.sqrt(squares / ((total - squares) / (count - 1)))[:, varies], axis=None)
+    above = len(null) - np.searchsorted(null, standardised, side="left")
+    return {
+        "standardised": standardised,
+        "pvalue": np.where(varies, (above + 1.0) / (len(null) + 1.0), 1.0),
+    }
+
+
+def rank_genes(statistics, ranking):
+    """Order of the genes, those that changed most clearly first.
+
+    Parameters
+    ----------
+    statistics : dict of array, shape (genes,)
+    ranking : {"pvalue", "standardised", "mahalanobis"}
+        The statistic that ranks; among equal p-values it is the standardised distance.
+
+    Returns
+    -------
+    ndarray of int, shape (genes,)
+    """
+    if ranking == "pvalue":
+        return np.lexsort((-statistics["standardised"], statistics["pvalue"]))
+    return np.argsort(-statistics[ranking], kind="stable")

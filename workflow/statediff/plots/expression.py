@@ -18,21 +18,30 @@ from statediff.plots.style import (
 
 __all__ = ["expression_volcano"]
 
+LABELS = {
+    "pvalue": "−log₁₀ p-value of the change",
+    "standardised": "Standardised distance of the fold change",
+    "mahalanobis": "Mahalanobis distance of the fold change",
+}
+SHORT = {"pvalue": "−log₁₀ p", "standardised": "distance", "mahalanobis": "distance"}
+
 
 @styled
-def expression_volcano(genes, *, conditions, fdr_threshold, labelled=15, size=None):
-    """Volcano of genes: mean log fold change against Mahalanobis distance.
+def expression_volcano(genes, *, conditions, fdr_threshold, ranking, labelled=15, size=None):
+    """Volcano of genes: mean log fold change against what ranks them.
 
     Parameters
     ----------
     genes : pandas.DataFrame
-        Index of gene names; `mean_lfc`, `mahalanobis`, `is_de`.
+        Index of gene names; `mean_lfc`, `is_de`, and the statistic that ranks.
     conditions : pair of str
         Reference and compared condition.
     fdr_threshold : float
-        The local FDR that `is_de` stands for.
+        The local FDR (q-value, where p-values or standardised distances rank) of `is_de`.
+    ranking : {"pvalue", "standardised", "mahalanobis"}
+        What ranks the genes; p-values are shown as −log10.
     labelled : int
-        Genes named: those of largest distance.
+        Genes named: those that rank first.
     size : float, optional
         Area of a point in square points.
 
@@ -41,7 +50,9 @@ def expression_volcano(genes, *, conditions, fdr_threshold, labelled=15, size=No
     matplotlib.figure.Figure
     """
     reference, compared = conditions
-    xy = genes[["mean_lfc", "mahalanobis"]].to_numpy(dtype=float)
+    height = genes[ranking].to_numpy(dtype=float)
+    height = -np.log10(height) if ranking == "pvalue" else height
+    xy = np.column_stack([genes["mean_lfc"].to_numpy(dtype=float), height])
     called = genes["is_de"].to_numpy(dtype=bool)
     kinds = np.where(called, np.where(xy[:, 0] > 0, "up", "down"), "neutral")
     figure, axes = canvas(4.6, 4.2)
@@ -62,15 +73,16 @@ def expression_volcano(genes, *, conditions, fdr_threshold, labelled=15, size=No
     if called.any():
         threshold = xy[called, 1].min()
         axes.axhline(threshold, zorder=0, **lines)
-        text = f"local FDR < {fdr_threshold:g}\n(distance ≥ {threshold:.1f})"
+        rate = "local FDR" if ranking == "mahalanobis" else "FDR"
+        text = f"{rate} < {fdr_threshold:g}\n({SHORT[ranking]} ≥ {threshold:.1f})"
         handles.append(Line2D([], [], label=text, **lines))
     legend_beside(figure, handles, "Genes, by mean change")
     wide = 1.35 * max(np.abs(xy[:, 0]).max(), 1e-12)
     axes.set(
         xlim=(-wide, wide),
-        ylim=(0, 1.08 * xy[:, 1].max()),
+        ylim=(0, 1.08 * max(xy[:, 1].max(), 1e-12)),
         xlabel=f"Mean log fold change over cells, {compared} − {reference} (units of the layer)",
-        ylabel="Mahalanobis distance of the fold change",
+        ylabel=LABELS[ranking],
     )
     order = np.argsort(-xy[:, 1], kind="stable")
     top, obstacles = order[:labelled], order[: labelled + 200]

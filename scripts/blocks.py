@@ -1,0 +1,78 @@
+"""Blocks of cells in which the conditions of a contrast are compared, and the cells' weights."""
+
+import warnings
+
+import h5py
+import numpy as np
+from _job import run
+from anndata.io import read_elem
+from statediff import DataWarning, InputError
+from statediff.blocks import centroids, contrast_weights, find_blocks, sample_separation
+from statediff.store import read_arrays, write_arrays
+
+ROLES = ("reference", "compared")
+# From here on no method held its level in the calibration benchmark.
+SEPARATED = 1.5
+
+
+def main(job):
+    settings, name = job.params.blocks, job.wildcards.contrast
+    members, _ = read_arrays(job.input.cells)
+    states = read_arrays(job.input.states, "states")[0]["states"]
+    with h5py.File(job.input.store, "r") as store:
+        coordinates = read_elem(store[f"obsm/{settings['blocks_from']}"])
+    cells, samples, conditions = numbered(members)
+    coordinates, seed = np.asarray(coordinates, dtype=np.float64)[cells], settings["seed"]
+    codes, moved = find_blocks(
+        coordinates, states[cells], samples, settings["block_cells"], seed=seed
+    )
+    labels = conditions[samples] == 1
+    weights = contrast_weights(labels, moved, codes)
+    shared = (weights**2).sum() / (labels.sum() * (~labels).sum() / len(labels))
+    if shared == 0:
+        raise InputError(
+            f"contrasts.{name}: no block of cells holds both conditions, so that no expression can "
+            "be compared in the same state; expected coordinates in which they overlap "
+            f"(fdr.blocks_from: {settings['blocks_from']})"
+        )
+    separation = sample_separation(coordinates, samples, conditions, seed)
+    if separation > SEPARATED:
+        warnings.warn(
+            f"cells have {separation:.1f} times as many neighbours from their own sample as they "
+            f"would if samples mixed (fdr.blocks_from: {settings['blocks_from']}): false "
+            "discovery rates can be too low, whichever the test; see docs/calibration.md",
+            DataWarning,
+            stacklevel=1,
+        )
+    everywhere = {
+        "code": np.full(len(states), -1), "sample": np.zeros(len(states), int),
+        "weight": np.zeros(len(states)),
+    }  # fmt: skip
+    for key, values in (("code", codes), ("sample", samples), ("weight", weights)):
+        everywhere[key][cells] = values
+    write_arrays(
+        job.output[0],
+        everywhere | {"conditions": conditions, "centres": centroids(moved, codes)},
+        has_samples="sample" in members,
+        n_blocks=int(codes.max() + 1),
+        information=float(shared),
+        separation=float(separation),
+    )
+
+
+def numbered(members):
+    """Cells that take part, number of each one's sample (condition, without samples), and the
+    condition of each sample."""
+    if "sample" not in members:
+        cells = np.flatnonzero(members["reference"] | members["compared"])
+        return cells, members["compared"][cells].astype(int), np.array([0, 1])
+    used = [members[f"samples_{role}"] for role in ROLES]
+    codes = np.concatenate(used)
+    taking_part = (members["reference"] | members["compared"]) & (members["sample"] >= 0)
+    cells = np.flatnonzero(taking_part)
+    order = np.argsort(codes)
+    samples = order[np.searchsorted(codes, members["sample"][cells], sorter=order)]
+    return cells, samples, np.repeat([0, 1], [len(found) for found in used])
+
+
+run(main, snakemake)
