@@ -21,16 +21,7 @@ def main(job):
     if len(replicates) >= 2:
         fits = (fit_density(states[members], **options) for members in replicates)
         arrays["between"] = np.var([fit(fit.basis(states)) for fit in fits], axis=0, ddof=1)
-    write_arrays(
-        job.output[0],
-        arrays,
-        ls=density.basis.ls,
-        dimension=density.dimension,
-        mean=density.mean,
-        rank=density.basis.rank,
-        residual_max=density.basis.residual_max,
-        truncated=density.basis.truncated,
-    )
+    write_arrays(job.output[0], arrays, **density.described())
 
 
 def find_cells(obs, column, level, cells, sample, min_cells):

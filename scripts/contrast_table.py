@@ -19,7 +19,7 @@ def describe(summary, genes):
     with open(summary) as file:
         summary = json.load(file)
     conditions, cells, fit = summary["conditions"], summary["cells"], summary["expression"]
-    # Largest distance first.
+    # Those that changed most clearly first.
     genes = pd.read_parquet(genes, columns=["gene", "mahalanobis", "is_de"])
     changed = {direction: summary["abundance"][direction] for direction in ("up", "down")}
     return {
@@ -37,6 +37,7 @@ def describe(summary, genes):
         "residual_max": fit["residual_max"],
         "truncated": fit["truncated"],
         "genes": fit["genes"],
+        "null": fit["null"],
         "n_de": fit["n_de"],
         "n_de_up": fit["n_de_up"],
         "n_de_down": fit["n_de_down"],

@@ -83,13 +83,13 @@ def test_the_table_holds_what_the_summaries_and_gene_tables_say(three, table):
         assert (row["column"], row["reference"], row["compared"]) == ("guide", *name.split("_vs_"))
         assert row["cells_evaluated"] == summary["cells"]["evaluated"] == 60
         assert row["cells_reference"] == row["cells_compared"] == 12
-        for key in ("ls", "rank", "genes", "n_de", "n_de_up", "n_de_down"):
+        for key in ("ls", "rank", "genes", "null", "n_de", "n_de_up", "n_de_down"):
             assert row[key] == summary["expression"][key], key
         for direction in ("up", "down"):
             assert row[f"cells_{direction}"] == summary["abundance"][direction]
             assert row[f"cells_{direction}_share"] == summary["abundance"][direction] / 60
         assert row["mahalanobis_max"] == genes["mahalanobis"].max()
-        called = genes[genes["is_de"]].sort_values("mahalanobis", ascending=False)
+        called = genes[genes["is_de"]]
         assert row["top_genes"].split(";") == (list(called["gene"][:5]) or [""])
         threshold = called["mahalanobis"].min()
         assert row["mahalanobis_threshold"] == threshold or called.empty
@@ -100,7 +100,7 @@ def test_tsv_and_parquet_hold_the_same(three, table):
     tsv = pd.read_csv(three[0] / RUN / "contrasts.tsv", sep="\t", index_col="contrast")
     assert list(tsv) == list(table)
     numbers = table.select_dtypes("number")
-    np.testing.assert_allclose(tsv[numbers.columns], numbers, rtol=1e-12)
+    np.testing.assert_allclose(tsv[numbers.columns], numbers, rtol=1e-6)
 
 
 @pytest.mark.parametrize(("fourth", "densities"), [("ae", 1), ("bd", 0)])
