@@ -4,7 +4,7 @@ import csv
 import re
 from pathlib import Path
 
-__all__ = ["as_text", "read_usage"]
+__all__ = ["as_line", "as_text", "read_usage"]
 
 
 def read_usage(benchmarks, logs):
@@ -90,6 +90,15 @@ def as_text(summary, stages, folder):
             lines.append(f"    {name:<26} {stage['seconds']:>7.1f}   {peak:>7}")
     lines.append(f"  results in  {folder}")
     return "\n".join(lines)
+
+
+def as_line(summary):
+    """The counts of a contrast, from the contents of its summary.json, in one line."""
+    fit, density = summary["expression"], summary["abundance"]
+    return (
+        f"{summary['dataset']} · {summary['contrast']}: {fit['n_de_up']:,} genes up, "
+        f"{fit['n_de_down']:,} down; {density['up']:,} cells up, {density['down']:,} down"
+    )
 
 
 def _number(value):

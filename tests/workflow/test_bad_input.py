@@ -167,7 +167,7 @@ def test_annotations_are_checked_before_anything_is_fitted(attempt, changes, mes
     done = attempt("results", changes)
     assert done.returncode != 0
     assert message in done.stdout
-    assert not {"abundance_density", "expression_fit"} & started(done)
+    assert not {"condition_density", "expression_fit"} & started(done)
 
 
 def test_a_file_that_is_no_h5ad(attempt, tmp_path):

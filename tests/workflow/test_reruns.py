@@ -12,6 +12,7 @@ AFTER_FDR = {
     "gene_table",
     "evaluate",
     "summary",
+    "contrast_table",
     "plot_expression_volcano",
 }
 ON_POINTS = {
@@ -28,6 +29,7 @@ AFTER_ABUNDANCE = {
     "cell_type_table",
     "evaluate",
     "summary",
+    "contrast_table",
     "plot_abundance_change",
     "plot_abundance_volcano",
     "plot_direction_bars",
@@ -102,7 +104,7 @@ def test_another_column_of_cell_types_fits_nothing(planned):
 
 def test_another_embedding_fits_nothing(planned):
     jobs, _ = planned({"dataset.embedding": {"key": "X_umap", "compute": {"from": "X_pca"}}})
-    assert not {"store", "cell_states", "expression_fit", "abundance_density"} & set(jobs)
+    assert not {"store", "cell_states", "expression_fit", "condition_density"} & set(jobs)
     assert "embedding" in jobs
 
 
@@ -128,36 +130,45 @@ def test_groups_refit_nothing(planned):
         "group_table",
         "adata",
         "summary",
+        "contrast_table",
     }
 
 
 def test_a_filter_refits_its_contrast(planned):
     jobs, _ = planned({"contrasts.young_vs_old.cells": {"lineage": "Monocyte"}})
-    assert {"contrast_cells", "expression_fit", "abundance_density"} <= set(jobs)
+    assert {"contrast_cells", "expression_fit", "condition_density"} <= set(jobs)
     assert not {"store", "cell_states", "embedding"} & set(jobs)
 
 
 def test_chunk_count_repeats_the_prediction_only(planned):
     jobs, _ = planned({"expression.gene_chunks": 3})
     assert jobs["expression_predict"] == 3
-    assert not {"expression_fit", "null_distances", "abundance_density"} & set(jobs)
+    assert not {"expression_fit", "null_distances", "condition_density"} & set(jobs)
 
 
 @pytest.mark.parametrize(
     ("path", "rule"),
     [
         (f"{RESULTS}/figures/condition.pdf", "plot_condition"),
-        (f"{RESULTS}/figures/cell_type.png", "plot_cell_type"),
-        (f"{RESULTS}/tables/genes.tsv", "gene_table"),
+        ("results/small/figures/cell_type.png", "plot_cell_type"),
+        ("results/small/contrasts.tsv", "contrast_table"),
         (f"{RESULTS}/tables/cells.parquet", "cell_table"),
         (f"{RESULTS}/adata.h5ad", "adata"),
-        (f"{RESULTS}/summary.json", "summary"),
     ],
 )
 def test_a_deleted_result_is_made_again_alone(planned, small_copy, path, rule):
     (small_copy / path).unlink()
     jobs, _ = planned(directory=small_copy)
     assert jobs == {rule: 1}
+
+
+@pytest.mark.parametrize(
+    ("path", "rule"), [("tables/genes.tsv", "gene_table"), ("summary.json", "summary")]
+)
+def test_what_the_table_of_contrasts_reads_makes_it_again(planned, small_copy, path, rule):
+    (small_copy / RESULTS / path).unlink()
+    jobs, _ = planned(directory=small_copy)
+    assert jobs == {rule: 1, "contrast_table": 1}
 
 
 def test_changing_the_fdr_threshold_for_real(small_copy, snakemake_run, small_config):
@@ -192,7 +203,10 @@ def test_a_run_without_stages_ends_well(small_copy, snakemake_run, small_config)
     ("target", "rules"),
     [
         ("cell_states", {"simulate", "store", "cell_states"}),
-        ("abundance", {"abundance_density", "abundance_change", "contrast_cells"}),
+        (
+            "abundance",
+            {"condition_density", "abundance_density", "abundance_change", "contrast_cells"},
+        ),
         ("expression", {"expression_fit", "expression_predict"}),
         ("fdr", {"false_discovery", "null_distances"}),
         ("figures", {"plot_condition", "plot_expression_volcano"}),

@@ -1,28 +1,79 @@
-# Differential abundance: a density per condition, compared at every cell.
+# Differential abundance: the densities of both conditions, compared at every cell.
 
 
-rule abundance_density:
-    input:
-        cells="<run>/{contrast}/stages/cells.h5",
-        states="<data>/cell_states.h5",
-    output:
-        "<run>/{contrast}/stages/density.h5",
-    log:
-        "<logs>/{contrast}/abundance_density.log",
-    benchmark:
-        "<benchmarks>/{contrast}/abundance_density.tsv"
-    conda:
-        ENVIRONMENT
-    threads: workers
-    resources:
-        mem_mb=memory(2000, 20),
-        runtime=120,
-    params:
-        gp=settings("gp", "ls_factor", "tol", "max_rank"),
-        abundance=settings("abundance", "estimator", "uncertainty"),
-        device=config["gp"]["device"],
-    script:
-        "../../scripts/abundance_density.py"
+# One density of both conditions divided between them, or a density of each, which contrasts
+# share where they have a condition in common.
+if config["abundance"]["estimator"] == "ratio":
+
+    rule abundance_ratio:
+        input:
+            cells="<run>/{contrast}/stages/cells.h5",
+            states="<data>/cell_states.h5",
+        output:
+            "<run>/{contrast}/stages/density.h5",
+        log:
+            "<logs>/{contrast}/abundance_ratio.log",
+        benchmark:
+            "<benchmarks>/{contrast}/abundance_ratio.tsv"
+        conda:
+            ENVIRONMENT
+        threads: workers
+        resources:
+            mem_mb=memory(2000, 20),
+            runtime=120,
+        params:
+            gp=settings("gp", "ls_factor", "tol", "max_rank"),
+            device=config["gp"]["device"],
+        script:
+            "../../scripts/abundance_ratio.py"
+
+else:
+
+    rule condition_density:
+        input:
+            store="<data>/store.h5ad",
+            states="<data>/cell_states.h5",
+        output:
+            "<run>/conditions/{condition}/density.h5",
+        log:
+            "<logs>/conditions/{condition}/condition_density.log",
+        benchmark:
+            "<benchmarks>/conditions/{condition}/condition_density.tsv"
+        conda:
+            ENVIRONMENT
+        threads: workers
+        resources:
+            # Of the store, only the annotation of the cells is read.
+            mem_mb=memory(2000, 20, "states"),
+            runtime=120,
+        params:
+            condition=lambda wildcards: CONDITIONS[wildcards.condition],
+            gp=settings("gp", "ls_factor", "tol", "max_rank"),
+            uncertainty=config["abundance"]["uncertainty"],
+            device=config["gp"]["device"],
+        script:
+            "../../scripts/condition_density.py"
+
+
+    rule abundance_density:
+        input:
+            reference=of_condition("reference", "<run>/conditions/{condition}/density.h5"),
+            compared=of_condition("compared", "<run>/conditions/{condition}/density.h5"),
+        output:
+            "<run>/{contrast}/stages/density.h5",
+        log:
+            "<logs>/{contrast}/abundance_density.log",
+        benchmark:
+            "<benchmarks>/{contrast}/abundance_density.tsv"
+        conda:
+            ENVIRONMENT
+        resources:
+            mem_mb=1500,
+            runtime=10,
+        params:
+            uncertainty=config["abundance"]["uncertainty"],
+        script:
+            "../../scripts/abundance_density.py"
 
 
 rule abundance_change:

@@ -1,5 +1,6 @@
 # Configuration, paths and resources that all rules share.
 
+import hashlib
 import json
 import sys
 from pathlib import Path
@@ -11,8 +12,9 @@ HERE = Path(workflow.current_basedir.get_path_or_uri(secret_free=True))
 sys.path.insert(0, str(HERE.parent))
 
 from statediff import InputError
+from statediff.provenance import safe
 from statediff.settings import checked
-from terminal import as_text, read_usage
+from terminal import as_line, as_text, read_usage
 
 with open(workflow.source_path("../schemas/config.schema.yaml")) as schema:
     try:
@@ -53,8 +55,25 @@ def one_of(names):
     return "|".join(map(re.escape, names)) or "(?!)"
 
 
+def condition(contrast, role):
+    """Name, and all that decides about the cells and replicates, of a condition of a contrast."""
+    chosen = {key: contrast[key] for key in ("column", "cells", "sample")}
+    chosen["level"] = contrast[role]
+    chosen["min_cells"] = contrast["min_cells"] if contrast["sample"] is not None else None
+    digest = hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()
+    return f"{safe(contrast[role])[:40]}_{digest[:12]}", chosen
+
+
+# More contrasts than these end in a line each.
+MANY = 5
+# The conditions of all contrasts, each once.
+ROLES = ("reference", "compared")
+CONDITIONS = dict(condition(contrast, role) for contrast in CONTRASTS.values() for role in ROLES)
+
+
 wildcard_constraints:
     contrast=one_of(CONTRASTS),
+    condition=one_of(CONDITIONS),
     population=one_of(SMOOTH),
 
 
@@ -107,9 +126,14 @@ def all_chunks(path):
     return gather.genes(path.replace("{contrast}", "{{contrast}}"))
 
 
-def memory(base, factor):
+def memory(base, factor, name=None):
     """Memory in MB: a base plus a multiple of the input's size, more after each failure."""
-    return lambda wildcards, input, attempt: int(attempt * (base + factor * input.size_mb))
+
+    def needed(wildcards, input, attempt):
+        size = input.size_mb if name is None else Path(input[name]).stat().st_size / 1e6
+        return int(attempt * (base + factor * size))
+
+    return needed
 
 
 def workers(wildcards, input):
@@ -160,6 +184,16 @@ def cell_types(wildcards):
     return [] if DATASET["cell_type"] is None else "<data>/cell_types.parquet"
 
 
+def of_condition(role, path):
+    """This path for the condition in a role of the contrast at hand."""
+
+    def file(wildcards):
+        name, _ = condition(CONTRASTS[wildcards.contrast], role)
+        return path.replace("{condition}", name)
+
+    return file
+
+
 def where_grouped(path):
     """This file, where the contrast at hand has groups."""
     return lambda wildcards: path if groups_of(wildcards)["groups"] is not None else []
@@ -170,7 +204,11 @@ def computing_stages(folder, suffix):
     shared, own = ["store", "cell_states", "embedding"], ["contrast_cells"]
     if "path" not in SOURCE:
         shared.insert(0, "simulate" if "simulate" in SOURCE else "download")
-    own += ["abundance_density", "abundance_change", "expression_fit"]
+    estimator, densities = "abundance_ratio", []
+    if config["abundance"]["estimator"] == "densities":
+        density = f"{folder}/conditions/{{condition}}/condition_density.{suffix}"
+        estimator, densities = "abundance_density", [of_condition(role, density) for role in ROLES]
+    own += [estimator, "abundance_change", "expression_fit"]
     own += ["expression_noise"] if NOISE else []
     nulls = {
         "residual": ["blocks", "residual_test"],
@@ -187,6 +225,7 @@ def computing_stages(folder, suffix):
         has_groups = groups_of(wildcards)["groups"] is not None
         return [
             *(f"{folder}/{name}.{suffix}" for name in shared),
+            *(file(wildcards) for file in densities),
             *(f"{folder}/{{contrast}}/{name}.{suffix}" for name in own),
             *chunks,
             *(f"{folder}/{{contrast}}/{name}.{suffix}" for name in last),
@@ -197,15 +236,18 @@ def computing_stages(folder, suffix):
 
 
 def print_summaries():
-    """Summary of each contrast that is up to date, with the stages of all its jobs."""
+    """Summary of each contrast that is up to date: a line if many, else with all its jobs."""
     run = Path(workflow.pathvars.apply("<run>"))
     for name in CONTRASTS:
-        summary = run / name / "summary.json"
+        path = run / name / "summary.json"
         stages = [path.stat().st_mtime for path in (run / name / "stages").glob("*.h5")]
-        if summary.is_file() and summary.stat().st_mtime >= max(stages, default=0):
-            usage = json.loads(summary.read_text())["stages"] | later_usage(run, name)
-            print(flush=True)
-            print(as_text(json.loads(summary.read_text()), usage, run / name), flush=True)
+        if path.is_file() and path.stat().st_mtime >= max(stages, default=0):
+            summary = json.loads(path.read_text())
+            if len(CONTRASTS) > MANY:
+                print(as_line(summary), flush=True)
+            else:
+                usage = summary["stages"] | later_usage(run, name)
+                print("\n" + as_text(summary, usage, run / name), flush=True)
 
 
 def later_usage(run, contrast):

@@ -7,8 +7,6 @@ FIGURES = [
     "direction_bars",
     "expression_volcano",
 ]
-if DATASET["cell_type"] is not None:
-    FIGURES.append("cell_type")
 
 
 rule plot_condition:
@@ -41,12 +39,12 @@ rule plot_cell_type:
         cell_types="<data>/cell_types.parquet",
         embedding="<data>/embedding.h5",
     output:
-        pdf="<run>/{contrast}/figures/cell_type.pdf",
-        png="<run>/{contrast}/figures/cell_type.png",
+        pdf="<run>/figures/cell_type.pdf",
+        png="<run>/figures/cell_type.png",
     log:
-        "<logs>/{contrast}/plot_cell_type.log",
+        "<logs>/plot_cell_type.log",
     benchmark:
-        "<benchmarks>/{contrast}/plot_cell_type.tsv"
+        "<benchmarks>/plot_cell_type.tsv"
     conda:
         ENVIRONMENT
     resources:
@@ -159,3 +157,4 @@ rule figures:
     input:
         per_contrast(*(f"figures/{name}.pdf" for name in FIGURES)),
         per_contrast(*(f"figures/{name}.png" for name in FIGURES)),
+        rules.plot_cell_type.output if DATASET["cell_type"] is not None else [],

@@ -163,8 +163,29 @@ rule summary:
         "../../scripts/summary.py"
 
 
+rule contrast_table:
+    input:
+        summaries=per_contrast("summary.json"),
+        genes=per_contrast("tables/genes.parquet"),
+    output:
+        tsv="<run>/contrasts.tsv",
+        parquet="<run>/contrasts.parquet",
+    log:
+        "<logs>/contrast_table.log",
+    benchmark:
+        "<benchmarks>/contrast_table.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    script:
+        "../../scripts/contrast_table.py"
+
+
 rule results:
     input:
+        rules.contrast_table.output,
         per_contrast("adata.h5ad", "summary.json"),
         per_contrast(*(f"tables/{name}.tsv" for name in TABLES)),
         per_contrast(*(f"tables/{name}.parquet" for name in TABLES)),

@@ -76,6 +76,17 @@ class Density:
             variance = variance + self.basis.unexplained(phi)
         return variance
 
+    def described(self):
+        """Parameters of the fit by name."""
+        return {
+            "ls": self.basis.ls,
+            "dimension": self.dimension,
+            "mean": self.mean,
+            "rank": self.basis.rank,
+            "residual_max": self.basis.residual_max,
+            "truncated": self.basis.truncated,
+        }
+
 
 def fit_density(
     states,

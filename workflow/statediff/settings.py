@@ -15,7 +15,7 @@ from statediff.provenance import safe
 __all__ = ["checked"]
 
 # Folders of a data set beside those of its contrasts.
-RESERVED = ("data", "logs", "benchmarks", "smooth")
+RESERVED = ("data", "logs", "benchmarks", "conditions", "figures", "smooth")
 # Where each choice of the conventions is set.
 CHOICES = {
     ("gp", "kernel"): "kernel",
