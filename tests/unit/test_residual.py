@@ -137,7 +137,7 @@ def test_the_statistic_is_that_of_the_equations():
             sample = draws.multivariate_normal(np.zeros(3), covariance, 200_000)
             tails.append(((sample**2).sum(axis=1) > statistic).mean())
             means.append(np.trace(covariance))
-        assert 1e-3 < tails[0] < 0.3
+        assert 1e-3 < tails[0] < 0.5
         assert pvalues[0, gene] == pytest.approx(posterior[gene] @ tails, rel=0.15)
         assert null[0, 0, gene] == pytest.approx(tails[0], rel=0.15)
         assert ratios[0, gene] == pytest.approx(statistic / (posterior[gene] @ means))

@@ -54,7 +54,6 @@ else:
         script:
             "../../scripts/condition_density.py"
 
-
     rule abundance_density:
         input:
             reference=of_condition("reference", "<run>/conditions/{condition}/density.h5"),

@@ -247,7 +247,8 @@ def print_summaries():
                 print(as_line(summary), flush=True)
             else:
                 usage = summary["stages"] | later_usage(run, name)
-                print("\n" + as_text(summary, usage, run / name), flush=True)
+                print()
+                print(as_text(summary, usage, run / name), flush=True)
 
 
 def later_usage(run, contrast):

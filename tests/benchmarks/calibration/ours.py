@@ -1,4 +1,4 @@
-"""The workflow's calibrated tests: `fdr.null` residual, labels and external; abundance."""
+"""The workflow's calibrated tests: the residual null of expression; abundance."""
 
 import numpy as np
 from scipy.stats import false_discovery_control

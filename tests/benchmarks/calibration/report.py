@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from statediff.plots.style import OKABE_ITO, styled
 from statediff.store import atomic
 
-from calibration.grid import CELLS, SEEDS
+from calibration.grid import CELLS, GRID, SEEDS
 
 __all__ = ["draw", "gather", "write"]
 
@@ -70,7 +70,8 @@ DOCUMENT = """\
 # Calibration
 
 Written by `make calibration` (`tests/benchmarks/calibration`): every test on simulations with known
-truth, {simulations} data sets, up to {seeds} of each kind; mean ± standard deviation over them.
+truth, {simulations} of the {planned} data sets of the grid, up to {seeds} of each kind; mean ±
+standard deviation over them.
 
 **Data.** 4,000 cells (half young, half old) × 4,000 genes, three samples an age; 5 % of the genes
 change, a third each in all cells, in one lineage, and with opposite signs in two (natural-log fold
@@ -110,6 +111,7 @@ def write(scores, folder):
     text = [
         DOCUMENT.format(
             simulations=scores["dataset"].nunique(),
+            planned=len(GRID),
             seeds=len(SEEDS),
             methods=_method_names(scores),
         )
