@@ -235,7 +235,7 @@ def test_cells_without_a_type_and_sparse_states(attempt, tmp_path):
     done = attempt("all", {"fdr.null_genes": 100}, edit)
     assert done.returncode == 0, done.stdout
     # The colours go with the names: the one of z, which has no cell, is not taken for x.
-    figure = plt.imread(tmp_path / "results/tiny/a_vs_b/figures/cell_type.png")[..., :3]
+    figure = plt.imread(tmp_path / "results/tiny/figures/cell_type.png")[..., :3]
     assert (figure == [0, 0, 1]).all(axis=2).any()
     assert not (figure == [1, 0, 0]).all(axis=2).any()
     table = pd.read_parquet(tmp_path / "results/tiny/a_vs_b/tables/cell_types.parquet")

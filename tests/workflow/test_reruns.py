@@ -205,7 +205,7 @@ def test_a_run_without_stages_ends_well(small_copy, snakemake_run, small_config)
         ("cell_states", {"simulate", "store", "cell_states"}),
         (
             "abundance",
-            {"condition_density", "abundance_density", "abundance_change", "contrast_cells"},
+            {"condition_density", "abundance_density", "abundance_change"},
         ),
         ("expression", {"expression_fit", "expression_predict"}),
         ("fdr", {"false_discovery", "null_distances"}),
