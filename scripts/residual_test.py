@@ -18,8 +18,7 @@ def main(job):
             job.params.seed,
         )
     found = residual_test(sums, blocks["centres"], attributes["has_samples"])
-    described = {key: attributes[key] for key in ("has_samples", "n_blocks", "separation")}
-    write_arrays(job.output[0], found, **described)
+    write_arrays(job.output[0], found)
 
 
 run(main, snakemake)

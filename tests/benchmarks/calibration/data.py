@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
-from scipy.spatial import KDTree
 from sklearn.decomposition import PCA
+from statediff.blocks import sample_separation
 from statediff.simulate import Simulation, log_normalise
 from statediff.store import read_arrays, write_arrays
 
@@ -73,7 +73,8 @@ def make(simulated, components=20):
     pca = PCA(n_components=COMPONENTS, svd_solver="arpack", random_state=simulation.seed)
     pcs = pca.fit_transform(log_normalise(counts)).astype(np.float64)
     labels, samples = _groups(simulation.obs)
-    separation = _separation(pcs, labels, samples)
+    conditions = np.array([labels[samples == code][0] for code in np.unique(samples)], dtype=int)
+    separation = sample_separation(pcs, samples, conditions)
     integrated = separation > SEPARATED
     if integrated:
         pcs = _integrate(pcs, samples)
@@ -121,15 +122,6 @@ def _assemble(simulation, counts, pcs, states, eigenvalues, separation, integrat
 
 def _groups(obs):
     return (obs["Age"] == "Old").to_numpy(), obs["sample"].cat.codes.to_numpy()
-
-
-def _separation(pcs, labels, samples):
-    neighbors = KDTree(pcs).query(pcs, NEIGHBORS + 1)[1][:, 1:]
-    same_condition = (labels[neighbors] == labels[:, None]).sum()
-    same_sample = (samples[neighbors] == samples[:, None]).sum()
-    others = np.bincount(samples)[samples] - 1
-    expected = (others / (np.bincount(labels)[labels.astype(int)] - 1)).mean()
-    return same_sample / same_condition / expected
 
 
 def _integrate(pcs, samples):
