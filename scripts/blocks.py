@@ -7,7 +7,13 @@ import numpy as np
 from _job import run
 from anndata.io import read_elem
 from statediff import DataWarning, InputError
-from statediff.blocks import centroids, contrast_weights, find_blocks, sample_separation
+from statediff.blocks import (
+    centroids,
+    contrast_weights,
+    find_blocks,
+    nested_regions,
+    sample_separation,
+)
 from statediff.store import read_arrays, write_arrays
 
 ROLES = ("reference", "compared")
@@ -52,7 +58,7 @@ def main(job):
         everywhere[key][cells] = values
     write_arrays(
         job.output[0],
-        everywhere | {"conditions": conditions, "centres": centroids(moved, codes)},
+        everywhere | {"conditions": conditions, "regions": nested_regions(centroids(moved, codes))},
         has_samples="sample" in members,
         n_blocks=int(codes.max() + 1),
         information=float(shared),

@@ -15,9 +15,8 @@ def main(job):
             blocks["sample"],
             blocks["conditions"],
             blocks["weight"],
-            job.params.seed,
         )
-    found = residual_test(sums, blocks["centres"], attributes["has_samples"])
+    found = residual_test(sums, blocks["regions"], attributes["has_samples"])
     write_arrays(job.output[0], found)
 
 

@@ -8,10 +8,18 @@ from statediff.blocks import (
     centroids,
     contrast_weights,
     find_blocks,
+    nested_regions,
     permute_within,
     sample_separation,
 )
-from statediff.residual import _gene_tests, _reduced, block_sums, residual_test
+from statediff.residual import (
+    REMOVED,
+    _gamma_tail,
+    _region_tests,
+    _third_moments,
+    block_sums,
+    residual_test,
+)
 
 
 def cells(rng, n=1200, samples=6):
@@ -110,37 +118,62 @@ def test_block_sums_are_sums():
             np.testing.assert_allclose(sums.sums[block, sample], dense[both].sum(axis=0))
             assert sums.cells[block, sample] == both.sum()
             assert sums.exposure[block, sample] == pytest.approx(weights[both].sum())
-    moved = weights[:, None] * dense
-    np.testing.assert_allclose(
-        sums.support, (moved**2).sum(axis=0) ** 2 / (moved**4).sum(axis=0), rtol=1e-6
-    )
+        np.testing.assert_allclose(sums.cubes[block], (dense[inside] ** 3).sum(axis=0))
+        assert sums.skew[block] == pytest.approx((weights[inside] ** 3).sum())
+
+
+def test_regions_are_nested_sets_of_neighbouring_blocks():
+    centres = np.array([[0.0], [1.0], [2.0], [10.0], [11.0], [12.5], [30.0]])
+    found = {tuple(np.flatnonzero(region)) for region in nested_regions(centres)}
+    assert found == {(0, 1, 2), (3, 4, 5), (0, 1, 2, 3, 4, 5), tuple(range(7))}
+    assert nested_regions(centres)[-1].all()
+    assert nested_regions(centres[:1]).tolist() == [[True]]
+    assert nested_regions(centres[:2]).tolist() == [[True, True]]
+
+
+def test_moments_and_tail_are_those_of_permuted_weights():
+    """Few cells of one condition and a sparse gene: a skewed sum, whose tail is not normal."""
+    rng = np.random.default_rng(5)
+    y = rng.poisson(0.3, 60) * rng.gamma(2.0, size=60)
+    label = np.arange(60) < 6
+    w = label - label.mean()
+    samples = label.astype(int)
+    sums = block_sums([(0, sparse.csr_matrix(y[:, None]))], np.zeros(60, int), samples, [0, 1], w)
+    draws = np.array([rng.permutation(w) @ y for _ in range(200_000)])
+    third, variance = _third_moments(sums)[0, 0], (w @ w) * y.var(ddof=1)
+    assert variance == pytest.approx((draws**2).mean(), rel=0.02)
+    assert third == pytest.approx((draws**3).mean(), rel=0.05)
+    for share in (0.02, 0.002):
+        at = np.quantile(draws, 1.0 - share)
+        assert 1.4 * share < _gamma_tail(at, variance, third) < 6.0 * share
+        # Taken as normal it would be too small.
+        assert 2.0 * stats.norm.sf(at / np.sqrt(variance)) < 0.7 * share
+    thin = -2.0 * np.sqrt(variance)
+    assert _gamma_tail(thin, variance, third) >= (draws <= thin).mean()
 
 
 def test_the_statistic_is_that_of_the_equations():
     rng = np.random.default_rng(5)
-    smoother, z = rng.normal(size=(3, 8)), 2.6 * rng.normal(size=(2, 8))
-    relative, exposure = rng.uniform(0.5, 1.5, (2, 8)), rng.normal(size=(2, 8, 4))
+    regions = np.array([[1, 1, 1, 0, 0], [0, 0, 1, 1, 1], [1, 1, 1, 1, 1]], dtype=float)
+    contrast, noise = 3.0 * rng.normal(size=(2, 5)), rng.uniform(0.5, 1.5, (2, 5))
+    precision, exposure = rng.uniform(0.5, 1.5, (2, 5)), rng.normal(size=(2, 5, 4))
     effects, posterior = np.array([0.0, 0.7]), np.array([[0.2, 0.8], [1.0, 0.0]])
-    pvalues, null, ratios = _gene_tests(
-        [smoother, np.eye(8)], z, z[None], relative, exposure, posterior, effects
+    pvalues, scores = _region_tests(
+        regions, contrast, noise, np.zeros((2, 5)), precision, exposure, posterior, effects
     )
     for gene in range(2):
-        e, expected = exposure[gene], posterior[gene] @ effects
-        filtered = smoother @ np.linalg.inv(np.eye(8) + expected * e @ e.T)
-        np.testing.assert_allclose(
-            _reduced(smoother, exposure, posterior @ effects)[gene], filtered
-        )
-        statistic = ((filtered @ z[gene]) ** 2).sum()
-        draws, tails, means = np.random.default_rng(0), [], []
-        for effect in effects:
-            covariance = filtered @ (np.diag(relative[gene]) + effect * e @ e.T) @ filtered.T
-            sample = draws.multivariate_normal(np.zeros(3), covariance, 200_000)
-            tails.append(((sample**2).sum(axis=1) > statistic).mean())
-            means.append(np.trace(covariance))
-        assert 1e-3 < tails[0] < 0.5
-        assert pvalues[0, gene] == pytest.approx(posterior[gene] @ tails, rel=0.15)
-        assert null[0, 0, gene] == pytest.approx(tails[0], rel=0.15)
-        assert ratios[0, gene] == pytest.approx(statistic / (posterior[gene] @ means))
+        f, expected = exposure[gene], posterior[gene] @ effects
+        d = np.diag(1.0 / precision[gene])
+        filtered = regions @ d @ np.linalg.inv(d + REMOVED * expected * f @ f.T)
+        score = filtered @ contrast[gene]
+        spread = [
+            np.sqrt(np.diag(filtered @ (np.diag(noise[gene]) + effect * f @ f.T) @ filtered.T))
+            for effect in effects
+        ]
+        tails = [2.0 * stats.norm.sf(np.abs(score) / s) for s in spread]
+        np.testing.assert_allclose(pvalues[:, gene], posterior[gene] @ tails)
+        mean = np.sqrt(posterior[gene] @ np.square(spread))
+        np.testing.assert_allclose(scores[:, gene], score / mean)
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +190,10 @@ def tested():
     codes, moved = find_blocks(coordinates, np.column_stack([place, 4.0 * branch]), sample, 60)
     weights = contrast_weights(labels, moved, codes)
     sums = block_sums([(0, values)], codes, sample, [0, 0, 0, 1, 1, 1], weights)
-    return {aware: residual_test(sums, centroids(moved, codes), aware) for aware in (True, False)}
+    return {
+        aware: residual_test(sums, nested_regions(centroids(moved, codes)), aware)
+        for aware in (True, False)
+    }
 
 
 def test_pvalues_hold_their_level_with_sample_effects(tested):
@@ -186,7 +222,7 @@ def test_genes_without_expression_have_p_one():
         [(0, sparse.csr_matrix(values))], codes, sample, [0, 0, 0, 1, 1, 1],
         contrast_weights(labels, moved, codes),
     )  # fmt: skip
-    found = residual_test(sums, centroids(moved, codes), True)
+    found = residual_test(sums, nested_regions(centroids(moved, codes)), True)
     assert found["pvalue"][:2].tolist() == [1.0, 1.0]
     assert found["standardised"][:2].tolist() == [0.0, 0.0]
     assert np.isfinite(found["pvalue"]).all()

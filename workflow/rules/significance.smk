@@ -65,8 +65,6 @@ rule residual_test:
     resources:
         mem_mb=memory(2000, 3),
         runtime=60,
-    params:
-        seed=config["fdr"]["seed"],
     script:
         "../../scripts/residual_test.py"
 

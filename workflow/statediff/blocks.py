@@ -8,6 +8,7 @@ shift of each sample (or condition) along the states is subtracted first.
 """
 
 import numpy as np
+from scipy.cluster.hierarchy import linkage
 from scipy.spatial import KDTree
 from sklearn.cluster import KMeans, MiniBatchKMeans
 
@@ -18,6 +19,7 @@ __all__ = [
     "centroids",
     "contrast_weights",
     "find_blocks",
+    "nested_regions",
     "permute_within",
     "sample_separation",
 ]
@@ -33,6 +35,8 @@ ROUNDS = 3
 SMOOTHNESS, UNMOVED = 2.0, 10.0
 # Directions along which the position within a block is adjusted for, and cells for each of them.
 DIRECTIONS, CELLS_PER_DIRECTION = 4, 8
+# Blocks of the smallest region.
+REGION = 3
 # Cells whose neighbours are looked at to see whether samples mix, and neighbours of each.
 LOOKED_AT, NEIGHBORS = 2000, 30
 
@@ -86,6 +90,30 @@ def centroids(values, codes):
     sums = np.zeros((codes.max() + 1, values.shape[1]))
     np.add.at(sums, codes, values)
     return sums / np.bincount(codes)[:, None]
+
+
+def nested_regions(centres):
+    """Sets of neighbouring blocks, from a few up to all: the nodes of Ward's tree.
+
+    Parameters
+    ----------
+    centres : array, shape (blocks, P)
+        Where the blocks lie.
+
+    Returns
+    -------
+    ndarray of bool, shape (regions, blocks)
+        Regions of three blocks or more; all blocks last.
+    """
+    count = len(centres)
+    if count == 1:
+        return np.ones((1, 1), dtype=bool)
+    nodes = np.zeros((2 * count - 1, count), dtype=bool)
+    nodes[:count] = np.eye(count, dtype=bool)
+    for i, (left, right) in enumerate(linkage(centres, "ward")[:, :2].astype(int)):
+        nodes[count + i] = nodes[left] | nodes[right]
+    inner = nodes[count:-1]
+    return np.concatenate([inner[inner.sum(axis=1) >= REGION], nodes[-1:]])
 
 
 def _shifts(coordinates, centres, codes, groups, ls):

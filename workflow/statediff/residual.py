@@ -1,19 +1,26 @@
 r"""The residual test: which genes differ between the conditions within blocks of cells.
 
 What is left of a gene after its mean in each block (`statediff.blocks`) has no structure where
-nothing differs, whatever the abundances. In block k let :math:`\delta_k` be the difference of the
-conditions, with information :math:`m_k = \sum_i w_i^2`, and :math:`V_k` the variance of the cells:
+nothing differs, whatever the abundances. A region is a set of neighbouring blocks, from a few up
+to all of them. With :math:`d_k` the weighted sum of the gene in block k (its adjusted difference of
+conditions times the information :math:`m_k = \sum_i w_i^2`) and :math:`V_k` the variance of the
+cells, where nothing differs
 
-.. math:: z_k = \sqrt{m_k / V_k}\, \delta_k, \qquad
-          z \sim N(0, R + \tau^2 E E^T) \text{ where nothing differs}
+.. math:: d \sim (0, D + \tau^2 F F^T), \qquad D = \mathrm{diag}(m_k V_k)
 
-with R the diagonal of variances relative to V, and E the effects of samples, whose variance
-follows the expression level and is scaled by the gene's own :math:`\tau^2`. The statistic
-:math:`T = \lVert L^T M^{1/2} (I + \hat\tau^2 E E^T)^{-1} z \rVert^2`, with :math:`L L^T` a kernel
-between the blocks and M = diag(m), is a score test of smooth changes (Wu et al., 2011, American
-Journal of Human Genetics 89): a sum of weighted χ² under the null. Its tail is averaged over
-what is known of :math:`\tau^2`, so that with few samples it is as heavy as it should be (cf.
-Smyth, 2004, for one dimension). Tests at three scales are combined.
+with F the exposure of the blocks to each sample, times the variance between samples that the
+expression level lets expect, and :math:`\tau^2` the gene's own factor. The score of a region is
+:math:`t_r = 1_r^T D (D + \epsilon \hat\tau^2 F F^T)^{-1} d`, without samples the sum of its blocks;
+with :math:`\epsilon = 0.2` it leans little on F, which is known roughly. Its tail is that of a
+gamma law with the mean, variance and skewness that it has when the weights of the cells are
+permuted within blocks. It is averaged over what is known of :math:`\tau^2`, so that with few
+samples it is as heavy as it should be (cf. Smyth, 2004, for one dimension). The regions' p-values
+are combined.
+
+References
+----------
+Winkler, Ridgway, Douaud, Nichols & Smith (2016), NeuroImage 141, for the gamma approximation of
+permutation tests.
 """
 
 from dataclasses import dataclass
@@ -21,36 +28,26 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 from scipy.optimize import isotonic_regression
-from scipy.spatial.distance import cdist
-from scipy.special import ndtr
+from scipy.special import gammaincc, ndtr
 
-from statediff.blocks import permute_within
-from statediff.kernels import matern52
-from statediff.significance import cauchy_combination, weighted_chi2_tail
+from statediff.significance import cauchy_combination
 
 __all__ = ["BlockSums", "block_sums", "residual_test"]
 
-# Length scales, in distances between neighbouring blocks: of changes in all states alike, broad
-# and local ones; and of the windows in which the largest change counts.
-SCALES = (np.inf, 1.0, 0.5)
-WINDOW = 0.7
-# Blocks around each whose median distance is that unit.
-NEIGHBORS = 5
-# Eigenvalues of a kernel between blocks below this share of the largest are dropped, and all
-# beyond so many.
-SMALL, RANK = 1e-3, 100
 # The variance of a block is shrunk to the gene's as if seen in so many more cells.
 PRIOR_CELLS = 5.0
 # Variance of sample effects, relative to what the expression level predicts.
 EFFECTS = np.concatenate([[0.0], np.geomspace(0.02, 20.0, 13)])
 ITERATIONS = 200
+# How much of the sample effects the filter removes: how they spread over blocks is known roughly.
+REMOVED = 0.2
 # Bins of expression level in which the variance between samples is measured.
 LEVELS = 400
-# Permutations, the genes of similar support whose permuted p-values are pooled, and the quantile
-# of these that is compared with its nominal value.
-PERMUTATIONS, POOLED, TAIL = 6, 800, 0.002
+# Below this skewness a gamma law is a normal one.
+SYMMETRIC = 1e-3
 TINY = 1e-300
-GENES = 256
+# Numbers (genes × regions × blocks) in memory at a time.
+AT_ONCE = 4_000_000
 
 
 @dataclass(frozen=True)
@@ -63,35 +60,30 @@ class BlockSums:
         Number of cells.
     sums : ndarray, shape (blocks, samples, genes)
         Summed expression.
-    squares : ndarray, shape (blocks, genes)
-        Summed squares.
+    squares, cubes : ndarray, shape (blocks, genes)
+        Summed squares and third powers.
     contrast : ndarray, shape (blocks, genes)
         Sums with the weights of `statediff.blocks.contrast_weights`.
-    information : ndarray, shape (blocks,)
-        m, the summed squares of these weights.
+    information, skew : ndarray, shape (blocks,)
+        m, the summed squares of these weights, and their summed third powers.
     exposure : ndarray, shape (blocks, samples)
         The weights summed over each sample.
     conditions : ndarray of int, shape (samples,)
         0 or 1.
-    permuted : ndarray, shape (permutations, blocks, genes)
-        The contrast with the weights permuted within each block.
-    support : ndarray, shape (genes,)
-        Number of cells, in effect, that the contrast rests on: :math:`(\sum x^2)^2 / \sum x^4`
-        with x = w y.
     """
 
     cells: np.ndarray
     sums: np.ndarray
     squares: np.ndarray
+    cubes: np.ndarray
     contrast: np.ndarray
     information: np.ndarray
+    skew: np.ndarray
     exposure: np.ndarray
     conditions: np.ndarray
-    permuted: np.ndarray
-    support: np.ndarray
 
 
-def block_sums(blocks, codes, samples, conditions, weights, seed=0):
+def block_sums(blocks, codes, samples, conditions, weights):
     """Sums over blocks and samples, in one pass over the expression matrix.
 
     Parameters
@@ -106,50 +98,43 @@ def block_sums(blocks, codes, samples, conditions, weights, seed=0):
         Condition of each sample, 0 or 1.
     weights : ndarray, shape (n,)
         From `statediff.blocks.contrast_weights`.
-    seed : int
-        Of the permutations.
 
     Returns
     -------
     BlockSums
     """
     inside = codes >= 0
-    generator = np.random.default_rng(seed)
-    shuffled = [permute_within(weights, codes, generator) for _ in range(PERMUTATIONS)]
     shape = codes.max() + 1, len(conditions)
     group = codes * shape[1] + samples
-    total = squares = contrast = permuted = moments = None
+    total = squares = cubes = contrast = None
     for start, block in blocks:
         rows = np.flatnonzero(inside[start : start + block.shape[0]])
         if total is None:
             total = np.zeros((shape[0] * shape[1], block.shape[1]))
-            squares, contrast = (np.zeros((shape[0], block.shape[1])) for _ in range(2))
-            permuted = np.zeros((PERMUTATIONS, shape[0], block.shape[1]), dtype=np.float32)
-            moments = np.zeros((2, block.shape[1]))
+            squares, cubes, contrast = (np.zeros((shape[0], block.shape[1])) for _ in range(3))
         part, at = block[rows].astype(np.float64), start + rows
+        of_block = _indicator(codes[at], shape[0])
         total += (_indicator(group[at], len(total)) @ part).toarray()
         contrast += (_indicator(codes[at], shape[0], weights[at]) @ part).toarray()
-        for i, values in enumerate(shuffled):
-            permuted[i] += (_indicator(codes[at], shape[0], values[at]) @ part).toarray()
-        part.data **= 2
-        moments[0] += weights[at] ** 2 @ part
-        squares += (_indicator(codes[at], shape[0]) @ part).toarray()
-        part.data **= 2
-        moments[1] += weights[at] ** 4 @ part
+        squares += (of_block @ part.power(2)).toarray()
+        cubes += (of_block @ part.power(3)).toarray()
     cells, exposure = (
         np.bincount(group[inside], values, shape[0] * shape[1]).reshape(shape)
         for values in (None, weights[inside])
+    )
+    information, skew = (
+        np.bincount(codes[inside], weights[inside] ** power, shape[0]) for power in (2, 3)
     )
     return BlockSums(
         cells=cells.astype(np.float64),
         sums=total.reshape(*shape, -1),
         squares=squares,
+        cubes=cubes,
         contrast=contrast,
-        information=np.bincount(codes[inside], weights[inside] ** 2, shape[0]),
+        information=information,
+        skew=skew,
         exposure=exposure,
         conditions=np.asarray(conditions),
-        permuted=permuted,
-        support=moments[0] ** 2 / np.where(moments[1] > 0, moments[1], 1.0),
     )
 
 
@@ -159,114 +144,120 @@ def _indicator(codes, count, values=None):
     return sparse.csr_matrix((values, (codes, np.arange(len(codes)))), shape=(count, len(codes)))
 
 
-def residual_test(sums, centres, sample_effects):
+def residual_test(sums, regions, sample_effects):
     """P-value of every gene, and a distance that is about 1 where nothing differs.
 
     Parameters
     ----------
     sums : BlockSums
-    centres : ndarray, shape (blocks, P)
-        Where the blocks lie (`statediff.blocks.centroids`).
+    regions : array of bool, shape (regions, blocks)
+        Sets of blocks (`statediff.blocks.nested_regions`); all blocks last.
     sample_effects : bool
         Whether to count the variance between samples.
 
     Returns
     -------
     dict of ndarray, shape (genes,)
-        `pvalue`; `standardised`, √(T/E[T]) averaged over the scales (root of the mean square);
-        `sample_effect`, the variance between samples relative to that expected at the gene's
-        expression level (0 without samples).
+        `pvalue`; `standardised`, the root mean square of the regions' scores, each by its standard
+        deviation; `sample_effect`, the variance between samples relative to that expected at
+        the gene's expression level (0 without samples).
     """
-    total, residual = _variances(sums)
-    trend = np.zeros_like(total)
-    effects, posterior = np.zeros(1), np.ones((total.shape[1], 1))
+    total, shrunk = _variances(sums)
+    spread, effects, posterior = np.zeros_like(total), np.zeros(1), np.ones((total.shape[1], 1))
     if sample_effects:
         trend = _level_trend(sums)
-        posterior = _sample_effects(sums, residual, trend)
+        posterior = _sample_effects(sums, shrunk, trend)
         kept = posterior.mean(axis=0) > 1e-4
         kept[0] = True
         posterior = posterior[:, kept] / posterior[:, kept].sum(axis=1, keepdims=True)
-        effects = EFFECTS[kept]
-    used = sums.information > 1e-6
-    scale = np.sqrt(np.where(used, sums.information, np.inf))
-    z, permuted = (x / (scale[:, None] * np.sqrt(residual)) for x in (sums.contrast, sums.permuted))
-    exposure, spread = sums.exposure / scale[:, None], np.sqrt(trend / residual)
-    varies = total.max(axis=0) > 0
-    scale = np.where(used, scale, 0.0)
-    apart = np.sort(cdist(centres, centres), axis=1)[:, 1 : NEIGHBORS + 1]
-    unit = np.median(apart)
-    smoothers = [_kernel_root(centres, unit * factor).T * scale for factor in SCALES]
-    smoothers.append(np.asarray(matern52(centres, centres, unit * WINDOW)) * scale)
-    pvalues, null, ratios = [], [], []
-    for start in range(0, z.shape[1], GENES):
-        genes = slice(start, start + GENES)
-        found = _gene_tests(
-            smoothers,
-            z[:, genes].T,
-            permuted[:, :, genes].transpose(0, 2, 1),
-            (total / residual)[:, genes].T,
-            np.einsum("ks,kg->gks", exposure, spread[:, genes]),
+        effects, spread = EFFECTS[kept], np.sqrt(trend)
+    information = sums.information[:, None]
+    used = information > 1e-6
+    precision = np.divide(1.0, information * shrunk, out=np.zeros_like(shrunk), where=used)
+    regions, third = np.asarray(regions, dtype=np.float64), _third_moments(sums)
+    pvalues, scores = np.empty((2, len(regions), total.shape[1]))
+    step = max(1, AT_ONCE // regions.size)
+    for start in range(0, total.shape[1], step):
+        genes = slice(start, start + step)
+        exposure = np.einsum("ks,kg->gks", np.where(used, sums.exposure, 0.0), spread[:, genes])
+        pvalues[:, genes], scores[:, genes] = _region_tests(
+            regions,
+            *(x[:, genes].T for x in (sums.contrast, information * total, third, precision)),
+            exposure,
             posterior[genes],
             effects,
         )
-        for values, part in zip((pvalues, null, ratios), found, strict=True):
-            values.append(part)
-    pvalues, null, ratios = (np.concatenate(x, axis=-1) for x in (pvalues, null, ratios))
-    order = np.argsort(sums.support, kind="stable")
-    exponents = np.array([_tail_exponents(tests[:, order]) for tests in null])
-    pvalues[:, order] = pvalues[:, order] ** exponents
+    tests = [pvalues[-1]]
+    if len(regions) > 1:
+        tests.append(cauchy_combination(pvalues[:-1]))
+    varies = (total * used).max(axis=0) > 0
     return {
-        "pvalue": np.where(varies, cauchy_combination(pvalues), 1.0),
-        "standardised": np.where(varies, np.sqrt(ratios.mean(axis=0)), 0.0),
+        "pvalue": np.where(varies, np.maximum(cauchy_combination(np.array(tests)), TINY), 1.0),
+        "standardised": np.where(varies, np.sqrt((scores**2).mean(axis=0)), 0.0),
         "sample_effect": posterior @ effects,
     }
 
 
-def _gene_tests(smoothers, z, permuted, relative, exposure, posterior, effects):
-    """P-values of some genes at every scale (tests, genes), the same of the permutations where
-    samples have no effect (tests, permutations, genes), and T/E[T] (scales, genes)."""
-    pvalues, null, ratios = [], [], []
-    expected = posterior @ effects
-    for smoother in smoothers[:-1]:
-        reduced = _reduced(smoother, exposure, expected)
-        cumulants = _power_sums(reduced, relative, exposure, effects)
-        statistic = _squared(reduced, z)
-        tails = [weighted_chi2_tail(statistic, *moments) for moments in cumulants]
-        pvalues.append((posterior.T * tails).sum(axis=0))
-        null.append([weighted_chi2_tail(_squared(reduced, x), *cumulants[0]) for x in permuted])
-        mean = (posterior.T * cumulants[:, 0]).sum(axis=0)
-        ratios.append(np.divide(statistic, mean, out=np.zeros_like(mean), where=mean > 0))
-    reduced = _reduced(smoothers[-1], exposure, expected)
-    noise = np.einsum("grk,gk->gr", reduced**2, relative)
-    shared = ((reduced @ exposure) ** 2).sum(axis=2)
-    tails = [_windows(reduced, z, noise + effect * shared) for effect in effects]
-    pvalues.append(cauchy_combination(np.einsum("gt,tgr->rg", posterior, tails)))
-    null.append([cauchy_combination(_windows(reduced, x, noise).T) for x in permuted])
-    return np.maximum(pvalues, TINY), np.maximum(null, TINY), np.array(ratios)
+def _region_tests(regions, contrast, noise, third, precision, exposure, posterior, effects):
+    r"""P-values and standardised scores of some genes in all regions, (regions, genes) each.
 
-
-def _squared(reduced, z):
-    return (np.einsum("grk,gk->gr", reduced, z, optimize=True) ** 2).sum(axis=1)
-
-
-def _windows(reduced, z, variance):
-    """P-value of the mean around each block, shape (genes, blocks)."""
-    mean = np.einsum("grk,gk->gr", reduced, z, optimize=True)
-    score = np.divide(mean, np.sqrt(variance), out=np.zeros_like(mean), where=variance > 0)
-    return np.maximum(2.0 * ndtr(-np.abs(score)), TINY)
-
-
-def _tail_exponents(null):
-    """Exponents b ≤ 1 of the p-values of genes, such that p^b holds its level (genes,).
-
-    A contrast that rests on few cells has heavier tails than the normal law. Among the permuted
-    p-values of genes with about the same support, the smallest in 200 should be 1/200.
+    Parameters
+    ----------
+    regions : ndarray, shape (r, blocks)
+    contrast, noise, third : ndarray, shape (genes, blocks)
+        d, and its variance and third moment where samples have no effect.
+    precision : ndarray, shape (genes, blocks)
+        Diagonal of :math:`D^{-1}`.
+    exposure : ndarray, shape (genes, blocks, samples)
+        F.
+    posterior : ndarray, shape (genes, effects)
+        Of each τ² in `effects`.
     """
-    reach, window = null.shape[1], min(POOLED, null.shape[1])
-    starts = np.unique(np.linspace(0, reach - window, max(2, 4 * reach // window)).astype(int))
-    quantiles = [np.quantile(null[:, i : i + window], TAIL) for i in starts]
-    found = np.log(TAIL) / np.log(np.minimum(quantiles, TAIL))
-    return np.interp(np.arange(reach), starts + window / 2, found)
+    filters = _filters(regions, precision, exposure, REMOVED * (posterior @ effects))
+    score = np.einsum("grk,gk->gr", filters, contrast, optimize=True)
+    variance = np.einsum("grk,gk->gr", filters**2, noise, optimize=True)
+    skewed = np.einsum("grk,gk->gr", filters**3, third, optimize=True)
+    shared = ((filters @ exposure) ** 2).sum(axis=2)
+    tails = np.zeros_like(score)
+    for effect, share in zip(effects, posterior.T, strict=True):
+        tails += share[:, None] * _gamma_tail(score, variance + effect * shared, skewed)
+    variance += (posterior @ effects)[:, None] * shared
+    score = np.divide(score, np.sqrt(variance), out=np.zeros_like(score), where=variance > 0)
+    return np.maximum(tails, TINY).T, score.T
+
+
+def _filters(regions, precision, exposure, removed):
+    r"""Rows :math:`1_r^T D (D + x F F^T)^{-1}`, x being `removed`, shape (genes, r, blocks)."""
+    if not removed.any():
+        return np.broadcast_to(regions, (len(precision), *regions.shape))
+    weighted = (exposure * precision[:, :, None]).swapaxes(1, 2)
+    inner = np.eye(exposure.shape[2]) + removed[:, None, None] * (weighted @ exposure)
+    return regions - (regions @ exposure) @ (
+        removed[:, None, None] * np.linalg.solve(inner, weighted)
+    )
+
+
+def _gamma_tail(score, variance, third):
+    """Two-sided tail of a shifted gamma law with these moments; the thin side as if normal."""
+    positive = variance > 0
+    spread = np.sqrt(np.where(positive, variance, 1.0))
+    score, skewness = score / spread, third / spread**3
+    along = score * skewness > 0
+    shape = 4.0 / np.maximum(np.abs(skewness), SYMMETRIC) ** 2
+    heavy = gammaincc(shape, shape + np.sqrt(shape) * np.abs(score))
+    tail = np.where(along & (np.abs(skewness) > SYMMETRIC), heavy, ndtr(-np.abs(score)))
+    return np.where(positive, np.minimum(2.0 * tail, 1.0), 1.0)
+
+
+def _third_moments(sums):
+    r"""Third moment of the contrast when weights are permuted within blocks (blocks, genes).
+
+    :math:`n \sum_i w_i^3 \sum_i (y_i - \bar y)^3 / ((n - 1)(n - 2))` with n the block's cells.
+    """
+    cells = sums.cells.sum(axis=1)[:, None]
+    mean = sums.sums.sum(axis=1) / np.maximum(cells, 1.0)
+    central = sums.cubes - 3.0 * mean * sums.squares + 2.0 * cells * mean**3
+    return cells / np.maximum((cells - 1.0) * (cells - 2.0), 1.0) * sums.skew[:, None] * central
 
 
 def _variances(sums):
@@ -363,46 +354,3 @@ def _sample_effects(sums, variance, trend):
         posterior /= posterior.sum(axis=1, keepdims=True)
         prior = posterior.mean(axis=0)
     return posterior
-
-
-def _kernel_root(centres, ls):
-    """L with LL' the Matérn kernel between blocks; a constant for an infinite length scale."""
-    if np.isinf(ls):
-        return np.ones((len(centres), 1))
-    values, vectors = np.linalg.eigh(np.asarray(matern52(centres, centres, ls)))
-    kept = (values > SMALL * values[-1]) & (np.arange(len(values)) >= len(values) - RANK)
-    return vectors[:, kept] * np.sqrt(values[kept])
-
-
-def _reduced(smoother, exposure, expected):
-    r"""N = :math:`L^T M^{1/2} (I + \hat\tau^2 E E^T)^{-1}` of each gene, (genes, r, blocks).
-
-    Parameters
-    ----------
-    smoother : ndarray, shape (r, blocks)
-        :math:`L^T M^{1/2}`.
-    exposure : ndarray, shape (genes, blocks, samples)
-        E.
-    expected : ndarray, shape (genes,)
-        :math:`\hat\tau^2`.
-    """
-    transposed = exposure.swapaxes(1, 2)
-    inner = np.eye(exposure.shape[2]) + expected[:, None, None] * (transposed @ exposure)
-    removed = expected[:, None, None] * np.linalg.solve(inner, transposed)
-    return smoother - (smoother @ exposure) @ removed
-
-
-def _power_sums(reduced, relative, exposure, effects):
-    """First four power sums of the weights of T = ‖Nz‖² at each τ², shape (t, 4, genes)."""
-    noise = (reduced * relative[:, None, :]) @ reduced.swapaxes(1, 2)
-    shared = reduced @ exposure
-    shared = shared @ shared.swapaxes(1, 2)
-    sums = np.empty((len(effects), 4, len(reduced)))
-    for i, effect in enumerate(effects):
-        covariance = noise + effect * shared
-        square = covariance @ covariance
-        sums[i, 0] = np.trace(covariance, axis1=1, axis2=2)
-        sums[i, 1] = (covariance**2).sum(axis=(1, 2))
-        sums[i, 2] = (square * covariance).sum(axis=(1, 2))
-        sums[i, 3] = (square**2).sum(axis=(1, 2))
-    return sums

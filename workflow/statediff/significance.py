@@ -7,7 +7,7 @@ Efron (2001). The other functions name their sources.
 import numpy as np
 from scipy import sparse
 from scipy.optimize import isotonic_regression
-from scipy.stats import cauchy, chi2, gaussian_kde, ncx2
+from scipy.stats import cauchy, gaussian_kde
 
 __all__ = [
     "cauchy_combination",
@@ -16,7 +16,6 @@ __all__ = [
     "permutation_test",
     "permute_null_genes",
     "rank_genes",
-    "weighted_chi2_tail",
 ]
 
 GRID_POINTS = 500
@@ -142,44 +141,6 @@ def _reflected_density(sample, grid):
 
 def _antitonic(values):
     return isotonic_regression(values, increasing=False).x
-
-
-def weighted_chi2_tail(statistic, first, second, third, fourth):
-    r"""Upper tail of a sum :math:`\sum_i \lambda_i \chi^2_1` with positive weights.
-
-    A noncentral χ² with the same mean, variance and skewness, and the kurtosis as near as it can
-    be, takes its place.
-
-    Parameters
-    ----------
-    statistic : array
-    first, second, third, fourth : array
-        Power sums :math:`\sum_i \lambda_i^j` of the weights; where they are 0 the tail is 1.
-
-    Returns
-    -------
-    ndarray
-
-    References
-    ----------
-    Liu, Tang & Zhang (2009), Computational Statistics & Data Analysis 53.
-    """
-    positive = np.asarray(second) > 0
-    first, second, third, fourth = (
-        np.where(positive, x, 1.0) for x in (first, second, third, fourth)
-    )
-    skewness, kurtosis = third / second**1.5, fourth / second**2
-    excess = np.maximum(skewness**2 - kurtosis, 0.0)
-    noncentral = excess > 0
-    a = 1.0 / (skewness - np.sqrt(excess))
-    delta = np.where(noncentral, skewness * a**3 - a**2, 0.0)
-    freedom = np.where(noncentral, a**2 - 2.0 * delta, 1.0 / skewness**2)
-    standard = (statistic - first) / np.sqrt(2.0 * second)
-    x = standard * np.sqrt(2.0 * (freedom + 2.0 * delta)) + freedom + delta
-    tail = np.where(
-        noncentral, ncx2.sf(x, freedom, np.where(noncentral, delta, 1.0)), chi2.sf(x, freedom)
-    )
-    return np.where(positive, np.clip(tail, 0.0, 1.0), 1.0)
 
 
 def cauchy_combination(pvalues):

@@ -4,7 +4,7 @@ import numpy as np
 from scipy.stats import false_discovery_control
 from sklearn.decomposition import PCA
 from statediff.basis import build_basis
-from statediff.blocks import centroids, contrast_weights, find_blocks
+from statediff.blocks import centroids, contrast_weights, find_blocks, nested_regions
 from statediff.density import differential_abundance
 from statediff.kernels import length_scale, nearest_distances
 from statediff.ratio import called_changes, find_overdispersion, fit_ratio, informative
@@ -28,7 +28,7 @@ def residual(dataset):
     sums = block_sums(
         [(0, dataset.expression)], codes, dataset.samples, conditions.astype(int), weights
     )
-    found = residual_test(sums, centroids(moved, codes), sample_effects=True)
+    found = residual_test(sums, nested_regions(centroids(moved, codes)), sample_effects=True)
     score = -np.log(found["pvalue"]) + 1e-6 * found["standardised"]
     return found["pvalue"], false_discovery_control(found["pvalue"]), score
 
