@@ -129,13 +129,13 @@ def _evaluate(states, pivots, factor, rotation, ls):
     return jax.scipy.linalg.solve_triangular(factor, columns, lower=True).T @ rotation
 
 
-def build_basis(states, ls, tol=1e-8, max_rank=2000, noise=1.0, linear=False):
+def build_basis(states, ls, tol=1e-6, max_rank=2000, noise=1.0, linear=False):
     r"""Find the basis of the Matérn-5/2 kernel over a set of cells.
 
     Each step adds the cell with the largest unexplained variance, until that is below `tol`;
-    the functions are then rotated onto the eigenvectors of the kernel matrix, and those with
-    eigenvalue below `tol` × `noise`² are dropped, since they can't move a posterior whose
-    noise variance is `noise`². Time O(n r²), memory O(n r).
+    the functions are then rotated onto the eigenvectors of the kernel matrix, and the last of
+    them dropped as long as they explain less than `tol` × `noise`² per cell together: too little
+    for data with noise variance `noise`² to tell of. Time O(n r²), memory O(n r).
 
     Parameters
     ----------
@@ -175,7 +175,7 @@ def build_basis(states, ls, tol=1e-8, max_rank=2000, noise=1.0, linear=False):
             stacklevel=2,
         )
     factor = np.tril(rows[:, chosen].T)
-    eigenvalues, rotation, dropped = _rotation(rows.T, tol * noise**2)
+    eigenvalues, rotation, dropped = _rotation(rows.T, tol * noise**2 * len(states))
     return Basis(
         pivots=states[chosen],
         factor=factor,
@@ -246,11 +246,12 @@ def _add_pivots(rows, residual, chosen, count, states, ls, tol, limit):
     return jax.lax.while_loop(unfinished, step, (rows, residual, chosen, count))
 
 
-def _rotation(phi, cutoff):
-    """Eigenvectors of phi phi' in the coordinates of phi, largest first, above the cutoff."""
+def _rotation(phi, negligible):
+    """Eigenvectors of phi phi' in the coordinates of phi, largest first, but for those last ones
+    whose eigenvalues sum to less than is negligible."""
     _, singular, rotation = np.linalg.svd(triangular_factor(phi), full_matrices=False)
     eigenvalues = singular**2
-    keep = eigenvalues >= cutoff
+    keep = np.cumsum(eigenvalues[::-1])[::-1] >= negligible
     keep[0] = True
     return eigenvalues[keep], rotation[keep].T, float(eigenvalues[~keep].sum())
 

@@ -95,7 +95,7 @@ def fit_density(
     ls=None,
     ls_factor=10.0,
     uncertainty="full",
-    tol=1e-8,
+    tol=1e-6,
     max_rank=2000,
 ):
     r"""Fit the log density of a condition's cells.

@@ -12,15 +12,20 @@ from statediff.residual import block_sums, residual_test
 
 from calibration.data import COMPONENTS
 
-__all__ = ["ABUNDANCE", "EXPRESSION"]
+__all__ = ["ABUNDANCE", "EXPRESSION", "blocks"]
+
+
+def blocks(dataset):
+    """Block of each cell, and coordinates without the shifts of the samples."""
+    # Not integrated over the samples: the blocks allow for their shifts themselves.
+    pca = PCA(n_components=COMPONENTS, svd_solver="arpack", random_state=0)
+    pcs = pca.fit_transform(dataset.expression).astype(np.float64)
+    return find_blocks(pcs, dataset.states, dataset.samples)
 
 
 def residual(dataset):
     """Differences within blocks, with the variance between samples."""
-    # Not integrated over the samples: the blocks allow for their shifts themselves.
-    pca = PCA(n_components=COMPONENTS, svd_solver="arpack", random_state=0)
-    pcs = pca.fit_transform(dataset.expression).astype(np.float64)
-    codes, moved = find_blocks(pcs, dataset.states, dataset.samples)
+    codes, moved = blocks(dataset)
     conditions = np.array(
         [dataset.labels[dataset.samples == code][0] for code in np.unique(dataset.samples)]
     )

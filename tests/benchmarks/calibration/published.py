@@ -16,7 +16,7 @@ from statediff.expression import (
 from statediff.kernels import length_scale, nearest_distances
 from statediff.significance import choose_null_genes, false_discovery_rates, permute_null_genes
 
-__all__ = ["ABUNDANCE", "EXPRESSION"]
+__all__ = ["ABUNDANCE", "EXPRESSION", "PRESET", "distances", "fitted"]
 
 PRESET = PRESETS["kompot-0.8"]
 NULL_GENES = 2000
@@ -50,16 +50,8 @@ def density(dataset):
     return change["lfc"], change["lfc_zscore"], tail
 
 
-EXPRESSION = {"genes": genes, "replicates": replicates}
-ABUNDANCE = {"published": density}
-
-
-def _conditions(dataset):
-    return [~dataset.labels, dataset.labels]
-
-
 @lru_cache(maxsize=1)
-def _fit(dataset):
+def fitted(dataset):
     """Basis at the cells, posteriors of the conditions, whitener of differences."""
     conditions = _conditions(dataset)
     ls = length_scale(nearest_distances(dataset.states[conditions[0]]))
@@ -68,8 +60,9 @@ def _fit(dataset):
     return phi, posteriors, whitener(triangular_factor(phi), posteriors, PRESET["covariance"])
 
 
-def _distances(dataset, expression, by_sample):
-    phi, posteriors, whiten = _fit(dataset)
+def distances(dataset, expression, by_sample=False):
+    """Mahalanobis distance of each gene."""
+    phi, posteriors, whiten = fitted(dataset)
     conditions, between = _conditions(dataset), None
     samples = [
         [dataset.samples == code for code in np.unique(dataset.samples[cells])]
@@ -85,13 +78,21 @@ def _distances(dataset, expression, by_sample):
     return mahalanobis(whiten, b - a, between)
 
 
+def _conditions(dataset):
+    return [~dataset.labels, dataset.labels]
+
+
 def _significance(dataset, by_sample):
     columns, seeds = choose_null_genes(len(dataset.kinds), NULL_GENES, SEED)
     # The permutations are drawn over the cells of the reference, then the compared condition.
     order = np.concatenate([np.flatnonzero(cells) for cells in _conditions(dataset)])
     null = permute_null_genes(dataset.expression[order][:, columns], seeds).tocsr()
     null = null[np.argsort(order)]
-    distances = _distances(dataset, dataset.expression, by_sample)
-    null_distances = _distances(dataset, null, by_sample)
-    rates = false_discovery_rates(distances, null_distances, gaps=PRESET["gaps"])
-    return rates["pvalue"], rates["local_fdr"], distances
+    found = distances(dataset, dataset.expression, by_sample)
+    null_distances = distances(dataset, null, by_sample)
+    rates = false_discovery_rates(found, null_distances, gaps=PRESET["gaps"])
+    return rates["pvalue"], rates["local_fdr"], found
+
+
+EXPRESSION = {"genes": genes, "replicates": replicates}
+ABUNDANCE = {"published": density}
