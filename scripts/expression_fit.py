@@ -39,10 +39,16 @@ def main(job):
     replicates = [
         [members["sample"] == code for code in members.get(f"samples_{role}", ())] for role in ROLES
     ]
+    # What is left of a condition without its replicates is the last of its parts.
+    parts = [
+        [*masks, role & ~np.any([np.zeros_like(role), *masks], axis=0)]
+        for role, masks in zip(roles, replicates, strict=True)
+    ]
     with h5py.File(job.input.store, "r") as store:
-        masks = [*roles, *replicates[0], *replicates[1]]
-        crosses = cross_products(row_blocks(store["X"]), phi, masks)
-    of_replicates = crosses[2:][: len(replicates[0])], crosses[2:][len(replicates[0]) :]
+        sums = cross_products(row_blocks(store["X"]), phi, parts[0] + parts[1])
+    of_parts = sums[: len(parts[0])], sums[len(parts[0]) :]
+    crosses = [sum(of_role) for of_role in of_parts]
+    of_replicates = [of_role[:-1] for of_role in of_parts]
     posteriors = [
         Posterior.fit(phi[role].T @ phi[role], gp["sigma"], prior)
         for role, prior in zip(roles, priors, strict=True)
@@ -59,7 +65,7 @@ def main(job):
     unexplained = basis.unexplained(phi)
     if basis.centre is not None:
         arrays["centre"] = basis.centre
-    for role, prior, posterior, cross in zip(ROLES, priors, posteriors, crosses[:2], strict=True):
+    for role, prior, posterior, cross in zip(ROLES, priors, posteriors, crosses, strict=True):
         arrays[f"prior_{role}"] = prior
         arrays[f"covariance_{role}"] = posterior.covariance
         # Genes first, so that a chunk of genes is one contiguous piece of the file.

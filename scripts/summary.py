@@ -42,6 +42,7 @@ def main(job):
             "fdr_gaps": fdr["gaps"],
             "mahalanobis_threshold": fdr["mahalanobis_threshold"] if fdr["n_de"] else None,
         },
+        "blocks": read_arrays(job.input.blocks, "conditions")[1] if job.input.blocks else None,
         "groups": describe_groups(job) if job.input.get("groups") else None,
         "truth": None,
         "stages": read_usage(job.input.benchmarks, job.input.logs),

@@ -69,6 +69,16 @@ def as_text(summary, stages, folder):
         f"  abundance   {density['up']:,} cells up, {density['down']:,} down, "
         f"{density['neutral']:,} neutral",
     ]
+    if blocks := summary["blocks"]:
+        mixing = (
+            f"; neighbours from a cell's own sample {blocks['separation']:.2f} × expected"
+            if blocks["has_samples"]
+            else ""
+        )
+        lines.append(
+            f"  blocks      {blocks['n_blocks']:,} with {blocks['information']:.0%} of the "
+            f"information{mixing}"
+        )
     if groups := (summary["groups"] or {}).values():
         left_out = sum(group["left_out"] for group in groups)
         lines.append(

@@ -56,6 +56,8 @@ else:
 
     rule abundance_density:
         input:
+            # Nothing is read of it: a contrast with faults stops here.
+            cells="<run>/{contrast}/stages/cells.h5",
             reference=of_condition("reference", "<run>/conditions/{condition}/density.h5"),
             compared=of_condition("compared", "<run>/conditions/{condition}/density.h5"),
         output:

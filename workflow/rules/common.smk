@@ -36,6 +36,8 @@ if "path" in SOURCE and not Path(SOURCE["path"]).is_file():
         f"dataset.source.path: {SOURCE['path']} is no file (seen from {Path.cwd()})"
     )
 
+# Nulls that compare the conditions within blocks of cells.
+BLOCKS = FDR["null"] in ("residual", "labels")
 # The noise of each gene, where it is learnt from the data.
 NOISE = "<run>/{contrast}/stages/noise.h5" if config["gp"]["noise"] == "empirical" else []
 
@@ -145,7 +147,7 @@ def workers(wildcards, input):
 def kept_coordinates():
     """Keys of obsm that the stages read, each with the option that names it."""
     kept = {}
-    if FDR["null"] in ("residual", "labels"):
+    if BLOCKS:
         kept[FDR["blocks_from"]] = "fdr.blocks_from"
     if STATES["compute"]:
         return kept | {STATES["compute"]["from"]: "dataset.cell_states.compute.from"}

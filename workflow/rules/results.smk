@@ -139,6 +139,7 @@ rule summary:
         density="<run>/{contrast}/stages/density.h5",
         fit="<run>/{contrast}/stages/fit.h5",
         fdr="<run>/{contrast}/stages/fdr.h5",
+        blocks="<run>/{contrast}/stages/blocks.h5" if BLOCKS else [],
         groups=where_grouped("<run>/{contrast}/stages/groups.h5"),
         group_fdr=where_grouped("<run>/{contrast}/stages/group_fdr.h5"),
         benchmarks=computing_stages("<benchmarks>", "tsv"),

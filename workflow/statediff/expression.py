@@ -27,6 +27,8 @@ __all__ = [
 
 # Added to variances before they are divided by (the published value).
 EPS = 1e-8
+# Cells whose expression is dense at a time.
+PANEL = 512
 # Genes whose replicates are worked on at a time.
 GENES = 256
 
@@ -103,7 +105,7 @@ def cross_products(blocks, phi, members):
     phi : ndarray, shape (n, r)
         Basis at all cells of the matrix.
     members : sequence of ndarray of bool, shape (n,)
-        The groups; a cell may be in none.
+        The groups; a cell may be in none, or in several.
 
     Returns
     -------
@@ -114,18 +116,19 @@ def cross_products(blocks, phi, members):
     ValueError
         If the blocks do not add up to the cells of `phi`.
     """
-    sums, end = [None] * len(members), 0
+    sums, end = None, 0
     for start, block in blocks:
         if start != end:
             raise ValueError(f"row block starts at cell {start}, expected {end}")
         end = start + block.shape[0]
-        for i, member in enumerate(members):
+        if sums is None:
+            sums = np.zeros((len(members), block.shape[1], phi.shape[1]))
+        for total, member in zip(sums, members, strict=True):
             rows = np.flatnonzero(member[start:end])
-            if sums[i] is None:
-                sums[i] = np.zeros((block.shape[1], phi.shape[1]))
-            if rows.size:
-                picked = block if rows.size == block.shape[0] else block[rows]
-                sums[i] += picked.T @ phi[start + rows]
+            for first in range(0, len(rows), PANEL):
+                # Dense products are several times faster, even where few values are not zero.
+                panel = rows[first : first + PANEL]
+                total += block[panel].toarray().astype(np.float64).T @ phi[start + panel]
     if end != len(phi):
         raise ValueError(f"expression has {end} cells, the basis {len(phi)}")
     return [total.T for total in sums]
