@@ -88,7 +88,8 @@ PyDESeq2 on sums over all cells of a sample. Milo is the package milopy 0.3, whi
 edgePython, on the graph of 30 neighbours; spatial FDR added; averaged over the neighbourhoods that
 hold a cell. The label null counts cells as independent; the external null is told 500 of the
 unchanged genes. q-values are Benjamini-Hochberg's, but for the local FDR of the published and
-external nulls; of published abundance, what its own rule calls (tail probability < 0.05 and |log fold change| > 1).
+external nulls; of published abundance, what its own rule calls (tail probability < 0.05 and
+|log fold change| > 1).
 
 **Reading.** ✓ and ✗: mean within or beyond the target. The false discovery proportion is 0 where
 nothing is called; where no gene changes it is the share of data sets in which any is. Empty: the
