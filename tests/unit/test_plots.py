@@ -428,3 +428,11 @@ def test_pvalues_against_uniform_ones(called):
     if called:
         assert len(right.collections[1].get_offsets()) == called
     assert inside(figure)
+
+
+def test_small_panels_of_very_many_cells_say_how_many_they_show(monkeypatch):
+    monkeypatch.setattr("statediff.plots.genes.MOST_CELLS", 50)
+    genes = {"g": (np.arange(200.0), np.arange(200.0) + 1.0, np.ones(200))}
+    figure = gene_panels(XY, genes, conditions=CONDITIONS, axis_names=AXES)
+    assert len(figure.axes[0].collections[0].get_offsets()) == 50
+    assert "50 of 200 cells" in figure.get_supxlabel()

@@ -6,6 +6,13 @@ import pytest
 import yaml
 
 RESULTS = "results/small/young_vs_old"
+OF_GENES = {
+    "plot_fold_changes",
+    "plot_expression_levels",
+    "plot_fold_change_dots",
+    "plot_gene_panels",
+    "plot_expression_along",
+}
 AFTER_FDR = {
     "false_discovery",
     "adata",
@@ -14,13 +21,20 @@ AFTER_FDR = {
     "summary",
     "contrast_table",
     "plot_expression_volcano",
+    "plot_significance",
 }
+# These show the genes that rank first.
+AFTER_FDR |= OF_GENES
+CHOSEN = OF_GENES | {"plot_abundance_direction"}
 ON_POINTS = {
     "plot_condition",
     "plot_cell_type",
     "plot_abundance_change",
+    "plot_abundance_direction",
     "plot_abundance_volcano",
     "plot_expression_volcano",
+    "plot_gene_panels",
+    "plot_expression_along",
 }
 AFTER_ABUNDANCE = {
     "abundance_change",
@@ -31,7 +45,9 @@ AFTER_ABUNDANCE = {
     "summary",
     "contrast_table",
     "plot_abundance_change",
+    "plot_abundance_direction",
     "plot_abundance_volcano",
+    "plot_abundance_volcanos",
     "plot_direction_bars",
 }
 
@@ -79,6 +95,9 @@ def test_null_seed_refits_nothing(planned):
     [
         ("figures.labelled_genes", 3, {"plot_expression_volcano"}),
         ("figures.point_size", 2.0, ON_POINTS),
+        ("figures.genes", ["Gene0001", "Gene0002"], {"figure_choices"} | CHOSEN),
+        ("figures.component", 3, {"plot_expression_along"}),
+        ("figures.make", ["condition"], set()),
     ],
 )
 def test_figure_settings_make_figures_only(planned, key, value, figures):
@@ -98,7 +117,12 @@ def test_another_column_of_cell_types_fits_nothing(planned):
         "cell_table",
         "cell_type_table",
         "plot_cell_type",
+        "plot_composition",
+        "plot_abundance_volcanos",
         "plot_direction_bars",
+        "plot_fold_changes",
+        "plot_expression_levels",
+        "plot_fold_change_dots",
     }
 
 

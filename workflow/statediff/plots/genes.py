@@ -18,8 +18,10 @@ from statediff.plots.style import (
 __all__ = ["expression_along", "fold_change_dots", "gene_heatmap", "gene_panels"]
 
 DIVERGING, SEQUENTIAL = "RdBu_r", "viridis"
-# Rows of more than one are put in order by their similarity.
+# Rows from which on they are put in order by their similarity.
 SMALLEST_TREE = 3
+# Cells a small panel shows: more would lie on the same pixels.
+MOST_CELLS = 100_000
 
 
 @styled
@@ -186,13 +188,16 @@ def gene_panels(xy, genes, *, conditions, axis_names, size=None):
     -------
     matplotlib.figure.Figure
     """
-    xy, size = np.asarray(xy), size or 0.5 * point_size(len(xy))
+    shown, cells_shown = _some(len(xy))
+    size = size or 0.5 * point_size(len(shown))
+    xy = np.asarray(xy)[shown]
     figure, grid = canvas(9.8, 0.3 + 2.15 * len(genes), len(genes), 4, squeeze=False)
     reference, compared = (short(name, 25) for name in conditions)
     titles = [reference, compared, f"{compared} − {reference}", "fold change / its std"]
     total = 4 * len(genes) * len(xy)
     for row, (gene, (before, after, spread)) in zip(grid, genes.items(), strict=True):
-        change = np.asarray(after) - before
+        before, after, spread = (np.asarray(x)[shown] for x in (before, after, spread))
+        change = after - before
         low, high = min(before.min(), after.min()), max(before.max(), after.max())
         level = {"cmap": SEQUENTIAL, "vmin": low, "vmax": max(high, low + 1e-12)}
         panels = [
@@ -212,8 +217,18 @@ def gene_panels(xy, genes, *, conditions, axis_names, size=None):
         row[0].set_ylabel(short(gene, 25), fontsize=9)
     for axes, title in zip(grid[0], titles, strict=True):
         axes.set_title(title)
-    figure.supxlabel(f"{axis_names[0]} (horizontal), {axis_names[1]} (vertical)", fontsize=7)
+    figure.supxlabel(
+        f"{axis_names[0]} (horizontal), {axis_names[1]} (vertical){cells_shown}", fontsize=7
+    )
     return figure
+
+
+def _some(n):
+    """Cells to draw where there are very many, and a note that says so."""
+    if n <= MOST_CELLS:
+        return np.arange(n), ""
+    chosen = np.sort(np.random.default_rng(0).choice(n, MOST_CELLS, replace=False))
+    return chosen, f"; {MOST_CELLS:,} of {n:,} cells, drawn at random"
 
 
 def _centred(values):
@@ -248,13 +263,15 @@ def expression_along(position, genes, members, *, name, conditions, size=None):
     columns = min(2, len(genes))
     rows = -(-len(genes) // columns)
     figure, grid = canvas(3.9 * columns, 0.5 + 2.3 * rows, rows, columns, squeeze=False)
-    size, total = size or point_size(len(position)) / 2, len(position) * len(genes)
+    shown, cells_shown = _some(len(position))
+    drawn = np.isin(np.arange(len(position)), shown)
+    size, total = size or point_size(len(shown)) / 2, len(shown) * len(genes)
     # Cells of other components lie over each other: the curves are means in bins of equal count.
     bins = np.array_split(np.argsort(position), min(60, max(1, len(position) // 20)))
     middle = np.array([position[cells].mean() for cells in bins])
     for axes, (gene, (measured, smoothed, spread)) in zip(grid.flat, genes.items(), strict=False):
         for i, color in enumerate(CONDITION_COLORS):
-            xy = np.column_stack([position, measured])[members[i]]
+            xy = np.column_stack([position, measured])[members[i] & drawn]
             scatter(axes, xy, color, size, total, alpha=0.25)
             mean = np.array([smoothed[cells, i].mean() for cells in bins])
             std = np.array([spread[cells, i].mean() for cells in bins])
@@ -269,6 +286,7 @@ def expression_along(position, genes, members, *, name, conditions, size=None):
     ]
     figure.legend(
         handles=handles, loc="outside upper center", ncols=2,
-        title="Measured (points); smoothed, mean ± 2 posterior standard deviations (lines)",
+        title="Measured (points); smoothed, mean ± 2 posterior standard deviations (lines)"
+        + cells_shown,
     )  # fmt: skip
     return figure
