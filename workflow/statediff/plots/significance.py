@@ -85,7 +85,7 @@ def pvalue_calibration(pvalues, qvalues, *, threshold, is_de):
     if len(called):
         right.scatter(expected[: len(called)], called, s=5, color=REAL, linewidths=0, zorder=3,
                       label=f"called ({len(called):,})")  # fmt: skip
-        right.legend(loc="lower right")
+        right.legend(loc="center right")
     right.set(
         xlabel="−log₁₀ p-value expected without changes", ylabel="−log₁₀ p-value",
         title="Genes against chance",
