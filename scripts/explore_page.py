@@ -7,8 +7,14 @@ from _figure import abundance, conditions, coordinates, own_colors
 from _job import run
 from _table import read_types
 from anndata.io import read_elem
-from statediff.plots.explore import MAX_CELLS, category_column, explore_page, value_column
-from statediff.plots.style import DIRECTION_COLORS
+from statediff.plots.explore import (
+    MAX_CELLS,
+    NAME,
+    category_column,
+    explore_page,
+    value_column,
+)
+from statediff.plots.style import DIRECTION_COLORS, short
 from statediff.significance import rank_genes
 from statediff.store import atomic, read_arrays
 
@@ -67,9 +73,7 @@ def cell_columns(job, drawn):
     reference, compared = conditions(job)
     members, _ = read_arrays(job.input.cells, "reference", "compared")
     labels = np.select([members["reference"], members["compared"]], [reference, compared], "")
-    columns = [
-        category_column(job.params.contrast["column"], labels[drawn], [reference, compared])
-    ]
+    columns = [category_column(job.params.contrast["column"], labels[drawn], [reference, compared])]
     if job.input.get("cell_types"):
         types = read_types(job.input.cell_types, len(labels))
         name, levels = job.params.cell_type, list(types.categories)
@@ -93,39 +97,39 @@ def cell_columns(job, drawn):
 
 
 def described(reference, compared):
-    """Name, text of the colour bar, and whether signed, of each number of a cell."""
-    ratio = f"{compared} / {reference}"
+    """Name, text above the colours, and whether signed, of each number of a cell."""
+    a, b = short(reference, NAME), short(compared, NAME)
     return {
         "lfc": (
             "abundance: log fold change",
-            f"Log fold change of cell density\n{ratio} (natural log)",
+            f"Log fold change of cell density, {b} / {a} (natural log)",
             True,
         ),
-        "lfc_zscore": ("abundance: z-score", f"z-score of the change of density\n{ratio}", True),
-        "qvalue": ("abundance: −log₁₀ q-value", "Change of density\n−log₁₀ q-value", False),
+        "lfc_zscore": ("abundance: z-score", f"Change of cell density, {b} / {a}: z-score", True),
+        "qvalue": ("abundance: −log₁₀ q-value", "Change of cell density: −log₁₀ q-value", False),
         "neg_log10_lfc_ptp": (
             "abundance: −log₁₀ tail probability",
-            "Change of density\n−log₁₀ posterior tail probability",
+            "Change of cell density: −log₁₀ posterior tail probability",
             False,
         ),
         "log_density_reference": (
-            f"log density, {reference}",
-            f"Log density of cells in {reference}\n(natural log)",
+            f"log density, {a}",
+            f"Log density of cells in {a} (natural log)",
             False,
         ),
         "log_density_compared": (
-            f"log density, {compared}",
-            f"Log density of cells in {compared}\n(natural log)",
+            f"log density, {b}",
+            f"Log density of cells in {b} (natural log)",
             False,
         ),
         "std_reference": (
-            f"uncertainty, {reference}",
-            f"Standard deviation of smoothed expression\nin {reference} (units of the layer)",
+            f"uncertainty, {a}",
+            f"Standard deviation of smoothed expression in {a} (units of the layer)",
             False,
         ),
         "std_compared": (
-            f"uncertainty, {compared}",
-            f"Standard deviation of smoothed expression\nin {compared} (units of the layer)",
+            f"uncertainty, {b}",
+            f"Standard deviation of smoothed expression in {b} (units of the layer)",
             False,
         ),
     }

@@ -14,13 +14,15 @@ from statediff.compression import compress_layers, largest_error
 from statediff.plots.expression import LABELS, SHORT
 from statediff.plots.style import DIRECTION_COLORS, GREY, categorical_palette, point_size, short
 
-__all__ = ["MAX_BYTES", "MAX_CELLS", "category_column", "explore_page", "value_column"]
+__all__ = ["MAX_BYTES", "MAX_CELLS", "NAME", "category_column", "explore_page", "value_column"]
 
 TEMPLATE = Path(__file__).with_name("explore.html")
 # Of the whole page.
 MAX_BYTES = 14_500_000
 # Cells drawn; of more, those drawn are chosen at random.
 MAX_CELLS = 20_000
+# Letters of a condition in the labels.
+NAME = 24
 # Least p-value that can be drawn.
 TINY = np.finfo(float).tiny
 STATISTICS = {
@@ -122,7 +124,7 @@ def explore_page(xy, names, columns, genes, phi, reference, compared, *, dataset
     -------
     str
     """
-    a, b = (short(name) for name in conditions)
+    a, b = (short(name, NAME) for name in conditions)
     height = genes[ranking].to_numpy(dtype=float)
     height = -np.log10(np.maximum(height, TINY)) if ranking == "pvalue" else height
     called = genes["is_de"].to_numpy(dtype=bool)
@@ -164,7 +166,7 @@ def explore_page(xy, names, columns, genes, phi, reference, compared, *, dataset
         "colors": {
             "other": GREY,
             "signed": _colorscale("RdBu_r"),
-            "positive": _colorscale("cividis"),
+            "positive": _colorscale("viridis"),
         },
     }
     template = TEMPLATE.read_text(encoding="utf-8")
@@ -198,7 +200,7 @@ def _line(height, called, ranking, fdr_threshold):
         return None
     y = float(height[called].min())
     rate = "local FDR" if ranking == "mahalanobis" else "FDR"
-    return {"y": y, "name": f"{rate} < {fdr_threshold:g} ({SHORT[ranking]} ≥ {y:.1f})"}
+    return {"y": y, "name": f"{rate} < {fdr_threshold:g}\n({SHORT[ranking]} ≥ {y:.1f})"}
 
 
 def _notes(drawn, n_cells, stored, n_genes, error):
