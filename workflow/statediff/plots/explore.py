@@ -200,7 +200,7 @@ def _line(height, called, ranking, fdr_threshold):
         return None
     y = float(height[called].min())
     rate = "local FDR" if ranking == "mahalanobis" else "FDR"
-    return {"y": y, "name": f"{rate} < {fdr_threshold:g}\n({SHORT[ranking]} ≥ {y:.1f})"}
+    return {"y": y, "name": f"{rate} < {fdr_threshold:g} ({SHORT[ranking]} ≥ {y:.1f})"}
 
 
 def _notes(drawn, n_cells, stored, n_genes, error):
