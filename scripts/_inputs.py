@@ -1,5 +1,7 @@
 """Reading from a user's file what may not be as expected."""
 
+import difflib
+
 import numpy as np
 from anndata.io import read_elem
 from scipy import sparse
@@ -32,6 +34,24 @@ def read_obsm(source, key, option):
         raise InputError(f"{option}: obsm {key!r} is no matrix of numbers ({error})") from None
     check_finite(values, f"{option}: obsm {key!r}")
     return values
+
+
+def find_genes(names, wanted, option):
+    """Columns of some genes."""
+    found = names.get_indexer(wanted)
+    unknown = [gene for gene, at in zip(wanted, found, strict=True) if at < 0]
+    if unknown:
+        told = "; ".join(f"{gene!r}{close_matches(gene, names)}" for gene in unknown[:5])
+        rest = f"; and {len(unknown) - 5} more" if len(unknown) > 5 else ""
+        raise InputError(f"{option}: not among the {len(names)} genes: {told}{rest}")
+    return found
+
+
+def close_matches(gene, names):
+    """Genes of a similar name, whatever their case, for a message."""
+    folded = {name.lower(): name for name in reversed(names.astype(str))}
+    close = difflib.get_close_matches(gene.lower(), folded, n=3)
+    return f" (did you mean {', '.join(folded[name] for name in close)}?)" if close else ""
 
 
 def check_finite(values, name):

@@ -34,6 +34,7 @@ def main(job):
             rates = calibrated(permutation_test(distances, permuted), settings["threshold"])
         case _:
             null = null_distances(job, distances)
+            genes["null_distances"] = null
             try:
                 rates = false_discovery_rates(
                     distances, null, settings["threshold"], settings["gaps"]

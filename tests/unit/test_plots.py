@@ -6,10 +6,21 @@ import pytest
 from matplotlib.colors import to_hex
 from statediff.plots import (
     abundance_volcano,
+    abundance_volcanos,
+    composition,
     direction_bars,
     embedding_categories,
+    embedding_directions,
+    embedding_numbers,
     embedding_values,
+    expression_along,
     expression_volcano,
+    fit_overview,
+    fold_change_dots,
+    gene_heatmap,
+    gene_panels,
+    null_comparison,
+    pvalue_calibration,
 )
 from statediff.plots.style import DIRECTION_COLORS, GREY, categorical_palette
 
@@ -109,7 +120,7 @@ def test_abundance_volcano_names_its_thresholds():
     assert axes.lines[2].get_ydata()[0] == pytest.approx(-np.log10(0.05))
     assert legend(figure)[:3] == ["more in Old (1)", "less in Old (1)", "neutral (2)"]
     assert legend(figure)[3] == "|log fold change| > 1\nand q-value < 0.05"
-    assert axes.get_ylabel() == "−log10 q-value"
+    assert axes.get_ylabel() == "−log₁₀ q-value"
     xy, colors = points(figure)
     assert dict(zip(xy[:, 0], colors, strict=True))[2.0] == DIRECTION_COLORS["up"]
     assert xy[:, 1].max() == 300
@@ -197,3 +208,223 @@ def test_many_points_are_rasterised():
     assert figure.axes[0].collections[0].get_rasterized()
     few = embedding_values(xy[:100], xy[:100, 0], label="lfc", axis_names=AXES)
     assert not few.axes[0].collections[0].get_rasterized()
+
+
+CONDITIONS = ("Young", "Old")
+
+
+def type_names(n):
+    return [f"a cell type of thirty letters {i:02d}" for i in range(n)]
+
+
+def changes(rng, n):
+    """Log fold change, significance and direction of n cells."""
+    lfc = rng.normal(size=n)
+    return lfc, lfc**2, np.where(lfc > 1, "up", np.where(lfc < -1, "down", "neutral"))
+
+
+def offsets(axes):
+    return np.vstack([np.asarray(c.get_offsets()) for c in axes.collections])
+
+
+def test_directions_colour_the_changed_cells_that_are_asked_for():
+    lfc, _, direction = changes(np.random.default_rng(1), 200)
+    shown = XY[:, 0] > 0
+    figure = embedding_directions(
+        XY, lfc, direction, conditions=CONDITIONS, axis_names=AXES, shown=shown
+    )
+    for axes, name, text in zip(figure.axes, ("down", "up"), ("less", "more"), strict=False):
+        cells = shown & (direction == name)
+        grey, coloured = axes.collections
+        drawn = np.asarray(coloured.get_offsets())
+        assert sorted(map(tuple, drawn)) == sorted(map(tuple, XY[cells]))
+        at = [int(np.flatnonzero((point == XY).all(axis=1))[0]) for point in drawn]
+        np.testing.assert_array_equal(coloured.get_array(), lfc[at])
+        assert coloured.norm.vmin == -coloured.norm.vmax
+        assert len(grey.get_offsets()) == 200 - cells.sum()
+        assert axes.get_title() == f"{text} in Old ({cells.sum()} cells)"
+
+
+def test_directions_without_any_change():
+    figure = embedding_directions(
+        XY, np.zeros(200), np.array(["neutral"] * 200), conditions=CONDITIONS, axis_names=AXES
+    )
+    assert figure.axes[0].get_title() == "less in Old (0 cells)"
+    assert inside(figure)
+
+
+def test_numbers_are_drawn_in_order_and_unknown_ones_in_grey():
+    values = np.where(np.arange(200) < 20, np.nan, np.arange(200.0))
+    figure = embedding_numbers(XY, values, label="counts", axis_names=AXES)
+    grey, coloured = figure.axes[0].collections
+    assert len(grey.get_offsets()) == 20
+    np.testing.assert_array_equal(coloured.get_array(), np.arange(20.0, 200.0))
+
+
+@pytest.mark.parametrize("n_types", [1, 2, 40])
+def test_volcanos_have_a_panel_for_each_type_with_cells(n_types):
+    lfc, significance, direction = changes(np.random.default_rng(2), 400)
+    names = type_names(n_types)
+    types = pd.Categorical(np.resize(names, 400), categories=[*names, "empty"])
+    figure = abundance_volcanos(
+        lfc, significance, direction, types, conditions=CONDITIONS, measure="q-value",
+        lfc_threshold=1.0, threshold=0.05,
+    )  # fmt: skip
+    panels = [axes for axes in figure.axes if axes.get_title()]
+    assert [axes.get_title() for axes in panels] == [
+        f"{name} ({np.count_nonzero(types == name):,})" for name in names
+    ]
+    drawn = offsets(panels[-1])
+    inside_type = np.asarray(types == names[-1])
+    assert sorted(drawn[:, 0]) == sorted(lfc[inside_type])
+    assert inside(figure)
+
+
+@pytest.mark.parametrize("n_types", [1, 2, 40])
+def test_composition_is_in_percent_and_names_what_is_mostly_in_one_condition(n_types):
+    counts = pd.DataFrame({"Young": 10, "Old": 20}, index=type_names(n_types))
+    counts.iloc[0] = [1, 0]
+    samples = [pd.DataFrame({"a": counts[name]}) for name in CONDITIONS]
+    figure = composition(counts, conditions=CONDITIONS, samples=samples)
+    widths = [bar.get_width() for bar in figure.axes[0].patches]
+    wanted = np.concatenate([100 * counts[c] / max(counts[c].sum(), 1) for c in CONDITIONS])
+    np.testing.assert_allclose(widths, wanted)
+    assert words(figure) == ["100% in Young"]
+    points_of_samples = offsets(figure.axes[0])[:, 0]
+    np.testing.assert_allclose(points_of_samples, wanted)
+    assert inside(figure)
+
+
+@pytest.mark.parametrize(("n_genes", "n_types"), [(1, 1), (2, 2), (30, 40)])
+@pytest.mark.parametrize("split", [False, True])
+def test_heatmap_shows_each_value_under_its_names(n_genes, n_types, split):
+    rng = np.random.default_rng(3)
+    types = type_names(n_types)
+    genes = [f"a gene name of thirty letters {i:02d}" for i in range(n_genes)]
+    columns = pd.MultiIndex.from_product([types, CONDITIONS]) if split else types
+    values = pd.DataFrame(rng.normal(size=(n_genes, len(columns))), index=genes, columns=columns)
+    conditions = CONDITIONS if split else None
+    figure = gene_heatmap(values, label="change", conditions=conditions)
+    (axes,) = [axes for axes in figure.axes if axes.images]
+    drawn = np.asarray(axes.images[0].get_array())
+    rows = [text.get_text() for text in axes.get_yticklabels()]
+    shown = [text.get_text() for text in axes.get_xticklabels()]
+    assert sorted(rows) == sorted(genes)
+    assert sorted(shown) == sorted(types)
+    for i, gene in enumerate(rows):
+        wanted = np.concatenate([np.ravel(values.loc[gene, name]) for name in shown])
+        np.testing.assert_array_equal(drawn[i], wanted)
+    limit = np.percentile(np.abs(values), 98)
+    assert axes.images[0].norm.vmax == pytest.approx(limit)
+    assert inside(figure)
+
+
+def test_heatmap_leaves_unknown_values_grey():
+    values = pd.DataFrame({"a": [1.0, np.nan, 2.0], "b": [0.0, 1.0, -1.0]}, index=list("xyz"))
+    figure = gene_heatmap(values, label="change")
+    (axes,) = [axes for axes in figure.axes if axes.images]
+    assert np.ma.getmaskarray(axes.images[0].get_array()).sum() == 1
+
+
+@pytest.mark.parametrize(("n_genes", "n_types"), [(1, 1), (30, 40)])
+def test_dots_say_change_and_share(n_genes, n_types):
+    rng = np.random.default_rng(4)
+    index, columns = [f"g{i}" for i in range(n_genes)], type_names(n_types)
+    change = pd.DataFrame(rng.normal(size=(n_genes, n_types)), index=index, columns=columns)
+    share = pd.DataFrame(rng.uniform(size=(n_genes, n_types)), index=index, columns=columns)
+    figure = fold_change_dots(change, share, conditions=CONDITIONS)
+    dots = figure.axes[0].collections[0]
+    labels = [text.get_text() for text in figure.axes[0].get_yticklabels()]
+    for (x, y), value, size in zip(
+        dots.get_offsets(), dots.get_array(), dots.get_sizes(), strict=True
+    ):
+        gene, name = labels[int(y)], columns[int(x)]
+        assert value == change.loc[gene, name]
+        assert size == pytest.approx(75.0 * share.loc[gene, name])
+    assert inside(figure)
+
+
+def test_gene_panels_show_levels_change_and_zscore():
+    rng = np.random.default_rng(5)
+    genes = {
+        name: (rng.normal(size=200), rng.normal(size=200), rng.uniform(1, 2, 200))
+        for name in ("<b>gene</b>", "$x$")
+    }
+    figure = gene_panels(XY, genes, conditions=CONDITIONS, axis_names=AXES)
+    panels = [axes for axes in figure.axes if axes.collections and axes.get_label() != "<colorbar>"]
+    for row, (before, after, spread) in zip(np.reshape(panels, (2, 4)), genes.values()):
+        shown = (before, after, after - before, (after - before) / spread)
+        for axes, values in zip(row, shown, strict=True):
+            np.testing.assert_allclose(np.sort(axes.collections[0].get_array()), np.sort(values))
+    limits = [panels[i].collections[0].get_clim() for i in (0, 1)]
+    assert limits[0] == limits[1]
+    assert [axes.get_ylabel() for axes in panels[::4]] == list(genes)
+
+
+@pytest.mark.parametrize("n_genes", [1, 3])
+def test_expression_along_draws_cells_of_the_conditions_and_their_curves(n_genes):
+    rng = np.random.default_rng(6)
+    position, members = rng.uniform(size=400), (np.arange(400) < 150, np.arange(400) >= 250)
+    smoothed = np.column_stack([position, 2.0 * position])
+    genes = {
+        f"g{i}": (rng.normal(size=400), smoothed, np.full((400, 2), 0.1)) for i in range(n_genes)
+    }
+    figure = expression_along(position, genes, members, name="DC 2", conditions=CONDITIONS)
+    axes = figure.axes[0]
+    measured = [np.asarray(c.get_offsets()) for c in axes.collections if len(c.get_offsets()) > 1]
+    assert [len(xy) for xy in measured] == [150, 150]
+    np.testing.assert_array_equal(measured[1][:, 1], genes["g0"][0][members[1]])
+    for line, slope in zip(axes.lines, (1.0, 2.0), strict=True):
+        x, y = line.get_data()
+        np.testing.assert_allclose(y, slope * x)
+    assert legend(figure) == list(CONDITIONS)
+
+
+def test_fit_counts_functions_above_the_noise_and_degrees_of_freedom():
+    eigenvalues = np.array([100.0, 10.0, 0.5, 0.01])
+    freedom = [eigenvalues / (eigenvalues + 1.0), eigenvalues / (eigenvalues + 2.0)]
+    figure = fit_overview(
+        eigenvalues, noise=1.0, ls=4.0, distances=np.array([0.0, 1.0, 2.0, 3.0]),
+        freedom=freedom, conditions=CONDITIONS,
+    )  # fmt: skip
+    left, middle, right = figure.axes
+    assert left.get_title() == "2 of 4 functions above the noise"
+    # A cell that lies on another one is not counted.
+    assert middle.get_title() == "Length scale = 2 × median distance"
+    for line, values in zip(right.lines, freedom, strict=True):
+        np.testing.assert_allclose(line.get_ydata(), np.cumsum(values))
+    figure.draw_without_rendering()
+    assert "10²" in [text.get_text() for text in left.get_yticklabels()]
+
+
+@pytest.mark.parametrize("called", ["some", "none", "all"])
+def test_null_comparison(called):
+    rng = np.random.default_rng(7)
+    distances, null = rng.gamma(9.0, 0.3, 300), rng.gamma(9.0, 0.2, 500)
+    is_de = {"some": distances > 4, "none": distances < 0, "all": distances > 0}[called]
+    rates = 1.0 / (1.0 + distances)
+    figure = null_comparison(distances, null, rates, rate="local FDR", threshold=0.05, is_de=is_de)
+    left, middle, right = figure.axes
+    curve = middle.lines[0]
+    np.testing.assert_array_equal(curve.get_xdata(), np.sort(distances))
+    assert middle.get_title() == f"{is_de.sum()} of 300 genes with local FDR < 0.05"
+    if called != "none":
+        assert left.lines[0].get_xdata()[0] == distances[is_de].min()
+    halves = offsets(right)
+    assert len(halves) == 250
+    assert sorted(halves.ravel()) == sorted(null)
+    assert inside(figure)
+
+
+@pytest.mark.parametrize("called", [0, 20, 300])
+def test_pvalues_against_uniform_ones(called):
+    pvalues = np.random.default_rng(8).uniform(1e-6, 1, 300)
+    is_de = np.argsort(np.argsort(pvalues)) < called
+    figure = pvalue_calibration(pvalues, pvalues, threshold=0.05, is_de=is_de)
+    right = figure.axes[2]
+    xy = np.asarray(right.collections[0].get_offsets())
+    np.testing.assert_allclose(xy[:, 1], np.sort(-np.log10(pvalues)))
+    np.testing.assert_allclose(10.0 ** -xy[::-1, 0], (np.arange(300) + 0.5) / 300)
+    if called:
+        assert len(right.collections[1].get_offsets()) == called
+    assert inside(figure)

@@ -14,7 +14,7 @@ from statediff.plots.style import (
     styled,
 )
 
-__all__ = ["abundance_volcano", "direction_bars"]
+__all__ = ["abundance_volcano", "abundance_volcanos", "direction_bars"]
 
 # Drawn at most; the rest is marked at the upper edge.
 MAX_NEG_LOG10 = 300.0
@@ -62,7 +62,7 @@ def abundance_volcano(lfc, significance, direction, *, conditions, measure, lfc_
         xlim=(-wide, wide),
         ylim=(0, 1.05 * max(y.max(), -1.2 * np.log10(threshold))),
         xlabel=f"Log fold change of cell density, {compared} / {reference} (natural log)",
-        ylabel=f"−log10 {measure}",
+        ylabel=f"−log₁₀ {measure}",
     )
     named = {"up": f"more in {compared}", "down": f"less in {compared}", "neutral": "neutral"}
     handles = [
@@ -72,6 +72,61 @@ def abundance_volcano(lfc, significance, direction, *, conditions, measure, lfc_
     thresholds = f"|log fold change| > {lfc_threshold:g}\nand {measure} < {threshold:g}"
     handles.append(Line2D([], [], label=thresholds, **lines))
     legend_beside(figure, handles, "Cells")
+    return figure
+
+
+@styled
+def abundance_volcanos(lfc, significance, direction, types, *, conditions, measure, lfc_threshold,
+                       threshold):  # fmt: skip
+    """One volcano of cells for each cell type, on the same axes.
+
+    Parameters
+    ----------
+    lfc, significance, direction : array, shape (n,)
+        As for `abundance_volcano`.
+    types : pandas.Categorical, shape (n,)
+        A panel for each category that has cells, in their order.
+    conditions : pair of str
+    measure : str
+    lfc_threshold, threshold : float
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    types = types.remove_unused_categories()
+    names = list(types.categories)
+    columns = min(4, len(names))
+    rows = -(-len(names) // columns)
+    figure, grid = canvas(
+        max(4.4, 0.6 + 1.9 * columns), 0.9 + 1.6 * rows, rows, columns, squeeze=False, sharex=True,
+        sharey=True,
+    )  # fmt: skip
+    y, wide = np.minimum(significance, MAX_NEG_LOG10), max(np.abs(lfc).max(), 1.2 * lfc_threshold)
+    lines = {"color": "#404040", "lw": 0.6, "ls": (0, (4, 3))}
+    for axes, name in zip(grid.flat, names, strict=False):
+        inside = np.asarray(types == name)
+        size = max(point_size(np.count_nonzero(inside)) / 2, 1.0)
+        for kind in ("neutral", "down", "up"):
+            cells = inside & (direction == kind)
+            points = np.column_stack([lfc, y])[cells]
+            scatter(axes, points, DIRECTION_COLORS[kind], size, len(lfc))
+        for sign in (-1, 1):
+            axes.axvline(sign * lfc_threshold, **lines)
+        axes.axhline(-np.log10(threshold), **lines)
+        axes.set_title(f"{short(name, 32)} ({np.count_nonzero(inside):,})", fontsize=6.5)
+    for axes in grid.flat[len(names) :]:
+        axes.set_axis_off()
+    grid[0, 0].set(xlim=(-1.08 * wide, 1.08 * wide))
+    grid[0, 0].set(ylim=(0, 1.05 * max(y.max(), -1.2 * np.log10(threshold))))
+    reference, compared = (short(name, 25) for name in conditions)
+    figure.supxlabel(
+        f"Log fold change of cell density, {compared} / {reference} (natural log)", fontsize=8
+    )
+    figure.supylabel(f"−log₁₀ {measure}", fontsize=8)
+    named = {"up": f"more in {compared}", "down": f"less in {compared}", "neutral": "neutral"}
+    handles = [dot(DIRECTION_COLORS[kind], text) for kind, text in named.items()]
+    figure.legend(handles=handles, loc="outside upper center", ncols=3)
     return figure
 
 

@@ -17,7 +17,12 @@ from statediff.plots.style import (
     styled,
 )
 
-__all__ = ["embedding_categories", "embedding_values"]
+__all__ = [
+    "embedding_categories",
+    "embedding_directions",
+    "embedding_numbers",
+    "embedding_values",
+]
 
 # More categories than this are numbered on the cells.
 NAMES_ON_DATA = 15
@@ -118,6 +123,86 @@ def embedding_values(xy, values, *, label, axis_names, size=None, percentile=99.
     _frame(axes, axis_names)
     # The middle of the scale is nearly white: a light grey ground keeps those cells visible.
     axes.set_facecolor("#e8e8e8")
+    return figure
+
+
+@styled
+def embedding_numbers(xy, values, *, label, axis_names, size=None):
+    """Embedding coloured by a number; cells without one lie behind, in grey.
+
+    Parameters
+    ----------
+    xy : array, shape (n, 2)
+    values : array, shape (n,)
+    label : str
+        Text of the colour bar.
+    axis_names : pair of str
+    size : float, optional
+        Area of a point in square points.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    xy, values = np.asarray(xy), np.asarray(values, dtype=float)
+    figure, axes = canvas(4.6, 3.8)
+    known, size = np.isfinite(values), size or point_size(len(xy))
+    scatter(axes, xy[~known], GREY, size, len(xy))
+    order = np.flatnonzero(known)[np.argsort(values[known])]
+    points = scatter(axes, xy[order], values[order], size, len(xy), cmap="viridis")
+    bar = figure.colorbar(points, ax=axes, shrink=0.8)
+    bar.set_label(short(label))
+    bar.outline.set_visible(False)
+    _frame(axes, axis_names)
+    return figure
+
+
+@styled
+def embedding_directions(xy, lfc, direction, *, conditions, axis_names, shown=None, size=None):
+    """Cells that became fewer and cells that became more, side by side, others in grey.
+
+    Parameters
+    ----------
+    xy : array, shape (n, 2)
+    lfc : array, shape (n,)
+        Log fold change of abundance, the colour.
+    direction : array of str, shape (n,)
+        down, neutral or up.
+    conditions : pair of str
+        Reference and compared condition.
+    axis_names : pair of str
+    shown : array of bool, shape (n,), optional
+        Cells that may be coloured; all if not given.
+    size : float, optional
+        Area of a point in square points.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    xy, lfc, direction = np.asarray(xy), np.asarray(lfc, dtype=float), np.asarray(direction)
+    shown = np.ones(len(xy), dtype=bool) if shown is None else np.asarray(shown)
+    changed = shown & (direction != "neutral")
+    limit = np.abs(lfc[changed]).max(initial=1e-12)
+    figure, panels = canvas(7.6, 3.8, columns=2)
+    size, total = size or point_size(len(xy)), 2 * len(xy)
+    compared = conditions[1]
+    for axes, name, text in zip(panels, ("down", "up"), ("less", "more"), strict=True):
+        cells = np.flatnonzero(shown & (direction == name))
+        others = np.setdiff1d(np.arange(len(xy)), cells)
+        scatter(axes, xy[others], GREY, size, total)
+        cells = cells[np.argsort(np.abs(lfc[cells]))]
+        points = scatter(
+            axes, xy[cells], lfc[cells], size, total, cmap="RdBu_r",
+            norm=TwoSlopeNorm(0, -limit, limit),
+        )  # fmt: skip
+        axes.set_title(f"{text} in {short(compared, 25)} ({len(cells):,} cells)")
+        _frame(axes, axis_names)
+    bar = figure.colorbar(points, ax=panels, shrink=0.8)
+    bar.set_label(
+        f"Log fold change of cell density\n{short(compared)} / {short(conditions[0])} (natural log)"
+    )
+    bar.outline.set_visible(False)
     return figure
 
 

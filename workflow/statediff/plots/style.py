@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 __all__ = [
+    "CONDITION_COLORS",
     "DIRECTION_COLORS",
     "GREY",
     "OKABE_ITO",
@@ -16,6 +17,7 @@ __all__ = [
     "categorical_palette",
     "dot",
     "legend_beside",
+    "log_ticks",
     "point_size",
     "scatter",
     "short",
@@ -26,6 +28,8 @@ __all__ = [
 DIRECTION_COLORS = {"down": "#2166ac", "neutral": "#c4c4c4", "up": "#b2182b"}
 GREY = "#d9d9d9"
 OKABE_ITO = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#000000")
+# Of reference and compared condition.
+CONDITION_COLORS = ("#0072b2", "#e69f00")
 # Points beyond this number are drawn as pixels inside the vector file.
 RASTERISE = 100_000
 
@@ -57,11 +61,11 @@ def styled(function):
     return draw
 
 
-def canvas(width, height):
-    """Figure of a size in inches, and its one set of axes."""
+def canvas(width, height, rows=1, columns=1, **options):
+    """Figure of a size in inches, and its axes: one, or an array of them."""
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
-    return figure, figure.subplots()
+    return figure, figure.subplots(rows, columns, **options)
 
 
 def dot(color, label):
@@ -80,6 +84,16 @@ def legend_beside(figure, handles, title, loc="outside right upper"):
     figure.set_size_inches(
         width + extent.width / figure.dpi, max(height, extent.height / figure.dpi + 0.2)
     )
+
+
+def log_ticks(*axes):
+    """Powers of ten as text: mathematical markup is off, so that names are shown as they are."""
+    superscript = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+    for axis in axes:
+        axis.set_major_formatter(
+            lambda value, _: "10" + f"{np.log10(value):.0f}".translate(superscript)
+        )
+        axis.set_minor_formatter("")
 
 
 def categorical_palette(names, colors=None):

@@ -1,0 +1,21 @@
+"""Find the genes, cells and columns that the configuration chooses for figures."""
+
+from _cells import select
+from _inputs import find_genes, read_column
+from _job import run
+from anndata.io import read_elem
+from statediff.store import open_h5ad, write_arrays
+
+
+def main(job):
+    chosen = job.params.chosen
+    with open_h5ad(job.input[0]) as store:
+        obs, names = read_elem(store["obs"]), read_elem(store["var"]).index
+    for column in chosen["obs"]:
+        read_column(obs, column, "figures.obs")
+    genes = find_genes(names, chosen["genes"], "figures.genes")
+    cells = select(obs, chosen["cells"] or {}, "figures.cells")
+    write_arrays(job.output[0], {"genes": genes, "cells": cells})
+
+
+run(main, snakemake)

@@ -1,0 +1,32 @@
+"""Cell types of the conditions, and of their samples."""
+
+import pandas as pd
+from _figure import conditions, save
+from _job import run
+from _table import read_types
+from statediff.plots import composition
+from statediff.store import read_arrays
+
+ROLES = ("reference", "compared")
+
+
+def main(job):
+    members, _ = read_arrays(job.input.cells)
+    types = pd.Series(read_types(job.input.cell_types, len(members["reference"])))
+
+    def counted(cells):
+        return types[cells].value_counts(sort=False)
+
+    counts = pd.DataFrame({role: counted(members[role]) for role in ROLES})
+    counts.columns = conditions(job)
+    samples = None
+    if "sample" in members:
+        samples = [
+            pd.DataFrame({c: counted(members["sample"] == c) for c in members[f"samples_{role}"]})
+            for role in ROLES
+        ]
+    drawn = counts.sum(axis=1) > 0
+    save(job, composition(counts[drawn], conditions=conditions(job), samples=samples))
+
+
+run(main, snakemake)

@@ -1,0 +1,42 @@
+"""Measured and smoothed expression along a component of the cell states."""
+
+import numpy as np
+from _figure import chosen_genes, conditions, measured, save
+from _fit import smoothed
+from _job import run
+from statediff import InputError
+from statediff.plots import expression_along
+from statediff.store import read_arrays
+
+ROLES = ("reference", "compared")
+
+
+def main(job):
+    states = read_arrays(job.input.states, "states")[0]["states"]
+    varying = np.flatnonzero(np.ptp(states, axis=0) > 1e-9 * np.abs(states).max(axis=0))
+    number = job.params.component or int(varying[0]) + 1
+    if number > states.shape[1]:
+        raise InputError(
+            f"figures.component: found {number}, expected at most {states.shape[1]}, the number "
+            f"of components of {job.params.states}"
+        )
+    members, _ = read_arrays(job.input.cells, *ROLES)
+    genes = chosen_genes(job)
+    before, after, spreads, _ = smoothed(job.input.fit, list(genes.values()))
+    values = measured(job, genes).toarray()
+    panels = {
+        name: (values[:, i], np.column_stack([before[:, i], after[:, i]]), spreads)
+        for i, name in enumerate(genes)
+    }
+    figure = expression_along(
+        states[:, number - 1],
+        panels,
+        [members[role] for role in ROLES],
+        name=f"{job.params.states}, component {number}",
+        conditions=conditions(job),
+        size=job.params.point_size,
+    )
+    save(job, figure)
+
+
+run(main, snakemake)

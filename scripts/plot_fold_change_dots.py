@@ -1,0 +1,21 @@
+"""Dot plot of fold changes of genes over cell types."""
+
+import numpy as np
+import pandas as pd
+from _figure import conditions, fold_changes, measured, save, shown_types
+from _job import run
+from statediff.plots import fold_change_dots
+
+
+def main(job):
+    change = fold_changes(job)
+    values, types = measured(job, change.index), shown_types(job)
+    share = {
+        name: np.asarray((values[types == name] > 0).mean(axis=0)).ravel()
+        for name in change.columns
+    }
+    share = pd.DataFrame(share, index=change.index)
+    save(job, fold_change_dots(change, share, conditions=conditions(job)))
+
+
+run(main, snakemake)

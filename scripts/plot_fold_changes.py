@@ -1,0 +1,14 @@
+"""Heatmap of fold changes of genes over cell types."""
+
+from _figure import conditions, fold_changes, save
+from _job import run
+from statediff.plots import gene_heatmap
+
+
+def main(job):
+    reference, compared = conditions(job)
+    label = f"Mean log fold change\n{compared} − {reference}"
+    save(job, gene_heatmap(fold_changes(job), label=label))
+
+
+run(main, snakemake)

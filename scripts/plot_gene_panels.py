@@ -1,0 +1,24 @@
+"""Smoothed expression, fold change and its certainty on the embedding, a row a gene."""
+
+from _figure import chosen_genes, conditions, coordinates, save
+from _fit import smoothed
+from _job import run
+from statediff.plots import gene_panels
+
+
+def main(job):
+    xy, axis_names = coordinates(job)
+    genes = chosen_genes(job)
+    before, after, _, spread = smoothed(job.input.fit, list(genes.values()))
+    rows = {name: (before[:, i], after[:, i], spread[:, i]) for i, name in enumerate(genes)}
+    figure = gene_panels(
+        xy,
+        rows,
+        conditions=conditions(job),
+        axis_names=axis_names,
+        size=job.params.point_size,
+    )
+    save(job, figure)
+
+
+run(main, snakemake)

@@ -1,0 +1,274 @@
+"""Figures of some genes: over cell types, over cells, along a component of the cell states."""
+
+import numpy as np
+from matplotlib.colors import TwoSlopeNorm
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch, Rectangle
+from scipy.cluster.hierarchy import dendrogram, linkage
+
+from statediff.plots.style import (
+    CONDITION_COLORS,
+    canvas,
+    point_size,
+    scatter,
+    short,
+    styled,
+)
+
+__all__ = ["expression_along", "fold_change_dots", "gene_heatmap", "gene_panels"]
+
+DIVERGING, SEQUENTIAL = "RdBu_r", "viridis"
+# Rows of more than one are put in order by their similarity.
+SMALLEST_TREE = 3
+
+
+@styled
+def gene_heatmap(values, *, label, conditions=None, percentile=98.0):
+    """Heatmap of genes over cell types, both in the order of a dendrogram.
+
+    Parameters
+    ----------
+    values : pandas.DataFrame, shape (genes, types) or (genes, 2 × types)
+        Signed numbers, centred on 0; types by their names, or pairs of (type, condition).
+    label : str
+        Text of the colour bar, with the unit.
+    conditions : pair of str, optional
+        Where the columns are pairs: reference and compared condition, marked by their colours.
+    percentile : float
+        Percentile of the absolute values at which the colours saturate.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    split = 1 if conditions is None else 2
+    types = list(
+        dict.fromkeys(values.columns if split == 1 else values.columns.get_level_values(0))
+    )
+    matrix = values.to_numpy(dtype=float)
+    by_type = matrix.reshape(len(matrix), len(types), split)
+    limit = np.nanpercentile(np.abs(matrix), percentile) or 1.0
+    width, height = 3.2 + 0.24 * len(types) * split, max(2.9, 1.9 + 0.15 * len(matrix))
+    figure, grid = canvas(
+        width, height, 2, 2, width_ratios=[0.6, 0.24 * len(types) * split],
+        height_ratios=[0.4, 0.15 * len(matrix)],
+    )  # fmt: skip
+    rows = _tree(grid[1, 0], matrix, "left")
+    columns = _tree(grid[0, 1], by_type.transpose(1, 0, 2).reshape(len(types), -1), "top")
+    grid[0, 0].set_axis_off()
+    axes = grid[1, 1]
+    drawn = by_type[rows][:, columns].reshape(len(matrix), -1)
+    image = axes.imshow(
+        np.ma.masked_invalid(drawn), cmap=DIVERGING, norm=TwoSlopeNorm(0, -limit, limit),
+        aspect="auto", interpolation="nearest",
+    )  # fmt: skip
+    axes.set_facecolor("#bdbdbd")
+    axes.yaxis.tick_right()
+    axes.set_yticks(
+        range(len(matrix)), [short(str(values.index[i]), 32) for i in rows], fontsize=6.5
+    )
+    middle = np.arange(len(types)) * split + (split - 1) / 2
+    axes.set_xticks(
+        middle, [short(str(types[i]), 32) for i in columns], rotation=90,
+    )  # fmt: skip
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    if split == 2:
+        for edge in np.arange(split, len(types) * split, split):
+            axes.axvline(edge - 0.5, color="white", lw=1.5)
+        for i in range(len(types) * split):
+            axes.add_patch(_bar(axes, i, CONDITION_COLORS[i % 2]))
+        handles = [Patch(color=c, label=short(n)) for c, n in zip(CONDITION_COLORS, conditions)]
+        figure.legend(handles=handles, loc="outside upper center", ncols=2)
+    extend = "both" if np.nanmax(np.abs(matrix), initial=0) > limit else "neither"
+    bar = figure.colorbar(
+        image,
+        ax=grid[:, 1],
+        location="right",
+        shrink=min(1.0, 1.8 / height),
+        extend=extend,
+        pad=0.02,
+    )
+    bar.set_label(label)
+    bar.outline.set_visible(False)
+    return figure
+
+
+def _bar(axes, column, color):
+    """Strip in a condition's colour above a column."""
+    return Rectangle(
+        (column - 0.5, 1.0), 1.0, 0.012, transform=axes.get_xaxis_transform(), color=color,
+        clip_on=False, lw=0,
+    )  # fmt: skip
+
+
+def _tree(axes, rows, side):
+    """Draw a dendrogram of some rows beside them; returns their order."""
+    axes.set_axis_off()
+    if len(rows) < SMALLEST_TREE:
+        return np.arange(len(rows))
+    tree = linkage(np.nan_to_num(rows), "average", optimal_ordering=len(rows) < 500)
+    found = dendrogram(
+        tree, ax=axes, orientation=side, no_labels=True, color_threshold=0,
+        above_threshold_color="#606060",
+    )  # fmt: skip
+    for line in axes.collections:
+        line.set_linewidth(0.7)
+    if side == "left":
+        # Rows of an image go down, leaves of a dendrogram up.
+        axes.invert_yaxis()
+    return np.array(found["leaves"])
+
+
+@styled
+def fold_change_dots(change, share, *, conditions):
+    """Mean fold change of genes over cell types, with how many of the cells express them.
+
+    Parameters
+    ----------
+    change : pandas.DataFrame, shape (genes, types)
+        Mean log fold change.
+    share : pandas.DataFrame, shape (genes, types)
+        Share of the cells with expression above 0, 0 to 1.
+    conditions : pair of str
+        Reference and compared condition.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    genes, types = change.shape
+    figure, axes = canvas(2.9 + 0.26 * types, max(2.6, 1.6 + 0.19 * genes))
+    y, x = np.divmod(np.arange(genes * types), types)
+    limit = np.abs(change.to_numpy()).max(initial=0.0) or 1.0
+    largest = 75.0
+    points = axes.scatter(
+        x, genes - 1 - y, s=largest * share.to_numpy().ravel(), c=change.to_numpy().ravel(),
+        cmap=DIVERGING, norm=TwoSlopeNorm(0, -limit, limit), edgecolors="#404040", linewidths=0.3,
+    )  # fmt: skip
+    axes.set_yticks(range(genes), [short(str(g), 32) for g in change.index[::-1]])
+    axes.set_xticks(
+        range(types), [short(str(t), 32) for t in change.columns], rotation=90,
+    )  # fmt: skip
+    axes.set(xlim=(-0.6, types - 0.4), ylim=(-0.6, genes - 0.4))
+    axes.tick_params(length=0)
+    bar = figure.colorbar(points, ax=axes, shrink=min(1.0, 2.0 / (1.6 + 0.19 * genes)))
+    bar.set_label(f"Mean log fold change\n{short(conditions[1], 25)} − {short(conditions[0], 25)}")
+    bar.outline.set_visible(False)
+    sizes = [
+        Line2D([], [], ls="", marker="o", ms=np.sqrt(largest * part), mfc="white", mec="#404040",
+               mew=0.5, label=f"{part:.0%}")
+        for part in (0.1, 0.5, 1.0)
+    ]  # fmt: skip
+    figure.legend(
+        handles=sizes, title="Cells that express the gene", loc="outside upper center", ncols=3
+    )
+    return figure
+
+
+@styled
+def gene_panels(xy, genes, *, conditions, axis_names, size=None):
+    """Smoothed expression in both conditions, fold change and its z-score, a row a gene.
+
+    Parameters
+    ----------
+    xy : array, shape (n, 2)
+    genes : dict of str to tuple of array, shape (n,)
+        Of each gene: smoothed expression in the reference and the compared condition, and the
+        standard deviation of their difference.
+    conditions : pair of str
+        Reference and compared condition.
+    axis_names : pair of str
+    size : float, optional
+        Area of a point in square points.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    xy, size = np.asarray(xy), size or 0.5 * point_size(len(xy))
+    figure, grid = canvas(9.8, 0.3 + 2.15 * len(genes), len(genes), 4, squeeze=False)
+    reference, compared = (short(name, 25) for name in conditions)
+    titles = [reference, compared, f"{compared} − {reference}", "fold change / its std"]
+    total = 4 * len(genes) * len(xy)
+    for row, (gene, (before, after, spread)) in zip(grid, genes.items(), strict=True):
+        change = np.asarray(after) - before
+        low, high = min(before.min(), after.min()), max(before.max(), after.max())
+        level = {"cmap": SEQUENTIAL, "vmin": low, "vmax": max(high, low + 1e-12)}
+        panels = [
+            (before, level, "smoothed expression"), (after, level, "smoothed expression"),
+            (change, _centred(change), "log fold change"),
+            (change / spread, _centred(change / spread), "z-score"),
+        ]  # fmt: skip
+        for axes, (values, colors, label) in zip(row, panels, strict=True):
+            order = np.argsort(np.abs(values))
+            points = scatter(axes, xy[order], values[order], size, total, **colors)
+            bar = figure.colorbar(points, ax=axes, shrink=0.75, pad=0.01)
+            bar.set_label(label, fontsize=6.5)
+            bar.ax.tick_params(labelsize=6)
+            bar.outline.set_visible(False)
+            axes.set(xticks=[], yticks=[])
+            axes.set_facecolor("#e8e8e8")
+        row[0].set_ylabel(short(gene, 25), fontsize=9)
+    for axes, title in zip(grid[0], titles, strict=True):
+        axes.set_title(title)
+    figure.supxlabel(f"{axis_names[0]} (horizontal), {axis_names[1]} (vertical)", fontsize=7)
+    return figure
+
+
+def _centred(values):
+    limit = np.percentile(np.abs(values), 99.5) or 1.0
+    return {"cmap": DIVERGING, "norm": TwoSlopeNorm(0, -limit, limit)}
+
+
+@styled
+def expression_along(position, genes, members, *, name, conditions, size=None):
+    """Measured and smoothed expression along a component of the cell states, a panel a gene.
+
+    Parameters
+    ----------
+    position : array, shape (n,)
+        The component at every cell.
+    genes : dict of str to tuple of array
+        Of each gene: measured expression (n,), smoothed expression (n, 2) in the reference and
+        the compared condition, its standard deviation (n, 2).
+    members : pair of array of bool, shape (n,)
+        Cells of the two conditions, whose measurements are drawn.
+    name : str
+        Of the component.
+    conditions : pair of str
+    size : float, optional
+        Area of a point in square points.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    position = np.asarray(position)
+    columns = min(2, len(genes))
+    rows = -(-len(genes) // columns)
+    figure, grid = canvas(3.9 * columns, 0.5 + 2.3 * rows, rows, columns, squeeze=False)
+    size, total = size or point_size(len(position)) / 2, len(position) * len(genes)
+    # Cells of other components lie over each other: the curves are means in bins of equal count.
+    bins = np.array_split(np.argsort(position), min(60, max(1, len(position) // 20)))
+    middle = np.array([position[cells].mean() for cells in bins])
+    for axes, (gene, (measured, smoothed, spread)) in zip(grid.flat, genes.items(), strict=False):
+        for i, color in enumerate(CONDITION_COLORS):
+            xy = np.column_stack([position, measured])[members[i]]
+            scatter(axes, xy, color, size, total, alpha=0.25)
+            mean = np.array([smoothed[cells, i].mean() for cells in bins])
+            std = np.array([spread[cells, i].mean() for cells in bins])
+            axes.fill_between(middle, mean - 2 * std, mean + 2 * std, color=color, alpha=0.3, lw=0)
+            axes.plot(middle, mean, color=color, lw=1.6)
+        axes.set(xlabel=name, ylabel="Expression (units of the layer)", title=short(gene))
+    for axes in grid.flat[len(genes) :]:
+        axes.set_axis_off()
+    handles = [
+        Line2D([], [], color=c, lw=1.6, marker="o", ms=3, label=short(n))
+        for c, n in zip(CONDITION_COLORS, conditions, strict=True)
+    ]
+    figure.legend(
+        handles=handles, loc="outside upper center", ncols=2,
+        title="Measured (points); smoothed, mean ± 2 posterior standard deviations (lines)",
+    )  # fmt: skip
+    return figure

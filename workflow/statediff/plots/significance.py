@@ -1,0 +1,126 @@
+"""Figures of how real statistics compare with those of a null."""
+
+import numpy as np
+
+from statediff.plots.style import OKABE_ITO, canvas, log_ticks, styled
+
+__all__ = ["null_comparison", "pvalue_calibration"]
+
+LINES = {"color": "#404040", "lw": 0.8, "ls": (0, (4, 3))}
+REAL, NULL = OKABE_ITO[5], "#8c8c8c"
+BINS = 60
+
+
+@styled
+def null_comparison(distances, null, rates, *, rate, threshold, is_de, seed=0):
+    """Distances of genes against those of a null, the false discovery rate, and null on null.
+
+    Parameters
+    ----------
+    distances : array, shape (genes,)
+    null : array, shape (n_null,)
+    rates : array, shape (genes,)
+        Local FDR or q-value.
+    rate : str
+        Which of them.
+    threshold : float
+        Of the rate.
+    is_de : array of bool, shape (genes,)
+    seed : int
+        Of the two halves of the null.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    distances, null = np.asarray(distances, dtype=float), np.asarray(null, dtype=float)
+    figure, (left, middle, right) = canvas(9.6, 2.9, columns=3)
+    edges = np.linspace(0.0, max(distances.max(), null.max()), BINS + 1)
+    left.hist(null, edges, density=True, color=NULL, alpha=0.8, label=f"null ({len(null):,})")
+    left.hist(distances, edges, density=True, histtype="step", color=REAL, lw=1.3,
+              label=f"genes ({len(distances):,})")  # fmt: skip
+    left.set(xlabel="Distance", ylabel="Density (log scale)", yscale="log")
+    log_ticks(left.yaxis)
+    _mark(left, distances, is_de)
+    left.legend(loc="upper right")
+    _rate_curve(middle, distances, rates, rate, threshold, is_de, "Distance")
+    # Two halves of the null against each other show what chance alone does.
+    halves = np.random.default_rng(seed).permutation(null)
+    size = len(halves) // 2
+    first, second = np.sort(halves[:size]), np.sort(halves[size : 2 * size])
+    _quantiles(right, first, second)
+    right.set(
+        xlabel="Distances, one half of the null", ylabel="The other half", title="Null against null"
+    )
+    return figure
+
+
+@styled
+def pvalue_calibration(pvalues, qvalues, *, threshold, is_de):
+    """Histogram of p-values, q-values by rank, and p-values against uniform ones.
+
+    Parameters
+    ----------
+    pvalues, qvalues : array, shape (genes,)
+    threshold : float
+        Of the q-value.
+    is_de : array of bool, shape (genes,)
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    pvalues, qvalues = np.asarray(pvalues, dtype=float), np.asarray(qvalues, dtype=float)
+    figure, (left, middle, right) = canvas(9.6, 2.9, columns=3)
+    counts, _, _ = left.hist(pvalues, np.linspace(0, 1, 41), density=True, color=OKABE_ITO[4])
+    left.axhline(1.0, **LINES)
+    left.legend([left.lines[0]], ["expected if no gene changes"], loc="upper right")
+    left.set(xlabel="P-value", ylabel="Density of genes", xlim=(0, 1), ylim=(0, 1.2 * counts.max()))
+    height = -np.log10(np.maximum(pvalues, 1e-300))
+    _rate_curve(middle, height, qvalues, "q-value", threshold, is_de, "−log₁₀ p-value")
+    observed = np.sort(height)[::-1]
+    expected = -np.log10((np.arange(len(pvalues)) + 0.5) / max(len(pvalues), 1))
+    called = np.sort(height[np.asarray(is_de)])[::-1]
+    _quantiles(right, expected, observed)
+    if len(called):
+        right.scatter(expected[: len(called)], called, s=5, color=REAL, linewidths=0, zorder=3,
+                      label=f"called ({len(called):,})")  # fmt: skip
+        right.legend(loc="lower right")
+    right.set(
+        xlabel="−log₁₀ p-value expected without changes", ylabel="−log₁₀ p-value",
+        title="Genes against chance",
+    )  # fmt: skip
+    return figure
+
+
+def _mark(axes, statistic, is_de):
+    """The smallest statistic of a gene that is called."""
+    called = np.asarray(statistic)[np.asarray(is_de)]
+    if len(called):
+        axes.axvline(called.min(), **LINES)
+        axes.annotate(
+            f" {len(called):,} called", (called.min(), 0.75), xycoords=("data", "axes fraction"),
+            fontsize=7,
+        )  # fmt: skip
+    else:
+        axes.annotate(
+            "no gene called", (0.97, 0.75), xycoords="axes fraction", ha="right", fontsize=7
+        )
+
+
+def _rate_curve(axes, statistic, rates, rate, threshold, is_de, name):
+    order = np.argsort(statistic)
+    axes.plot(statistic[order], np.asarray(rates)[order], color=OKABE_ITO[0], lw=1.4)
+    axes.axhline(threshold, **LINES)
+    axes.set(xlabel=name, ylabel=f"{rate[0].upper()}{rate[1:]}", ylim=(-0.02, 1.02))
+    axes.set_title(
+        f"{np.count_nonzero(is_de):,} of {len(rates):,} genes with {rate} < {threshold:g}"
+    )
+
+
+def _quantiles(axes, x, y):
+    x, y = np.sort(x), np.sort(y)
+    wide, high = (max(values.max(initial=0.0), 1e-12) for values in (x, y))
+    axes.plot([0, min(wide, high)], [0, min(wide, high)], **LINES)
+    axes.scatter(x, y, s=5, color=OKABE_ITO[0], linewidths=0, rasterized=len(x) > 20_000)
+    axes.set(xlim=(0, 1.05 * wide), ylim=(0, 1.05 * high))
