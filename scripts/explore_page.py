@@ -10,6 +10,7 @@ from anndata.io import read_elem
 from statediff.plots.explore import (
     MAX_CELLS,
     NAME,
+    STATISTICS,
     category_column,
     explore_page,
     value_column,
@@ -31,7 +32,7 @@ def main(job):
     # Called genes first, then those nearest to it.
     order = rank_genes(genes, fdr["ranking"])
     order = order[np.argsort(~genes["is_de"][order], kind="stable")]
-    columns = {name: values for name, values in genes.items() if len(values) == len(names)}
+    columns = {name: genes[name] for name in STATISTICS if name in genes}
     with h5py.File(job.input.fit, "r") as fit:
         phi = read_rows(fit["phi"], drawn)
         coefficients = [fit[f"coefficients_{role}"][:] for role in ("reference", "compared")]

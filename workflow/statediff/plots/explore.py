@@ -14,7 +14,14 @@ from statediff.compression import compress_layers, largest_error
 from statediff.plots.expression import LABELS, SHORT
 from statediff.plots.style import DIRECTION_COLORS, GREY, categorical_palette, point_size, short
 
-__all__ = ["MAX_BYTES", "MAX_CELLS", "NAME", "category_column", "explore_page", "value_column"]
+__all__ = [
+    "MAX_CELLS",
+    "NAME",
+    "STATISTICS",
+    "category_column",
+    "explore_page",
+    "value_column",
+]
 
 TEMPLATE = Path(__file__).with_name("explore.html")
 # Of the whole page.
@@ -25,6 +32,7 @@ MAX_CELLS = 20_000
 NAME = 24
 # Least p-value that can be drawn.
 TINY = np.finfo(float).tiny
+# Of a gene, as the page names them.
 STATISTICS = {
     "mean_lfc": "mean log fold change",
     "mahalanobis": "Mahalanobis distance",
