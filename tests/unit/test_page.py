@@ -43,7 +43,7 @@ def page_of(cells=80, genes=40, names=(), **changes):
         index=[*names, *(f"gene{i}" for i in range(len(names), genes))],
     )
     options = {
-        "dataset": "data", "contrast": "a_vs_b", "conditions": ("a", "b"), "described": "b against a",
+        "dataset": "data", "contrast": "a_vs_b", "conditions": ("a", "b"), "described": "b vs a",
         "axis_names": ("UMAP 1", "UMAP 2"), "ranking": "pvalue", "fdr_threshold": 0.05,
         "n_cells": cells, "columns": [value_column("lfc", phi[:, 0], "Change", signed=True)],
     } | changes  # fmt: skip
@@ -142,8 +142,8 @@ def test_pages_of_the_same_results_are_the_same():
 
 
 def test_the_page_keeps_to_its_size_with_fewer_genes():
-    whole = page_of(cells=200, genes=4000)
-    limit = len(whole) - 150_000
+    # The library and the statistics take most of this.
+    limit = 2_150_000
     page = page_of(cells=200, genes=4000, max_bytes=limit)
     assert len(page) <= limit
     tables = json.loads(unpacked(page, "tables"))
