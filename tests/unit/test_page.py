@@ -143,7 +143,7 @@ def test_pages_of_the_same_results_are_the_same():
 
 def test_the_page_keeps_to_its_size_with_fewer_genes():
     # The library and the statistics take most of this.
-    limit = 2_150_000
+    limit = 2_900_000
     page = page_of(cells=200, genes=4000, max_bytes=limit)
     assert len(page) <= limit
     tables = json.loads(unpacked(page, "tables"))

@@ -5,14 +5,13 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 from anndata.io import read_h5ad
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select, WebDriverWait
+from statediff.plots.explore import category_column, value_column
 from statediff.plots.style import DIRECTION_COLORS
-from statediff.store import read_arrays
-from support import CONFIG, tiny
+from test_page import HOSTILE, page_of, problem
 
 RESULTS = "results/small/young_vs_old"
 
@@ -52,6 +51,14 @@ class Page:
 
     def title(self):
         return self.run("return embedding.layout.title.text")
+
+    def title_drawn(self):
+        return self.run("return embedding.querySelector('.gtitle').textContent")
+
+    def legend_drawn(self):
+        return self.run(
+            "return [...embedding.querySelectorAll('.legendtext')].map(t => t.textContent)"
+        )
 
     def errors(self):
         return [entry for entry in self.browser.get_log("browser") if entry["level"] == "SEVERE"]
@@ -150,8 +157,8 @@ def test_a_gene_that_is_clicked_is_drawn_on_the_cells(page, small_run, drawn):
         "const {xaxis, yaxis} = volcano._fullLayout, box = volcano.getBoundingClientRect();"
         "return [box.x + xaxis._offset + xaxis.l2p(arguments[0]),"
         "        box.y + yaxis._offset + yaxis.l2p(arguments[1])]",
-        called["mean_lfc"].iloc[0],
-        called["mahalanobis"].iloc[0],
+        float(called["mean_lfc"].iloc[0]),
+        float(called["mahalanobis"].iloc[0]),
     )
     pointer = ActionChains(page.browser)
     pointer.w3c_actions.pointer_action.move_to_location(round(x), round(y))
@@ -189,43 +196,32 @@ def test_the_page_fits_and_keeps_the_data_to_itself(page):
     assert not [name for name in loaded if not name.startswith(("blob:", "data:"))]
 
 
-def test_names_are_shown_and_never_run(browser, snakemake_run, tmp_path):
-    hostile = ["<script>window.hacked = 1</script>", "</script><img src=x onerror=hacked=1>",
-               "a & b &lt;", "'\"`${hacked = 1}", "g" * 1000, "x\u2028y",
-               "%{x}", "<b>bold</b>"]  # fmt: skip
-    adata = tiny()
-    adata.var_names = hostile + list(adata.var_names[len(hostile) :])
-    conditions = {"a": "<img src=x onerror=hacked=1>", "b": "b & </script>", "c": "c"}
-    adata.obs["group"] = adata.obs["group"].map(conditions)
-    adata.obs["cell_type"] = ["<b>x", "y" * 300] * 30
-    adata.write_h5ad(tmp_path / "data.h5ad")
-    config = yaml.safe_load(yaml.safe_dump(CONFIG))
-    config["contrasts"]["a_vs_b"] |= {"reference": conditions["a"], "compared": conditions["b"]}
-    config["fdr"] = {"null_genes": 100}
-    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
-    snakemake_run(tmp_path, "explore", configfile=tmp_path / "config.yaml")
-    page = Page(browser, tmp_path / "results/tiny/a_vs_b/explore.html")
-    fit, _ = read_arrays(tmp_path / "results/tiny/a_vs_b/stages/fit.h5")
-    change = fit["phi"] @ (fit["coefficients_compared"] - fit["coefficients_reference"]).T
-    order = np.random.default_rng(0).permutation(60)
-    for i, name in enumerate(hostile):
-        # A field takes no line separator.
+def test_names_are_shown_and_never_run(browser, tmp_path):
+    category = category_column(HOSTILE[0], np.resize(HOSTILE, 80), HOSTILE)
+    value = value_column(HOSTILE[1], np.arange(80.0), HOSTILE[2], signed=True)
+    text = page_of(
+        names=HOSTILE, columns=[category, value], dataset=HOSTILE[1], contrast=HOSTILE[2],
+        conditions=HOSTILE[:2], described=HOSTILE[4], axis_names=HOSTILE[:2],
+    )  # fmt: skip
+    (tmp_path / "page.html").write_text(text, encoding="utf-8")
+    page = Page(browser, tmp_path / "page.html")
+    assert page.element("title").text.startswith(f"{HOSTILE[1]} · {HOSTILE[2]}")
+    assert page.legend_drawn()[0] == f"{HOSTILE[0][:23]}… (8)"
+    page.color_by(HOSTILE[1])
+    assert page.title_drawn() == HOSTILE[2]
+    phi, reference, compared = problem(80, 40)
+    change = phi @ (compared - reference).T
+    for i, name in enumerate(HOSTILE):
+        # As if pasted: a key stands for a line separator.
         page.run(
             "const search = document.getElementById('search'); search.value = arguments[0];"
             "search.dispatchEvent(new Event('input'))",
             name,
         )
-        title = page.element("gene").find_element(By.TAG_NAME, "b").get_attribute("title")
-        assert title == name
-        close(page.cells(), change[order, i], np.ptp(change[:, i]))
-        drawn = page.run("return embedding.querySelector('.gtitle').textContent")
-        assert drawn.startswith(f"{name[:29]}…" if len(name) > 30 else name.replace("\u2028", " "))
-    for text in ("cell_type", "group"):
-        page.color_by(text)
-    named = page.run(
-        "return [...embedding.querySelectorAll('.legendtext')].map(t => t.textContent)"
-    )
-    assert named == ["<img src=x onerror=hack… (30)", "b & </script> (22)", "other cells (8)"]
+        shown = page.element("gene").find_element(By.TAG_NAME, "b")
+        assert shown.get_attribute("title") == name
+        close(page.cells(), change[:, i], np.ptp(change[:, i]))
+        assert page.title_drawn().startswith(name if len(name) <= 30 else f"{name[:29]}…")
     page.browser.save_screenshot(str(tmp_path / "hostile.png"))
     assert page.run("return window.hacked") is None
     assert not page.errors()
