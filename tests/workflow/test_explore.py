@@ -95,6 +95,14 @@ def test_cells_are_coloured_by_their_results(page, small_run, drawn, tmp_path):
     types = read_h5ad(small_run / RESULTS / "adata.h5ad").obs["cell_type"].value_counts()
     assert page.browser.title == "small · young_vs_old"
     assert page.element("title").text.endswith("Old against Young (Age), conventions kompot-0.8")
+    order, hover = page.run("const {customdata, hovertext} = embedding.data[0];"
+                            "return [customdata, hovertext]")  # fmt: skip
+    for i, text in zip(order[:20], hover, strict=False):
+        cell = cells.iloc[i]
+        lines = text.split("<br>")
+        assert lines[0] == f"<b>{cell['cell']}</b>"
+        assert f"cell_type: {cell['cell_type']}" in lines
+        assert f"abundance: direction: {cell['lfc_direction']}" in lines
     counts = cells["condition"].value_counts()
     others = counts.drop(["Young", "Old"]).sum()
     assert page.legend() == [

@@ -29,7 +29,7 @@ MAX_BYTES = 14_500_000
 # Cells drawn; of more, those drawn are chosen at random.
 MAX_CELLS = 20_000
 # Letters of a condition in the labels.
-NAME = 24
+NAME = 16
 # Least p-value that can be drawn.
 TINY = np.finfo(float).tiny
 # Of a gene, as the page names them.
