@@ -19,6 +19,7 @@ include: "workflow/rules/groups.smk"
 include: "workflow/rules/smooth.smk"
 include: "workflow/rules/results.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/explore.smk"
 
 
 rule all:
@@ -26,6 +27,7 @@ rule all:
     input:
         rules.results.input if CONTRASTS else [],
         rules.figures.input if CONTRASTS else [],
+        rules.explore.input if CONTRASTS else [],
         rules.smooth.input if SMOOTH else [],
 
 

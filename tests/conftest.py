@@ -1,5 +1,7 @@
 """Shared by all tests."""
 
+import shutil
+
 import pytest
 from support import SHARED, run_snakemake
 
@@ -15,3 +17,24 @@ def shared():
 @pytest.fixture(scope="session")
 def snakemake_run():
     return run_snakemake
+
+
+@pytest.fixture
+def browser():
+    """A browser without a window of its own, and without a network."""
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not (chromium and driver):
+        pytest.skip("no chromium with chromedriver (Debian: chromium, chromium-driver)")
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage",
+                     "--enable-unsafe-swiftshader", "--proxy-server=127.0.0.1:9"):  # fmt: skip
+        options.add_argument(argument)
+    browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    size = {"width": 1280, "height": 800, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    yield browser
+    browser.quit()

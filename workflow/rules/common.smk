@@ -255,7 +255,7 @@ def print_summaries():
 
 def later_usage(run, contrast):
     """Seconds and memory of the jobs that only present results."""
-    presenting = ("adata", "*_table", "plot_*")
+    presenting = ("adata", "*_table", "plot_*", "explore_page")
     benchmarks = run / "benchmarks" / contrast
     found = sorted(path for pattern in presenting for path in benchmarks.glob(f"{pattern}.tsv"))
     pairs = [(path, run / "logs" / contrast / f"{path.stem}.log") for path in found]

@@ -1,0 +1,184 @@
+"""The page to explore a contrast: what is packed into it, and what that is worth."""
+
+import base64
+import gzip
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from plotly.offline import get_plotlyjs
+from statediff.basis import build_basis
+from statediff.compression import compress_layers, largest_error
+from statediff.plots.explore import TEMPLATE, category_column, explore_page, value_column
+from statediff.plots.style import GREY, OKABE_ITO
+
+HOSTILE = [
+    "<script>alert(1)</script>", "</script><script>window.hacked = 1</script>", "<!--", '"\'`${1}',
+    "a & b &amp; c", "line\u2028separator\u2029", "g" * 1000, "{{tables}}", "%{x}", "<b>bold</b>",
+]  # fmt: skip
+
+
+def problem(cells, genes, seed=0):
+    """Basis over random states, and coefficients of genes with a level and a change each."""
+    rng = np.random.default_rng(seed)
+    states = rng.normal(size=(cells, 3))
+    phi = build_basis(states, 2.0, 1e-8, 500, 1.0)(states)
+    targets = rng.normal(size=(cells, genes)) + 3.0 * rng.random(genes)
+    smooth = np.linalg.solve(phi.T @ phi + np.eye(phi.shape[1]), phi.T)
+    reference = (smooth @ targets).T
+    change = rng.lognormal(-2.0, 1.5, (genes, 1)) * (smooth @ rng.normal(size=targets.shape)).T
+    return phi, reference, reference + change
+
+
+def page_of(cells=80, genes=40, names=(), **changes):
+    phi, reference, compared = problem(cells, genes)
+    table = pd.DataFrame(
+        {
+            "mean_lfc": (phi @ (compared - reference).T).mean(axis=0),
+            "pvalue": np.append(1e-300, np.linspace(1e-4, 1, genes - 1)),
+            "is_de": np.arange(genes) < 5,
+        },
+        index=[*names, *(f"gene{i}" for i in range(len(names), genes))],
+    )
+    options = {
+        "dataset": "data", "contrast": "a_vs_b", "conditions": ("a", "b"), "described": "b vs a",
+        "axis_names": ("UMAP 1", "UMAP 2"), "ranking": "pvalue", "fdr_threshold": 0.05,
+        "n_cells": cells, "columns": [value_column("lfc", phi[:, 0], "Change", signed=True)],
+    } | changes  # fmt: skip
+    columns = options.pop("columns")
+    xy, labels = phi[:, :2], [f"cell{i}" for i in range(cells)]
+    return explore_page(xy, labels, columns, table, phi, reference, compared, **options)
+
+
+def unpacked(page, name):
+    text = re.search(rf'<script type="text/plain" id="{name}">([A-Za-z0-9+/=]*)</script>', page)
+    return gzip.decompress(base64.b64decode(text[1]))
+
+
+def read_layers(page):
+    """Fold change and level (cells × genes), as the page reads its bytes."""
+    tables, content = json.loads(unpacked(page, "tables")), unpacked(page, "layers")
+    low, high = np.frombuffer(content, np.uint8).reshape(2, -1)
+    values = (low | high.astype(np.uint16) << 8).view(np.int16).astype(float)
+    n, stored = len(tables["x"]), len(tables["layers"]["mean_change"])
+    functions = len(values) // (n + 2 * stored)
+    cells, *factors = np.split(values, functions * (n + stored * np.arange(2)))
+    cells = cells.reshape(functions, n)
+    return [
+        np.array(tables["layers"][f"mean_{kind}"])
+        + np.array(tables["layers"][f"scale_{kind}"]) * (cells.T @ part.reshape(functions, stored))
+        for kind, part in zip(("change", "level"), factors, strict=True)
+    ]
+
+
+@pytest.mark.parametrize(("cells", "genes"), [(400, 150), (60, 3), (30, 1)])
+def test_compressed_layers_are_the_exact_ones_within_a_hundredth_of_their_range(cells, genes):
+    phi, reference, compared = problem(cells, genes)
+    layers = compress_layers(phi, reference, compared)
+    exact = phi @ (compared - reference).T
+    error = np.abs(layers.fold_change() - exact).max(axis=0) / np.ptp(exact, axis=0)
+    assert error.max() < 0.01
+    assert largest_error(layers, phi, reference, compared) == pytest.approx(error.max(), rel=1e-3)
+    # Both conditions share a scale of colours.
+    both = [phi @ part.T for part in (reference, compared)]
+    span = np.ptp(np.concatenate(both), axis=0)
+    for found, wanted in zip(layers.smoothed(), both, strict=True):
+        assert (np.abs(found - wanted).max(axis=0) / span).max() < 0.01
+
+
+def test_functions_that_no_gene_needs_are_left_out():
+    phi, reference, compared = problem(400, 150)
+    few = phi.shape[1] // 4
+    reference[:, few:] = compared[:, few:] = 0.0
+    assert compress_layers(phi, reference, compared).cells.shape[1] <= few
+
+
+def test_genes_without_a_change_have_none():
+    phi, reference, compared = problem(60, 3)
+    compared[1] = reference[1]
+    reference[2] = compared[2] = 0.0
+    layers = compress_layers(phi, reference, compared)
+    assert (layers.fold_change()[:, 1:] == 0).all()
+    assert np.abs(np.array(layers.smoothed())[:, :, 2]).max() == 0
+    assert largest_error(layers, phi, reference, compared) < 0.01
+
+
+def test_the_error_is_that_of_the_worst_gene():
+    phi, reference, compared = problem(60, 300)
+    layers = compress_layers(phi, reference, compared)
+    # The fold change of the last gene is off by a tenth of its range at every cell.
+    exact = phi @ (compared[-1] - reference[-1])
+    layers.mean_change[-1] += 0.1 * np.ptp(exact)
+    assert largest_error(layers, phi, reference, compared) == pytest.approx(0.1, abs=0.01)
+
+
+def test_the_page_holds_these_layers():
+    phi, reference, compared = problem(80, 40)
+    change, level = read_layers(page_of())
+    layers = compress_layers(phi, reference, compared)
+    np.testing.assert_allclose(change, layers.fold_change(), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(level, np.mean(layers.smoothed(), axis=0), rtol=1e-4, atol=1e-5)
+
+
+def test_no_name_is_in_the_source_of_the_page():
+    """All of them are within base64, which holds no markup; the page gives them back unchanged."""
+    category = category_column(HOSTILE[0], HOSTILE * 8, HOSTILE)
+    page = page_of(
+        names=HOSTILE, columns=[category], dataset=HOSTILE[1], contrast=HOSTILE[2],
+        conditions=HOSTILE[:2], described=HOSTILE[5], axis_names=HOSTILE[:2],
+    )  # fmt: skip
+    without_data = re.sub(r'(<script type="text/plain" id="\w+">)[A-Za-z0-9+/=]+<', r"\1<", page)
+    assert without_data == re.sub(r"\{\{\w+\}\}", "", TEMPLATE.read_text(encoding="utf-8"))
+    tables = json.loads(unpacked(page, "tables"))
+    assert tables["genes"]["names"][: len(HOSTILE)] == HOSTILE
+    assert tables["columns"][0]["levels"] == HOSTILE
+    assert unpacked(page, "plotly").decode() == get_plotlyjs()
+
+
+def test_pages_of_the_same_results_are_the_same():
+    assert page_of() == page_of()
+
+
+def test_the_page_keeps_to_its_size_with_fewer_genes():
+    # The library and the statistics take most of this.
+    limit = 2_900_000
+    page = page_of(cells=200, genes=4000, max_bytes=limit)
+    assert len(page) <= limit
+    tables = json.loads(unpacked(page, "tables"))
+    stored = len(tables["layers"]["mean_change"])
+    assert 400 < stored < 4000
+    assert len(tables["genes"]["names"]) == 4000
+    assert f"{stored:,} of 4,000 genes have fold changes" in tables["notes"][1]
+    phi, reference, compared = problem(200, 4000)
+    exact = phi @ (compared - reference)[:stored].T
+    error = np.abs(read_layers(page)[0] - exact).max(axis=0) / np.ptp(exact, axis=0)
+    assert error.max() < 0.01
+
+
+def test_statistics_of_the_genes():
+    tables = json.loads(unpacked(page_of(), "tables"))
+    # The least p-value that can be drawn is far below any that is found.
+    assert tables["genes"]["y"][0] == 300
+    assert tables["genes"]["kinds"][5:] == [0] * 35
+    change = np.array(tables["genes"]["x"][:5])
+    assert tables["genes"]["kinds"][:5] == np.where(change > 0, 2, 1).tolist()
+    assert tables["line"]["y"] == pytest.approx(-np.log10(np.linspace(1e-4, 1, 39)[3]))
+    assert [column["name"] for column in tables["genes"]["columns"]] == [
+        "mean log fold change", "p", "called"
+    ]  # fmt: skip
+
+
+def test_columns_of_the_cells():
+    column = category_column("type", ["b", "", "a", "b"], ["b", "a"])
+    assert column["codes"] == [0, -1, 1, 0]
+    assert column["colors"] == list(OKABE_ITO[:2])
+    assert category_column("type", ["x"], ["x"], [GREY])["colors"] == [GREY]
+    values = value_column("q", np.array([0.123456, np.nan, np.inf, -2.0]), "q")["values"]
+    assert values == [0.1235, None, None, -2.0]
+
+
+def test_cells_that_are_not_drawn_are_counted():
+    notes = json.loads(unpacked(page_of(n_cells=1_000_000), "tables"))["notes"]
+    assert notes[0] == "80 of 1,000,000 cells are drawn, chosen at random."

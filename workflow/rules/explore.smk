@@ -1,0 +1,38 @@
+# A page a contrast to explore its results in a browser.
+
+
+rule explore_page:
+    input:
+        store="<data>/store.h5ad",
+        cell_types=cell_types,
+        embedding="<data>/embedding.h5",
+        cells="<run>/{contrast}/stages/cells.h5",
+        abundance="<run>/{contrast}/stages/abundance.h5",
+        density="<run>/{contrast}/stages/density.h5",
+        fit="<run>/{contrast}/stages/fit.h5",
+        fdr="<run>/{contrast}/stages/fdr.h5",
+    output:
+        "<run>/{contrast}/explore.html",
+    log:
+        "<logs>/{contrast}/explore_page.log",
+    benchmark:
+        "<benchmarks>/{contrast}/explore_page.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=memory(2000, 4, "fit"),
+        runtime=30,
+    params:
+        dataset=DATASET["name"],
+        contrast=contrast_of,
+        conventions=config["conventions"],
+        embedding=DATASET["embedding"]["key"],
+        cell_type=DATASET["cell_type"],
+        point_size=config["figures"]["point_size"],
+    script:
+        "../../scripts/explore_page.py"
+
+
+rule explore:
+    input:
+        per_contrast("explore.html"),
