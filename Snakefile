@@ -19,6 +19,7 @@ include: "workflow/rules/groups.smk"
 include: "workflow/rules/smooth.smk"
 include: "workflow/rules/results.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/report.smk"
 
 
 rule all:

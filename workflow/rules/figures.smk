@@ -15,7 +15,9 @@ rule plot_condition:
         embedding="<data>/embedding.h5",
     output:
         pdf="<run>/{contrast}/figures/condition.pdf",
-        png="<run>/{contrast}/figures/condition.png",
+        png=shown(
+            "<run>/{contrast}/figures/condition.png", "Cells of both conditions", "States"
+        ),
     log:
         "<logs>/{contrast}/plot_condition.log",
     benchmark:
@@ -40,7 +42,7 @@ rule plot_cell_type:
         embedding="<data>/embedding.h5",
     output:
         pdf="<run>/figures/cell_type.pdf",
-        png="<run>/figures/cell_type.png",
+        png=shown("<run>/figures/cell_type.png", "Cell types", "States"),
     log:
         "<logs>/plot_cell_type.log",
     benchmark:
@@ -64,7 +66,9 @@ rule plot_abundance_change:
         embedding="<data>/embedding.h5",
     output:
         pdf="<run>/{contrast}/figures/abundance_change.pdf",
-        png="<run>/{contrast}/figures/abundance_change.png",
+        png=shown(
+            "<run>/{contrast}/figures/abundance_change.png", "Change of abundance on the embedding", "Abundance"
+        ),
     log:
         "<logs>/{contrast}/plot_abundance_change.log",
     benchmark:
@@ -87,7 +91,9 @@ rule plot_abundance_volcano:
         abundance="<run>/{contrast}/stages/abundance.h5",
     output:
         pdf="<run>/{contrast}/figures/abundance_volcano.pdf",
-        png="<run>/{contrast}/figures/abundance_volcano.png",
+        png=shown(
+            "<run>/{contrast}/figures/abundance_volcano.png", "Volcano of cells", "Abundance"
+        ),
     log:
         "<logs>/{contrast}/plot_abundance_volcano.log",
     benchmark:
@@ -113,7 +119,9 @@ rule plot_direction_bars:
         abundance="<run>/{contrast}/stages/abundance.h5",
     output:
         pdf="<run>/{contrast}/figures/direction_bars.pdf",
-        png="<run>/{contrast}/figures/direction_bars.png",
+        png=shown(
+            "<run>/{contrast}/figures/direction_bars.png", "Cells up and down in each cell type", "Abundance"
+        ),
     log:
         "<logs>/{contrast}/plot_direction_bars.log",
     benchmark:
@@ -135,7 +143,9 @@ rule plot_expression_volcano:
         fdr="<run>/{contrast}/stages/fdr.h5",
     output:
         pdf="<run>/{contrast}/figures/expression_volcano.pdf",
-        png="<run>/{contrast}/figures/expression_volcano.png",
+        png=shown(
+            "<run>/{contrast}/figures/expression_volcano.png", "Volcano of genes", "Expression"
+        ),
     log:
         "<logs>/{contrast}/plot_expression_volcano.log",
     benchmark:
