@@ -19,7 +19,7 @@ def main(job):
     with open(job.input.template) as file:
         template = jinja2.Template(file.read(), autoescape=True)
     page = template.render(
-        title=f"{job.wildcards.get('contrast', '')} {job.params.table}".strip(),
+        title=": ".join([job.params.table.capitalize(), *job.wildcards]),
         columns=explained,
         library=generate_init_offline_itables_html(itables.options.dt_bundle),
         table=as_html(readable(table).rename(columns={k: v["name"] for k, v in explained.items()})),
