@@ -32,7 +32,9 @@ def readable(table):
     """Few digits, and words for yes and no."""
     kinds = table.dtypes.map(lambda kind: kind.kind)
     rounded = {name: table[name].map(few_digits) for name in table.columns[kinds == "f"]}
-    words = {name: table[name].map({True: "yes", False: "no"}) for name in table.columns[kinds == "b"]}
+    words = {
+        name: table[name].map({True: "yes", False: "no"}) for name in table.columns[kinds == "b"]
+    }
     return table.assign(**rounded, **words)
 
 

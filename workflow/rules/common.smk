@@ -127,9 +127,7 @@ def shown(path, name, section):
     """An output that the report shows; its caption is workflow/report/<stem of the file>.rst."""
     category = "{contrast}" if "{contrast}" in path else DATASET["name"]
     caption = f"../report/{Path(path).stem}.rst"
-    return report(
-        path, caption, category=category, subcategory=section, labels={"result": name}
-    )
+    return report(path, caption, category=category, subcategory=section, labels={"result": name})
 
 
 def all_chunks(path):

@@ -15,9 +15,7 @@ rule plot_condition:
         embedding="<data>/embedding.h5",
     output:
         pdf="<run>/{contrast}/figures/condition.pdf",
-        png=shown(
-            "<run>/{contrast}/figures/condition.png", "Cells of both conditions", "States"
-        ),
+        png=shown("<run>/{contrast}/figures/condition.png", "Cells of both conditions", "States"),
     log:
         "<logs>/{contrast}/plot_condition.log",
     benchmark:
@@ -67,7 +65,9 @@ rule plot_abundance_change:
     output:
         pdf="<run>/{contrast}/figures/abundance_change.pdf",
         png=shown(
-            "<run>/{contrast}/figures/abundance_change.png", "Change of abundance on the embedding", "Abundance"
+            "<run>/{contrast}/figures/abundance_change.png",
+            "Change of abundance on the embedding",
+            "Abundance",
         ),
     log:
         "<logs>/{contrast}/plot_abundance_change.log",
@@ -91,9 +91,7 @@ rule plot_abundance_volcano:
         abundance="<run>/{contrast}/stages/abundance.h5",
     output:
         pdf="<run>/{contrast}/figures/abundance_volcano.pdf",
-        png=shown(
-            "<run>/{contrast}/figures/abundance_volcano.png", "Volcano of cells", "Abundance"
-        ),
+        png=shown("<run>/{contrast}/figures/abundance_volcano.png", "Volcano of cells", "Abundance"),
     log:
         "<logs>/{contrast}/plot_abundance_volcano.log",
     benchmark:
@@ -120,7 +118,9 @@ rule plot_direction_bars:
     output:
         pdf="<run>/{contrast}/figures/direction_bars.pdf",
         png=shown(
-            "<run>/{contrast}/figures/direction_bars.png", "Cells up and down in each cell type", "Abundance"
+            "<run>/{contrast}/figures/direction_bars.png",
+            "Cells up and down in each cell type",
+            "Abundance",
         ),
     log:
         "<logs>/{contrast}/plot_direction_bars.log",
