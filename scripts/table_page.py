@@ -29,13 +29,19 @@ def main(job):
 
 
 def readable(table):
-    """Few digits, and words for yes and no."""
-    kinds = table.dtypes.map(lambda kind: kind.kind)
-    rounded = {name: table[name].map(few_digits) for name in table.columns[kinds == "f"]}
-    words = {
-        name: table[name].map({True: "yes", False: "no"}) for name in table.columns[kinds == "b"]
-    }
-    return table.assign(**rounded, **words)
+    """Few digits, words for yes and no, and nothing where nothing is."""
+    return table.apply(readable_column)
+
+
+def readable_column(column):
+    match column.dtype.kind:
+        case "f":
+            return column.map(few_digits)
+        case "b":
+            return column.map({True: "yes", False: "no"})
+        case "O":
+            return column.where(column.notna(), "")
+    return column
 
 
 def few_digits(number):
