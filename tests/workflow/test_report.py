@@ -103,6 +103,17 @@ def rows(browser):
     )
 
 
+def test_one_file(report):
+    html = report.read_text()
+    assert not re.search(r"<(script|link|img|iframe)\b[^>]*\b(src|href)=.?(https?:|/)", html)
+    # What comes from data is never markup of the report.
+    data = re.search(r"^ *var results = (\{.*\});$", html, re.M).group(1)
+    assert "<" not in data
+    results = json.loads(data)
+    assert all(result["caption"] for result in results.values())
+    assert f"{RESULTS}/figures/expression_volcano.png" in results
+
+
 def test_figure_with_caption(browser):
     assert "Old against Young" in shown(browser, "//div[@id='app']")[0].text
     follow(browser, "young_vs_old", "Expression")
