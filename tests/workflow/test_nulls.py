@@ -58,7 +58,7 @@ def test_methods_of_the_standard(standard_run, snakemake_run, standard_configs):
     assert "allowing for the variance between samples" in text
     for name in ("Benjamini Y", "Liu Y", "Setty M, Kiseliovas V"):
         assert text.count(name) == 1
-    assert "null genes" not in text
+    assert "shuffled over the cells" not in text
 
 
 def test_standard_fields(standard_run):
