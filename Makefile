@@ -8,10 +8,10 @@ BIN := .venv/bin
 setup: .venv/installed
 
 demo: .venv/installed
-	$(BIN)/snakemake --quiet rules reason host
+	$(BIN)/snakemake report --quiet rules reason host
 	@echo
-	@echo "Look at results/simulated_bone_marrow/young_vs_old/figures and tables;"
-	@echo "README.md explains each file."
+	@echo "Open results/simulated_bone_marrow/report.html in a browser, or look at figures and"
+	@echo "tables in results/simulated_bone_marrow/young_vs_old; README.md explains each file."
 
 test: lint
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile

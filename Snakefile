@@ -20,6 +20,7 @@ include: "workflow/rules/smooth.smk"
 include: "workflow/rules/results.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/explore.smk"
+include: "workflow/rules/report.smk"
 
 
 rule all:

@@ -92,6 +92,7 @@ def test_the_order_of_keys_does_not_matter():
         ("contrasts.y.groups", {"g": "x"}, "contrasts.y.groups.g: found 'x', expected object"),
         ("contrasts.Y", GOOD["contrasts"]["y"], "'y' and 'Y' differ only in case"),
         ("contrasts.Data", GOOD["contrasts"]["y"], "'Data' is one of the workflow's own folders"),
+        ("contrasts.Workflow", GOOD["contrasts"]["y"], "'Workflow' is an entry of every report"),
         ("contrasts.x\n", GOOD["contrasts"]["y"], "is no safe folder name"),
         ("contrasts.-x", GOOD["contrasts"]["y"], "'-x' is no safe folder name"),
         ("contrasts." + "x" * 65, GOOD["contrasts"]["y"], "is no safe folder name"),

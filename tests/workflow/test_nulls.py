@@ -48,6 +48,19 @@ def test_standard_calls_by_q_value(standard_run):
     assert truth["recall"] > 0.2
 
 
+def test_methods_of_the_standard(standard_run, snakemake_run, standard_configs):
+    page = f"{STANDARD}/methods.html"
+    snakemake_run(standard_run, page, configfile=standard_configs)
+    text = " ".join((standard_run / page).read_text().split())
+    blocks = json.loads((standard_run / STANDARD / "summary.json").read_text())["blocks"]
+    assert f"within {blocks['n_blocks']} blocks of cells" in text
+    assert "(on average 40 cells, found in X_pca, seed 42;" in text
+    assert "allowing for the variance between samples" in text
+    for name in ("Benjamini Y", "Liu Y", "Setty M, Kiseliovas V"):
+        assert text.count(name) == 1
+    assert "shuffled over the cells" not in text
+
+
 def test_standard_fields(standard_run):
     adata = anndata.read_h5ad(standard_run / STANDARD / "adata.h5ad")
     stem = "kompot_de_Young_to_Old"

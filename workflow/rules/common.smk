@@ -123,6 +123,14 @@ def missing(section):
     return refuse
 
 
+def shown(path, name, section):
+    """An output that the report shows; its caption is workflow/report/<stem of the file>.rst,
+    without a wildcard."""
+    category = "{contrast}" if "{contrast}" in path else DATASET["name"]
+    caption = f"../report/{Path(path).stem.partition('_{')[0]}.rst"
+    return report(path, caption, category=category, subcategory=section, labels={"result": name})
+
+
 def all_chunks(path):
     """The path of every gene chunk, for the contrast at hand."""
     return gather.genes(path.replace("{contrast}", "{{contrast}}"))
@@ -255,7 +263,7 @@ def print_summaries():
 
 def later_usage(run, contrast):
     """Seconds and memory of the jobs that only present results."""
-    presenting = ("adata", "*_table", "plot_*", "explore_page")
+    presenting = ("adata", "*_table", "*_page", "plot_*")
     benchmarks = run / "benchmarks" / contrast
     found = sorted(path for pattern in presenting for path in benchmarks.glob(f"{pattern}.tsv"))
     pairs = [(path, run / "logs" / contrast / f"{path.stem}.log") for path in found]

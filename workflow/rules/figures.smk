@@ -68,7 +68,7 @@ rule plot_cell_type:
         embedding="<data>/embedding.h5",
     output:
         pdf="<run>/figures/cell_type.pdf",
-        png="<run>/figures/cell_type.png",
+        png=shown("<run>/figures/cell_type.png", "Cell types", "States"),
     log:
         "<logs>/plot_cell_type.log",
     benchmark:
@@ -93,7 +93,7 @@ rule plot_obs:
         embedding="<data>/embedding.h5",
     output:
         pdf="<run>/figures/obs_{column}.pdf",
-        png="<run>/figures/obs_{column}.png",
+        png=shown("<run>/figures/obs_{column}.png", "Annotation {column}", "States"),
     log:
         "<logs>/plot_obs_{column}.log",
     benchmark:
@@ -117,7 +117,7 @@ rule plot_condition:
         embedding="<data>/embedding.h5",
     output:
         pdf="<run>/{contrast}/figures/condition.pdf",
-        png="<run>/{contrast}/figures/condition.png",
+        png=shown("<run>/{contrast}/figures/condition.png", "Cells of both conditions", "States"),
     log:
         "<logs>/{contrast}/plot_condition.log",
     benchmark:
@@ -141,7 +141,9 @@ rule plot_composition:
         cell_types="<data>/cell_types.parquet",
     output:
         pdf="<run>/{contrast}/figures/composition.pdf",
-        png="<run>/{contrast}/figures/composition.png",
+        png=shown(
+            "<run>/{contrast}/figures/composition.png", "Composition of the conditions", "States"
+        ),
     log:
         "<logs>/{contrast}/plot_composition.log",
     benchmark:
@@ -163,7 +165,11 @@ rule plot_abundance_change:
         embedding="<data>/embedding.h5",
     output:
         pdf="<run>/{contrast}/figures/abundance_change.pdf",
-        png="<run>/{contrast}/figures/abundance_change.png",
+        png=shown(
+            "<run>/{contrast}/figures/abundance_change.png",
+            "Change of abundance on the embedding",
+            "Abundance",
+        ),
     log:
         "<logs>/{contrast}/plot_abundance_change.log",
     benchmark:
@@ -188,7 +194,11 @@ rule plot_abundance_direction:
         choices="<data>/figure_choices.h5",
     output:
         pdf="<run>/{contrast}/figures/abundance_direction.pdf",
-        png="<run>/{contrast}/figures/abundance_direction.png",
+        png=shown(
+            "<run>/{contrast}/figures/abundance_direction.png",
+            "Cells that became fewer and more",
+            "Abundance",
+        ),
     log:
         "<logs>/{contrast}/plot_abundance_direction.log",
     benchmark:
@@ -211,7 +221,7 @@ rule plot_abundance_volcano:
         abundance="<run>/{contrast}/stages/abundance.h5",
     output:
         pdf="<run>/{contrast}/figures/abundance_volcano.pdf",
-        png="<run>/{contrast}/figures/abundance_volcano.png",
+        png=shown("<run>/{contrast}/figures/abundance_volcano.png", "Volcano of cells", "Abundance"),
     log:
         "<logs>/{contrast}/plot_abundance_volcano.log",
     benchmark:
@@ -235,7 +245,11 @@ rule plot_abundance_volcanos:
         cell_types="<data>/cell_types.parquet",
     output:
         pdf="<run>/{contrast}/figures/abundance_volcanos.pdf",
-        png="<run>/{contrast}/figures/abundance_volcanos.png",
+        png=shown(
+            "<run>/{contrast}/figures/abundance_volcanos.png",
+            "Volcano of the cells of each type",
+            "Abundance",
+        ),
     log:
         "<logs>/{contrast}/plot_abundance_volcanos.log",
     benchmark:
@@ -258,7 +272,11 @@ rule plot_direction_bars:
         abundance="<run>/{contrast}/stages/abundance.h5",
     output:
         pdf="<run>/{contrast}/figures/direction_bars.pdf",
-        png="<run>/{contrast}/figures/direction_bars.png",
+        png=shown(
+            "<run>/{contrast}/figures/direction_bars.png",
+            "Cells up and down in each cell type",
+            "Abundance",
+        ),
     log:
         "<logs>/{contrast}/plot_direction_bars.log",
     benchmark:
@@ -280,7 +298,9 @@ rule plot_expression_volcano:
         fdr="<run>/{contrast}/stages/fdr.h5",
     output:
         pdf="<run>/{contrast}/figures/expression_volcano.pdf",
-        png="<run>/{contrast}/figures/expression_volcano.png",
+        png=shown(
+            "<run>/{contrast}/figures/expression_volcano.png", "Volcano of genes", "Expression"
+        ),
     log:
         "<logs>/{contrast}/plot_expression_volcano.log",
     benchmark:
@@ -307,7 +327,11 @@ rule plot_fold_changes:
         cell_types="<data>/cell_types.parquet",
     output:
         pdf="<run>/{contrast}/figures/fold_changes.pdf",
-        png="<run>/{contrast}/figures/fold_changes.png",
+        png=shown(
+            "<run>/{contrast}/figures/fold_changes.png",
+            "Fold changes over cell types",
+            "Expression",
+        ),
     log:
         "<logs>/{contrast}/plot_fold_changes.log",
     benchmark:
@@ -334,7 +358,11 @@ rule plot_expression_levels:
         cell_types="<data>/cell_types.parquet",
     output:
         pdf="<run>/{contrast}/figures/expression_levels.pdf",
-        png="<run>/{contrast}/figures/expression_levels.png",
+        png=shown(
+            "<run>/{contrast}/figures/expression_levels.png",
+            "Expression over cell types",
+            "Expression",
+        ),
     log:
         "<logs>/{contrast}/plot_expression_levels.log",
     benchmark:
@@ -361,7 +389,11 @@ rule plot_fold_change_dots:
         cell_types="<data>/cell_types.parquet",
     output:
         pdf="<run>/{contrast}/figures/fold_change_dots.pdf",
-        png="<run>/{contrast}/figures/fold_change_dots.png",
+        png=shown(
+            "<run>/{contrast}/figures/fold_change_dots.png",
+            "Fold changes and expressing cells",
+            "Expression",
+        ),
     log:
         "<logs>/{contrast}/plot_fold_change_dots.log",
     benchmark:
@@ -388,7 +420,9 @@ rule plot_gene_panels:
         embedding="<data>/embedding.h5",
     output:
         pdf="<run>/{contrast}/figures/gene_panels.pdf",
-        png="<run>/{contrast}/figures/gene_panels.png",
+        png=shown(
+            "<run>/{contrast}/figures/gene_panels.png", "Genes on the embedding", "Expression"
+        ),
     log:
         "<logs>/{contrast}/plot_gene_panels.log",
     benchmark:
@@ -417,7 +451,11 @@ rule plot_expression_along:
         states="<data>/cell_states.h5",
     output:
         pdf="<run>/{contrast}/figures/expression_along.pdf",
-        png="<run>/{contrast}/figures/expression_along.png",
+        png=shown(
+            "<run>/{contrast}/figures/expression_along.png",
+            "Genes along the cell states",
+            "Expression",
+        ),
     log:
         "<logs>/{contrast}/plot_expression_along.log",
     benchmark:
@@ -442,7 +480,11 @@ rule plot_significance:
         fdr="<run>/{contrast}/stages/fdr.h5",
     output:
         pdf="<run>/{contrast}/figures/significance.pdf",
-        png="<run>/{contrast}/figures/significance.png",
+        png=shown(
+            "<run>/{contrast}/figures/significance.png",
+            "Statistics against chance",
+            "Significance",
+        ),
     log:
         "<logs>/{contrast}/plot_significance.log",
     benchmark:
@@ -465,7 +507,7 @@ rule plot_fit:
         states="<data>/cell_states.h5",
     output:
         pdf="<run>/{contrast}/figures/fit.pdf",
-        png="<run>/{contrast}/figures/fit.png",
+        png=shown("<run>/{contrast}/figures/fit.png", "The fit", "Significance"),
     log:
         "<logs>/{contrast}/plot_fit.log",
     benchmark:

@@ -15,7 +15,9 @@ from statediff.provenance import safe
 __all__ = ["checked"]
 
 # Folders of a data set beside those of its contrasts.
-RESERVED = ("data", "logs", "benchmarks", "conditions", "figures", "smooth")
+FOLDERS = ("data", "logs", "benchmarks", "conditions", "figures", "smooth")
+# Entries of every report's menu.
+ENTRIES = ("workflow", "statistics")
 # Where each choice of the conventions is set.
 CHOICES = {
     ("gp", "kernel"): "kernel",
@@ -83,8 +85,10 @@ def _check_contrasts(contrasts):
                 f"contrasts.{name}: {reference!r} and {compared!r} would share the field name "
                 f"{safe(reference)!r} in the results; rename one of these levels in the data"
             )
-        if name.lower() in RESERVED:
+        if name.lower() in FOLDERS:
             raise InputError(f"contrasts: {name!r} is one of the workflow's own folders; rename it")
+        if name.lower() in ENTRIES:
+            raise InputError(f"contrasts: {name!r} is an entry of every report; rename it")
     _check_case("contrasts", contrasts)
 
 

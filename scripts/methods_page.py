@@ -1,0 +1,48 @@
+"""What was done for a contrast, as a paper tells it: from its settings and its summary."""
+
+import json
+
+import jinja2
+import yaml
+from _job import run
+from markupsafe import Markup
+from statediff.store import atomic
+
+
+class Citations:
+    """Numbers of papers, in the order in which the text cites them."""
+
+    def __init__(self, papers):
+        self.papers, self.cited = papers, []
+
+    def __call__(self, *keys):
+        self.cited += [key for key in keys if key not in self.cited]
+        return Markup("<sup>{}</sup>").format(",".join(str(self.cited.index(k) + 1) for k in keys))
+
+    def listed(self):
+        return [self.papers[key] for key in self.cited]
+
+
+def main(job):
+    settings = job.params.settings
+    with open(job.input.summary) as file:
+        summary = json.load(file)
+    with open(job.input.papers) as file:
+        papers = yaml.safe_load(file)
+    with open(job.input.template) as file:
+        environment = jinja2.Environment(
+            autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        )
+        template = environment.from_string(file.read())
+    page = template.render(
+        summary=summary,
+        settings=settings,
+        contrast=settings["contrasts"][job.wildcards.contrast],
+        settings_text=yaml.safe_dump(settings, sort_keys=False, allow_unicode=True),
+        cite=Citations(papers),
+    )
+    with atomic(job.output[0]) as part:
+        part.write_text(page)
+
+
+run(main, snakemake)

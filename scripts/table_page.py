@@ -1,0 +1,75 @@
+"""A table as a page of its own, to sort and to search, that works without a network."""
+
+import itables
+import jinja2
+import pandas as pd
+import yaml
+from _job import run
+from itables.javascript import generate_init_offline_itables_html
+from statediff.store import atomic
+
+DIGITS = 4
+
+
+def main(job):
+    with open(job.input.columns) as file:
+        columns = yaml.safe_load(file)[job.params.table]
+    table = pd.read_parquet(job.input.table)
+    explained = {name: columns[name] for name in table}
+    with open(job.input.template) as file:
+        template = jinja2.Template(file.read(), autoescape=True)
+    page = template.render(
+        title=": ".join([job.params.table.capitalize(), *job.wildcards]),
+        columns=explained,
+        library=generate_init_offline_itables_html(itables.options.dt_bundle),
+        table=as_html(readable(table).rename(columns={k: v["name"] for k, v in explained.items()})),
+    )
+    with atomic(job.output[0]) as part:
+        part.write_text(page)
+
+
+def readable(table):
+    """Few digits, words for yes and no, and nothing where nothing is."""
+    return table.apply(readable_column)
+
+
+def readable_column(column):
+    match column.dtype.kind:
+        case "f":
+            return column.map(few_digits)
+        case "b":
+            return column.map({True: "yes", False: "no"})
+        case "O":
+            return column.where(column.notna(), "")
+    return column
+
+
+def few_digits(number):
+    return float(f"{number:.{DIGITS}g}")
+
+
+def as_html(table):
+    return itables.to_html_datatable(
+        table,
+        connected=False,
+        # Names are text, whatever they hold.
+        allow_html=False,
+        showIndex=False,
+        # All rows, of which the page at hand is drawn.
+        maxBytes=0,
+        maxRows=0,
+        maxColumns=0,
+        deferRender=True,
+        pageLength=25,
+        format_floats_in_python=False,
+        text_in_header_can_be_selected=False,
+        display_logo_when_loading=False,
+        layout={"topStart": "pageLength", "topEnd": "search", "top2Start": "buttons"},
+        buttons=["copyHtml5", "csvHtml5"],
+        table_id="table",
+        classes="display compact",
+        style="width:100%",
+    )
+
+
+run(main, snakemake)

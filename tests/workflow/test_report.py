@@ -1,0 +1,186 @@
+"""The HTML report, opened from a file in a browser without a network."""
+
+import json
+import re
+import shutil
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import WebDriverWait
+
+RESULTS = "results/small/young_vs_old"
+GENES = 20_000
+HOSTILE = [
+    "<script>top.hacked = 1</script>",
+    "</script><img src=x onerror='top.hacked = 1'>",
+    "<!--<script>",
+    "a\"b'c\\d&amp; <b>µ 基因</b>",
+    "x" * 1000,
+]
+
+
+@pytest.fixture(scope="module")
+def report(small_run, tmp_path_factory, snakemake_run, small_config):
+    """Report of a run with many genes, some of them with names that are no names."""
+    directory = tmp_path_factory.mktemp("report") / "run"
+    shutil.copytree(small_run, directory, symlinks=True)
+    path = directory / RESULTS / "tables/genes.parquet"
+    genes = pd.read_parquet(path)
+    genes = pd.concat([genes] * (GENES // len(genes)), ignore_index=True)
+    genes["gene"] = [*HOSTILE, *(f"Gene{i:05}" for i in range(len(HOSTILE), GENES))]
+    # All different in the digits that are shown.
+    genes["mean_lfc"] = (np.random.default_rng(0).permutation(GENES) - GENES // 2) / 1000
+    genes.to_parquet(path, index=False)
+    (directory / RESULTS / "figures/condition.png").unlink()
+    done = snakemake_run(directory, "report", configfile=small_config)
+    assert re.findall(r"^(?:local)?rule (\w+):$", done.stdout, re.M).count("plot_condition") == 1
+    assert "expression_fit:" not in done.stdout
+    return directory / "results/small/report.html"
+
+
+@pytest.fixture(scope="module")
+def genes(report):
+    return pd.read_parquet(report.parent / "young_vs_old/tables/genes.parquet")
+
+
+@pytest.fixture
+def browser(report):
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not (chromium and driver):
+        pytest.skip("no chromium with chromedriver (Debian: chromium, chromium-driver)")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    for argument in ("headless=new", "no-sandbox", "disable-dev-shm-usage", "window-size=1500,1000",
+                     "host-resolver-rules=MAP * ~NOTFOUND"):  # fmt: skip
+        options.add_argument(f"--{argument}")
+    browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    browser.get(report.as_uri())
+    yield browser
+    found = [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
+    hacked = browser.execute_script("return window.hacked")
+    browser.quit()
+    assert not found
+    assert hacked is None
+
+
+def wait(browser, condition):
+    """What a condition gives, once it is true."""
+    return WebDriverWait(browser, 30).until(lambda _: condition())
+
+
+def shown(browser, xpath):
+    def visible():
+        return [found for found in browser.find_elements(By.XPATH, xpath) if found.is_displayed()]
+
+    return wait(browser, visible)
+
+
+def follow(browser, *entries):
+    """Click these entries of the menu."""
+    for entry in entries:
+        shown(browser, f"//a[normalize-space()='{entry}']")[0].click()
+
+
+def button(browser, result, number):
+    shown(browser, f"//tr[td[1]='{result}']//a")[number].click()
+
+
+def enter_page(browser):
+    browser.switch_to.frame(shown(browser, "//iframe")[0])
+
+
+def rows(browser):
+    """Text of the cells of the table, read at once: the table may be drawn anew meanwhile."""
+    return browser.execute_script(
+        "return [...document.querySelectorAll('#table tbody tr')].map("
+        "  row => [...row.cells].map(cell => cell.innerText))"
+    )
+
+
+def test_one_file(report):
+    html = report.read_text()
+    assert not re.search(r"<(script|link|img|iframe)\b[^>]*\b(src|href)=.?(https?:|/)", html)
+    # What comes from data is never markup of the report.
+    data = re.search(r"^ *var results = (\{.*\});$", html, re.M).group(1)
+    assert "<" not in data
+    results = json.loads(data)
+    assert all(result["caption"] for result in results.values())
+    assert f"{RESULTS}/figures/expression_volcano.png" in results
+
+
+def test_figure_with_caption(browser):
+    assert "Old against Young" in shown(browser, "//div[@id='app']")[0].text
+    follow(browser, "young_vs_old", "Expression")
+    button(browser, "Volcano of genes", 0)
+    image = shown(browser, "//img[starts-with(@src, 'blob:')]")[0]
+    wait(browser, lambda: int(image.get_property("naturalWidth")) > 1000)
+    button(browser, "Volcano of genes", 1)
+    assert shown(browser, "//p[contains(., 'Every point is a gene') and contains(., 'Young')]")
+
+
+def test_gene_table(browser, genes, tmp_path):
+    follow(browser, "young_vs_old", "Tables")
+    start = time.monotonic()
+    button(browser, "Table of genes", 0)
+    enter_page(browser)
+    wait(browser, lambda: len(rows(browser)) == 25)
+    print(f"{GENES} genes shown after {time.monotonic() - start:.1f} s")
+    first = rows(browser)
+    assert [row[0] for row in first[: len(HOSTILE)]] == HOSTILE
+    assert "20,000 entries" in browser.find_element(By.TAG_NAME, "body").text
+    assert all(re.fullmatch(r"-?\d+(\.\d+)?(e-?\d+)?", value) for value in first[0][1:3])
+
+    header = shown(browser, "//th[contains(., 'Mean log fold change')]")[0]
+    for ascending in (True, False):
+        header.click()
+        wanted = genes.sort_values("mean_lfc", ascending=ascending)[:25]
+        wait(browser, lambda wanted=wanted: rows(browser)[0][0] == wanted["gene"].iloc[0])
+        values = [float(row[1]) for row in rows(browser)]
+        np.testing.assert_allclose(values, wanted["mean_lfc"], rtol=1e-3)
+
+    search = shown(browser, "//input[@type='search']")[0]
+    search.send_keys("Gene01234")
+    wait(browser, lambda: [row[0] for row in rows(browser)] == ["Gene01234"])
+    search.send_keys(Keys.CONTROL, "a")
+    search.send_keys("<script>top")
+    wait(browser, lambda: [row[0] for row in rows(browser)] == HOSTILE[:1])
+    browser.switch_to.default_content()
+    picture = tmp_path / "gene_table.png"
+    assert browser.save_screenshot(str(picture))
+    assert picture.stat().st_size > 20_000
+
+
+def test_methods(browser, report):
+    follow(browser, "young_vs_old", "Methods")
+    button(browser, "Methods, versions, papers to cite", 0)
+    enter_page(browser)
+    text = shown(browser, "//body")[0].text
+    summary = json.loads((report.parent / "young_vs_old/summary.json").read_text())
+    for package, version in summary["versions"].items():
+        assert f"{package} {version}" in text
+    fit, cells = summary["expression"], summary["cells"]
+    assert f"{cells['compared']} cells of Old" in text
+    assert f"rank {fit['rank']}" in text
+    assert f"{fit['n_de']} of {fit['genes']} genes were called" in text
+    assert "300 null genes" in text
+    assert "null_genes: 300" in text
+    for doi in ("10.1101/2025.06.03.657769", "10.1038/s41592-024-02302-w"):
+        assert f"doi:{doi}" in text
+    # The embedding is in the data, and no p-values are combined.
+    assert "UMAP" not in text
+    assert "Benjamini" not in text
+
+
+def test_runtime_statistics(browser):
+    follow(browser, "Statistics")
+    labels = shown(browser, "//*[name()='svg' or name()='canvas']")
+    assert labels
+    runtimes = browser.execute_script("return runtimes_spec.data.values")
+    assert {"expression_fit", "gene_page"} <= {row["rule"] for row in runtimes}
+    assert all(row["runtime"] > 0 for row in runtimes)

@@ -1,0 +1,103 @@
+# Pages to read in a browser, and one report that holds them and the figures.
+
+
+# Text of the report's first page.
+report: "../report/workflow.rst"
+
+
+# Settings that the methods tell of, beside those of the contrast.
+METHODS = ("conventions", "gp", "abundance", "expression", "fdr")
+
+
+rule gene_page:
+    input:
+        template=workflow.source_path("../report/table.html"),
+        columns=workflow.source_path("../report/columns.yaml"),
+        table="<run>/{contrast}/tables/genes.parquet",
+    output:
+        shown("<run>/{contrast}/tables/genes.html", "Table of genes", "Tables"),
+    log:
+        "<logs>/{contrast}/gene_page.log",
+    benchmark:
+        "<benchmarks>/{contrast}/gene_page.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=memory(1000, 20),
+        runtime=10,
+    params:
+        table="genes",
+    script:
+        "../../scripts/table_page.py"
+
+
+rule contrast_page:
+    input:
+        template=workflow.source_path("../report/table.html"),
+        columns=workflow.source_path("../report/columns.yaml"),
+        table="<run>/contrasts.parquet",
+    output:
+        shown("<run>/contrasts.html", "Table of contrasts", "Tables"),
+    log:
+        "<logs>/contrast_page.log",
+    benchmark:
+        "<benchmarks>/contrast_page.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        table="contrasts",
+    script:
+        "../../scripts/table_page.py"
+
+
+rule methods_page:
+    input:
+        template=workflow.source_path("../report/methods.html"),
+        papers=workflow.source_path("../report/papers.yaml"),
+        summary="<run>/{contrast}/summary.json",
+    output:
+        shown("<run>/{contrast}/methods.html", "Methods, versions, papers to cite", "Methods"),
+    log:
+        "<logs>/{contrast}/methods_page.log",
+    benchmark:
+        "<benchmarks>/{contrast}/methods_page.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        settings=lambda wildcards: {
+            "dataset": DATASET,
+            "contrasts": {wildcards.contrast: CONTRASTS[wildcards.contrast]},
+            **{section: config[section] for section in METHODS},
+        },
+    script:
+        "../../scripts/methods_page.py"
+
+
+rule report:
+    input:
+        rules.contrast_page.output,
+        per_contrast("tables/genes.html", "methods.html"),
+        rules.results.input,
+        rules.figures.input,
+        script=workflow.source_path("../report/results.js"),
+    output:
+        "<run>/report.html",
+    log:
+        "<logs>/report.log",
+    benchmark:
+        "<benchmarks>/report.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=memory(4000, 0),
+        runtime=60,
+    params:
+        snakefile=workflow.main_snakefile,
+    script:
+        "../../scripts/report.py"
