@@ -20,6 +20,7 @@ AFTER_FDR = {
     "evaluate",
     "summary",
     "contrast_table",
+    "explore_page",
     "plot_expression_volcano",
     "plot_significance",
 }
@@ -27,6 +28,7 @@ AFTER_FDR = {
 AFTER_FDR |= OF_GENES
 CHOSEN = OF_GENES | {"plot_abundance_direction"}
 ON_POINTS = {
+    "explore_page",
     "plot_condition",
     "plot_cell_type",
     "plot_abundance_change",
@@ -38,6 +40,7 @@ ON_POINTS = {
 }
 AFTER_ABUNDANCE = {
     "abundance_change",
+    "explore_page",
     "adata",
     "cell_table",
     "cell_type_table",
@@ -116,6 +119,7 @@ def test_another_column_of_cell_types_fits_nothing(planned):
         "cell_types",
         "cell_table",
         "cell_type_table",
+        "explore_page",
         "plot_cell_type",
         "plot_composition",
         "plot_abundance_volcanos",
