@@ -8,9 +8,9 @@ BIN := .venv/bin
 setup: .venv/installed
 
 demo: .venv/installed
-	$(BIN)/snakemake report --quiet rules reason host
+	$(BIN)/snakemake all report --quiet rules reason host
 	@echo
-	@echo "Open results/simulated_bone_marrow/report.html in a browser, or look at figures and"
+	@echo "Open results/simulated_bone_marrow/report.html in a browser, or explore.html, figures and"
 	@echo "tables in results/simulated_bone_marrow/young_vs_old; README.md explains each file."
 
 test: lint

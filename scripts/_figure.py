@@ -2,13 +2,9 @@
 
 import h5py
 import numpy as np
-import pandas as pd
-from _fit import read_coefficients
-from anndata.io import read_elem
 from statediff.plots.style import GREY, styled
 from statediff.provenance import DIRECTIONS
-from statediff.significance import rank_genes
-from statediff.store import atomic, read_arrays, read_columns
+from statediff.store import atomic, read_arrays
 
 
 def conditions(job):
@@ -43,46 +39,10 @@ def significance(job, cells):
     }
 
 
-def chosen_genes(job):
-    """Columns of the genes to show by their names: those of the configuration, or the best."""
-    with h5py.File(job.input.store, "r") as store:
-        names = read_elem(store["var"]).index
-    columns = read_arrays(job.input.choices, "genes")[0]["genes"]
-    if not len(columns):
-        genes, fdr = read_arrays(job.input.fdr)
-        columns = rank_genes(genes, fdr["ranking"])[: job.params.most]
-    return {names[column]: int(column) for column in columns}
-
-
-def shown_types(job):
-    """Type of each cell, unknown for the types that the configuration leaves out."""
-    types = pd.read_parquet(job.input.cell_types)["cell_type"].array
-    kept = [name for name in types.categories if name not in job.params.without]
-    return types.set_categories(kept).remove_unused_categories()
-
-
-def fold_changes(job):
-    """Mean log fold change of genes over the cells of each type, from the compressed layers."""
-    genes, types = chosen_genes(job), shown_types(job)
-    order = np.argsort(list(genes.values()))
-    with h5py.File(job.input.fit, "r") as fit:
-        reference, compared, _ = read_coefficients(fit, np.array(list(genes.values()))[order])
-        phi = fit["phi"][:]
-    means = np.stack([phi[types == name].mean(axis=0) for name in types.categories])
-    change = np.empty((len(genes), len(means)))
-    change[order] = (means @ (compared - reference)).T
-    return pd.DataFrame(change, index=list(genes), columns=list(types.categories))
-
-
-def measured(job, genes):
-    """Measured expression of genes (names) at all cells, sparse."""
-    with h5py.File(job.input.store, "r") as store:
-        names = read_elem(store["var"]).index
-        return read_columns(store["X"], names.get_indexer(list(genes)))
-
-
 def own_colors(store, column, shown):
     """The data set's own colours of some categories of a column, if it has one for each of all."""
+    from anndata.io import read_elem
+
     with h5py.File(store, "r") as file:
         key = f"uns/{column}_colors"
         if key not in file or h5py.check_string_dtype(file[key].dtype) is None:

@@ -1,9 +1,10 @@
 """Measured and smoothed expression along a component of the cell states."""
 
 import numpy as np
-from _figure import chosen_genes, conditions, measured, save
-from _fit import smoothed
+from _figure import conditions, save
+from _genes import chosen_genes, measured
 from _job import run
+from _smoothed import smoothed
 from statediff import InputError
 from statediff.plots import expression_along
 from statediff.store import read_arrays

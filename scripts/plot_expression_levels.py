@@ -2,7 +2,8 @@
 
 import numpy as np
 import pandas as pd
-from _figure import chosen_genes, conditions, measured, save, shown_types
+from _figure import conditions, save
+from _genes import chosen_genes, measured, shown_types
 from _job import run
 from statediff.plots import gene_heatmap
 from statediff.store import read_arrays

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pandas as pd
-from _figure import conditions, fold_changes, measured, save, shown_types
+from _figure import conditions, save
+from _genes import fold_changes, measured, shown_types
 from _job import run
 from statediff.plots import fold_change_dots
 

@@ -1,6 +1,7 @@
 """Heatmap of fold changes of genes over cell types."""
 
-from _figure import conditions, fold_changes, save
+from _figure import conditions, save
+from _genes import fold_changes
 from _job import run
 from statediff.plots import gene_heatmap
 

@@ -1,8 +1,9 @@
 """Smoothed expression, fold change and its certainty on the embedding, a row a gene."""
 
-from _figure import chosen_genes, conditions, coordinates, save
-from _fit import smoothed
+from _figure import conditions, coordinates, save
+from _genes import chosen_genes
 from _job import run
+from _smoothed import smoothed
 from statediff.plots import gene_panels
 
 
