@@ -38,6 +38,8 @@ if "path" in SOURCE and not Path(SOURCE["path"]).is_file():
 
 # Nulls that compare the conditions within blocks of cells.
 BLOCKS = FDR["null"] in ("residual", "labels")
+# Names of the figures to make; None: all.
+MADE = config["figures"]["make"]
 # The noise of each gene, where it is learnt from the data.
 NOISE = "<run>/{contrast}/stages/noise.h5" if config["gp"]["noise"] == "empirical" else []
 
@@ -129,6 +131,11 @@ def shown(path, name, section):
     category = "{contrast}" if "{contrast}" in path else DATASET["name"]
     caption = f"../report/{Path(path).stem.partition('_{')[0]}.rst"
     return report(path, caption, category=category, subcategory=section, labels={"result": name})
+
+
+def made(name, about_types=True):
+    """Whether the configuration asks for a figure, and the data set has what it needs."""
+    return (MADE is None or name in MADE) and (DATASET["cell_type"] is not None or not about_types)
 
 
 def all_chunks(path):

@@ -18,7 +18,6 @@ FIGURES = {
     "significance": False,
     "fit": False,
 }
-MADE = config["figures"]["make"]
 # Columns of obs by the names of their files.
 OBS = {safe(column): column for column in config["figures"]["obs"]}
 if DATASET["cell_type"] is None:
@@ -28,11 +27,6 @@ if DATASET["cell_type"] is None:
             f"figures.make: {', '.join(refused)}: expected dataset.cell_type, the obs column "
             "of cell types"
         )
-
-
-def made(name, about_types=True):
-    """Whether the configuration asks for a figure, and the data set has what it needs."""
-    return (MADE is None or name in MADE) and (DATASET["cell_type"] is not None or not about_types)
 
 
 wildcard_constraints:
