@@ -31,7 +31,8 @@ def browser():
     options.binary_location = chromium
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage",
-                     "--enable-unsafe-swiftshader", "--proxy-server=127.0.0.1:9"):  # fmt: skip
+                     "--enable-unsafe-swiftshader", "--proxy-server=127.0.0.1:9",
+                     "--host-resolver-rules=MAP * ~NOTFOUND"):  # fmt: skip
         options.add_argument(argument)
     browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
     size = {"width": 1280, "height": 800, "deviceScaleFactor": 1, "mobile": False}

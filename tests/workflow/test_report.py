@@ -8,7 +8,6 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
-from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
@@ -49,22 +48,12 @@ def genes(report):
 
 
 @pytest.fixture
-def browser(report):
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not (chromium and driver):
-        pytest.skip("no chromium with chromedriver (Debian: chromium, chromium-driver)")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    for argument in ("headless=new", "no-sandbox", "disable-dev-shm-usage", "window-size=1500,1000",
-                     "host-resolver-rules=MAP * ~NOTFOUND"):  # fmt: skip
-        options.add_argument(f"--{argument}")
-    browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+def browser(browser, report):
+    """The browser with the report, in which no error and no script of the data may show."""
     browser.get(report.as_uri())
     yield browser
     found = [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
     hacked = browser.execute_script("return window.hacked")
-    browser.quit()
     assert not found
     assert hacked is None
 

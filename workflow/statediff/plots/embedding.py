@@ -9,6 +9,7 @@ from statediff.plots.style import (
     GREY,
     canvas,
     categorical_palette,
+    color_bar,
     dot,
     legend_beside,
     point_size,
@@ -117,9 +118,7 @@ def embedding_values(xy, values, *, label, axis_names, size=None, percentile=99.
         norm=TwoSlopeNorm(0, -limit, limit),
     )
     outside = np.abs(values).max() > limit
-    bar = figure.colorbar(points, ax=axes, shrink=0.8, extend="both" if outside else "neither")
-    bar.set_label(label)
-    bar.outline.set_visible(False)
+    color_bar(points, axes, label, extend="both" if outside else "neither")
     _frame(axes, axis_names)
     # The middle of the scale is nearly white: a light grey ground keeps those cells visible.
     axes.set_facecolor("#e8e8e8")
@@ -150,9 +149,7 @@ def embedding_numbers(xy, values, *, label, axis_names, size=None):
     scatter(axes, xy[~known], GREY, size, len(xy))
     order = np.flatnonzero(known)[np.argsort(values[known])]
     points = scatter(axes, xy[order], values[order], size, len(xy), cmap="viridis")
-    bar = figure.colorbar(points, ax=axes, shrink=0.8)
-    bar.set_label(short(label))
-    bar.outline.set_visible(False)
+    color_bar(points, axes, short(label))
     _frame(axes, axis_names)
     return figure
 
@@ -198,11 +195,8 @@ def embedding_directions(xy, lfc, direction, *, conditions, axis_names, shown=No
         )  # fmt: skip
         axes.set_title(f"{text} in {short(compared, 25)} ({len(cells):,} cells)")
         _frame(axes, axis_names)
-    bar = figure.colorbar(points, ax=panels, shrink=0.8)
-    bar.set_label(
-        f"Log fold change of cell density\n{short(compared)} / {short(conditions[0])} (natural log)"
-    )
-    bar.outline.set_visible(False)
+    label = f"Log fold change of cell density\n{short(compared)} / {short(conditions[0])}"
+    color_bar(points, panels, f"{label} (natural log)")
     return figure
 
 

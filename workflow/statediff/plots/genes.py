@@ -9,6 +9,7 @@ from scipy.cluster.hierarchy import dendrogram, linkage
 from statediff.plots.style import (
     CONDITION_COLORS,
     canvas,
+    color_bar,
     point_size,
     scatter,
     short,
@@ -83,16 +84,15 @@ def gene_heatmap(values, *, label, conditions=None, percentile=98.0):
         handles = [Patch(color=c, label=short(n)) for c, n in zip(CONDITION_COLORS, conditions)]
         figure.legend(handles=handles, loc="outside upper center", ncols=2)
     extend = "both" if np.nanmax(np.abs(matrix), initial=0) > limit else "neither"
-    bar = figure.colorbar(
+    color_bar(
         image,
-        ax=grid[:, 1],
+        grid[:, 1],
+        label,
         location="right",
         shrink=min(1.0, 1.8 / height),
         extend=extend,
         pad=0.02,
     )
-    bar.set_label(label)
-    bar.outline.set_visible(False)
     return figure
 
 
@@ -154,9 +154,8 @@ def fold_change_dots(change, share, *, conditions):
     )  # fmt: skip
     axes.set(xlim=(-0.6, types - 0.4), ylim=(-0.6, genes - 0.4))
     axes.tick_params(length=0)
-    bar = figure.colorbar(points, ax=axes, shrink=min(1.0, 2.0 / (1.6 + 0.19 * genes)))
-    bar.set_label(f"Mean log fold change\n{short(conditions[1], 25)} − {short(conditions[0], 25)}")
-    bar.outline.set_visible(False)
+    label = f"Mean log fold change\n{short(conditions[1], 25)} − {short(conditions[0], 25)}"
+    color_bar(points, axes, label, shrink=min(1.0, 2.0 / (1.6 + 0.19 * genes)))
     sizes = [
         Line2D([], [], ls="", marker="o", ms=np.sqrt(largest * part), mfc="white", mec="#404040",
                mew=0.5, label=f"{part:.0%}")
@@ -208,10 +207,9 @@ def gene_panels(xy, genes, *, conditions, axis_names, size=None):
         for axes, (values, colors, label) in zip(row, panels, strict=True):
             order = np.argsort(np.abs(values))
             points = scatter(axes, xy[order], values[order], size, total, **colors)
-            bar = figure.colorbar(points, ax=axes, shrink=0.75, pad=0.01)
-            bar.set_label(label, fontsize=6.5)
+            bar = color_bar(points, axes, label, shrink=0.75, pad=0.01)
+            bar.ax.yaxis.label.set_size(6.5)
             bar.ax.tick_params(labelsize=6)
-            bar.outline.set_visible(False)
             axes.set(xticks=[], yticks=[])
             axes.set_facecolor("#e8e8e8")
         row[0].set_ylabel(short(gene, 25), fontsize=9)

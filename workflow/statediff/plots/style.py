@@ -15,6 +15,7 @@ __all__ = [
     "OKABE_ITO",
     "canvas",
     "categorical_palette",
+    "color_bar",
     "dot",
     "legend_beside",
     "log_ticks",
@@ -66,6 +67,15 @@ def canvas(width, height, rows=1, columns=1, **options):
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure, figure.subplots(rows, columns, **options)
+
+
+def color_bar(points, axes, label, shrink=0.8, **options):
+    """Colour bar beside axes, without a frame."""
+    figure = np.ravel(axes)[0].figure
+    bar = figure.colorbar(points, ax=axes, shrink=shrink, **options)
+    bar.set_label(label)
+    bar.outline.set_visible(False)
+    return bar
 
 
 def dot(color, label):

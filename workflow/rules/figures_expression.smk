@@ -1,0 +1,184 @@
+# Figures of differential expression: all genes, and single ones.
+
+
+rule plot_expression_volcano:
+    input:
+        store="<data>/store.h5ad",
+        fdr="<run>/{contrast}/stages/fdr.h5",
+    output:
+        pdf="<run>/{contrast}/figures/expression_volcano.pdf",
+        png=shown(
+            "<run>/{contrast}/figures/expression_volcano.png", "Volcano of genes", "Expression"
+        ),
+    log:
+        "<logs>/{contrast}/plot_expression_volcano.log",
+    benchmark:
+        "<benchmarks>/{contrast}/plot_expression_volcano.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=memory(1000, 1),
+        runtime=30,
+    params:
+        contrast=contrast_of,
+        labelled_genes=config["figures"]["labelled_genes"],
+        point_size=config["figures"]["point_size"],
+    script:
+        "../../scripts/plot_expression_volcano.py"
+
+
+rule plot_fold_changes:
+    input:
+        store="<data>/store.h5ad",
+        choices="<data>/figure_choices.h5",
+        fdr="<run>/{contrast}/stages/fdr.h5",
+        fit="<run>/{contrast}/stages/fit.h5",
+        cell_types="<data>/cell_types.parquet",
+    output:
+        pdf="<run>/{contrast}/figures/fold_changes.pdf",
+        png=shown(
+            "<run>/{contrast}/figures/fold_changes.png",
+            "Fold changes over cell types",
+            "Expression",
+        ),
+    log:
+        "<logs>/{contrast}/plot_fold_changes.log",
+    benchmark:
+        "<benchmarks>/{contrast}/plot_fold_changes.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=memory(1000, 2),
+        runtime=30,
+    params:
+        contrast=contrast_of,
+        most=config["figures"]["heatmap_genes"],
+        without=config["figures"]["without"],
+    script:
+        "../../scripts/plot_fold_changes.py"
+
+
+rule plot_expression_levels:
+    input:
+        store="<data>/store.h5ad",
+        choices="<data>/figure_choices.h5",
+        fdr="<run>/{contrast}/stages/fdr.h5",
+        cells="<run>/{contrast}/stages/cells.h5",
+        cell_types="<data>/cell_types.parquet",
+    output:
+        pdf="<run>/{contrast}/figures/expression_levels.pdf",
+        png=shown(
+            "<run>/{contrast}/figures/expression_levels.png",
+            "Expression over cell types",
+            "Expression",
+        ),
+    log:
+        "<logs>/{contrast}/plot_expression_levels.log",
+    benchmark:
+        "<benchmarks>/{contrast}/plot_expression_levels.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=memory(1000, 2),
+        runtime=30,
+    params:
+        contrast=contrast_of,
+        most=config["figures"]["heatmap_genes"],
+        without=config["figures"]["without"],
+    script:
+        "../../scripts/plot_expression_levels.py"
+
+
+rule plot_fold_change_dots:
+    input:
+        store="<data>/store.h5ad",
+        choices="<data>/figure_choices.h5",
+        fdr="<run>/{contrast}/stages/fdr.h5",
+        fit="<run>/{contrast}/stages/fit.h5",
+        cell_types="<data>/cell_types.parquet",
+    output:
+        pdf="<run>/{contrast}/figures/fold_change_dots.pdf",
+        png=shown(
+            "<run>/{contrast}/figures/fold_change_dots.png",
+            "Fold changes and expressing cells",
+            "Expression",
+        ),
+    log:
+        "<logs>/{contrast}/plot_fold_change_dots.log",
+    benchmark:
+        "<benchmarks>/{contrast}/plot_fold_change_dots.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=memory(1000, 2),
+        runtime=30,
+    params:
+        contrast=contrast_of,
+        most=config["figures"]["heatmap_genes"],
+        without=config["figures"]["without"],
+    script:
+        "../../scripts/plot_fold_change_dots.py"
+
+
+rule plot_gene_panels:
+    input:
+        store="<data>/store.h5ad",
+        choices="<data>/figure_choices.h5",
+        fdr="<run>/{contrast}/stages/fdr.h5",
+        fit="<run>/{contrast}/stages/fit.h5",
+        embedding="<data>/embedding.h5",
+    output:
+        pdf="<run>/{contrast}/figures/gene_panels.pdf",
+        png=shown(
+            "<run>/{contrast}/figures/gene_panels.png", "Genes on the embedding", "Expression"
+        ),
+    log:
+        "<logs>/{contrast}/plot_gene_panels.log",
+    benchmark:
+        "<benchmarks>/{contrast}/plot_gene_panels.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=memory(1000, 2),
+        runtime=30,
+    params:
+        contrast=contrast_of,
+        embedding=DATASET["embedding"]["key"],
+        most=config["figures"]["panel_genes"],
+        point_size=config["figures"]["point_size"],
+    script:
+        "../../scripts/plot_gene_panels.py"
+
+
+rule plot_expression_along:
+    input:
+        store="<data>/store.h5ad",
+        choices="<data>/figure_choices.h5",
+        fdr="<run>/{contrast}/stages/fdr.h5",
+        fit="<run>/{contrast}/stages/fit.h5",
+        cells="<run>/{contrast}/stages/cells.h5",
+        states="<data>/cell_states.h5",
+    output:
+        pdf="<run>/{contrast}/figures/expression_along.pdf",
+        png=shown(
+            "<run>/{contrast}/figures/expression_along.png",
+            "Genes along the cell states",
+            "Expression",
+        ),
+    log:
+        "<logs>/{contrast}/plot_expression_along.log",
+    benchmark:
+        "<benchmarks>/{contrast}/plot_expression_along.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=memory(1000, 2),
+        runtime=30,
+    params:
+        contrast=contrast_of,
+        states=STATES["key"],
+        component=config["figures"]["component"],
+        most=config["figures"]["panel_genes"],
+        point_size=config["figures"]["point_size"],
+    script:
+        "../../scripts/plot_expression_along.py"
