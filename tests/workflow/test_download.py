@@ -70,10 +70,11 @@ def test_a_good_copy_is_asked_for_once_and_survives_what_removes_the_output(
     # Another address of the same file: nothing to do. Forced: the output is removed and made anew.
     done = download(mirror="https://example.org/x")
     assert "Nothing to be done" in done.stdout, done.stdout
-    done = download("--forceall")
+    done = download("store", "--forceall")
     assert done.returncode == 0, done.stdout
     assert "rule download:" in done.stdout
     assert (tmp_path / FILE).read_bytes() == content
+    assert (tmp_path / "results/tiny/data/store.h5ad").is_file()
     assert len(server.asked) == 1
 
 

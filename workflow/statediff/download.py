@@ -218,6 +218,8 @@ class _Transfer:
         for _ in range(STARTS):
             try:
                 digest = self._go_on(progress)
+                if digest != self.md5 and self.resumed:
+                    raise _Changed("what an earlier download left is damaged")
                 break
             except _Changed as change:
                 print(f"{self.url}: {change}; starting over", flush=True)
@@ -237,11 +239,11 @@ class _Transfer:
 
     def _go_on(self, progress):
         """Fetch what is missing; returns the md5 of the whole, which is on the disk then."""
-        usable = self._load()
+        self.resumed = self._load()
         missing = deque(s for s in self.segments if s.at < s.stop)
         session = web.new_session()
         answer = self._open(session, missing[0]) if missing else None
-        if not usable:
+        if not self.resumed:
             self.part.unlink(missing_ok=True)
         self.file = os.open(self.part, os.O_RDWR | os.O_CREAT, 0o666)
         self.digest, self.hashed = hashlib.md5(usedforsecurity=False), 0

@@ -73,7 +73,7 @@ class _Session(requests.Session):
     def send(self, request, **arguments):
         # Comes by here once more for each redirect.
         if fault := url_fault(request.url):
-            raise ServerFault(f"the address led to {request.url}, which {fault}")
+            raise requests.exceptions.InvalidURL(f"{request.url} {fault}")
         return super().send(request, **arguments)
 
 
@@ -88,16 +88,20 @@ class _Retry(urllib3.Retry):
 
 
 def _connection_hint(error):
+    # The innermost reason says all.
+    reason = getattr(error.args[0] if error.args else error, "reason", error)
     match error:
+        case requests.exceptions.InvalidURL():
+            return f"leads to an address that may not be asked: {error}"
         case requests.exceptions.ProxyError():
-            return f"the proxy fails; check HTTPS_PROXY ({error})"
+            return f"the proxy fails; check HTTPS_PROXY ({reason})"
         case requests.exceptions.SSLError():
             return (
                 "no safe connection; certificates are always verified: check this machine's "
-                f"clock, or name those of your network in REQUESTS_CA_BUNDLE ({error})"
+                f"clock, or name those of your network in REQUESTS_CA_BUNDLE ({reason})"
             )
         case _:
             return (
                 "no connection; check the network (behind a proxy, HTTPS_PROXY), or run again "
-                f"later ({error})"
+                f"later ({reason})"
             )
