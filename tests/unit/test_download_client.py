@@ -339,6 +339,7 @@ def test_the_part_of_the_mirror_outlives_a_failure_of_the_first_address(server, 
 
 def test_a_good_copy_is_not_fetched_again_and_a_bad_one_is(server, get, tmp_path):
     (tmp_path / "data.h5ad").write_bytes(CONTENT)
+    (tmp_path / "data.h5ad.part.json").write_text("left by a kill just before the end")
     assert get() == CONTENT
     assert server.asked == []
     (tmp_path / "data.h5ad").write_bytes(OTHER)

@@ -40,6 +40,8 @@ STARTS = 6
 # Seconds between two looks at what has arrived, and bytes hashed at each.
 TICK = 0.2
 HASHED = 64 << 20
+# Files that are of no more use beside a complete one.
+BESIDE = (".part", ".part.json", ".part.json.new", ".lock")
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 OTHERWISE = (
     "Correct dataset.source.zenodo, or name another address in its key mirror, or download the "
@@ -161,14 +163,14 @@ def fetch(urls, path, size, md5, terminal=None):
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    lock = path.with_name(f"{path.name}.lock")
-    with _locked(lock):
+    with _locked(path.with_name(f"{path.name}.lock")):
         if _is_good(path, size, md5):
             print(f"{path}: already there, with the right md5", flush=True)
         else:
             path.unlink(missing_ok=True)
             _fetch_from_any(urls, path, size, md5, terminal)
-        lock.unlink(missing_ok=True)
+        for suffix in BESIDE:
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
 def _fetch_from_any(urls, path, size, md5, terminal):
@@ -235,7 +237,6 @@ class _Transfer:
             raise fault
         os.replace(self.part, self.path)
         _sync(self.path.parent)
-        self.record.unlink(missing_ok=True)
 
     def _go_on(self, progress):
         """Fetch what is missing; returns the md5 of the whole, which is on the disk then."""

@@ -15,7 +15,6 @@ __all__ = ["BACKOFF", "TIMEOUT", "ServerFault", "new_session", "status_fault"]
 TIMEOUT = (20, 60)
 # Of a request, with pauses of 0, 2, 4, … times BACKOFF seconds, or as Retry-After says.
 RETRIES = 6
-CONNECT_RETRIES = 4
 BACKOFF = 1.0
 BUSY = (408, 429, 500, 502, 503, 504)
 # What to do about a status.
@@ -47,9 +46,8 @@ def new_session():
     )
     # "other" are faults of TLS, which last.
     retries = _Retry(
-        RETRIES, connect=CONNECT_RETRIES, other=0, backoff_factor=BACKOFF,
-        status_forcelist=BUSY, raise_on_status=False,
-    )  # fmt: skip
+        RETRIES, other=0, backoff_factor=BACKOFF, status_forcelist=BUSY, raise_on_status=False
+    )
     for scheme in ("http://", "https://"):
         session.mount(scheme, HTTPAdapter(max_retries=retries))
     return session
