@@ -11,6 +11,7 @@ import jsonschema
 from statediff import InputError
 from statediff.conventions import PRESETS
 from statediff.provenance import safe
+from statediff.urls import url_fault
 
 __all__ = ["checked"]
 
@@ -18,6 +19,8 @@ __all__ = ["checked"]
 FOLDERS = ("data", "logs", "benchmarks", "conditions", "figures", "smooth")
 # Entries of every report's menu.
 ENTRIES = ("workflow", "statistics")
+# What says which file to download.
+DOWNLOADS = (("record", "file"), ("url", "md5", "bytes"))
 # Where each choice of the conventions is set.
 CHOICES = {
     ("gp", "kernel"): "kernel",
@@ -63,6 +66,7 @@ def checked(config, schema):
         )
     _check_contrasts(filled["contrasts"])
     _check_case("smooth", filled["smooth"])
+    _check_download(filled["dataset"]["source"])
     _check_coordinates(filled["dataset"])
     for (section, key), choice in CHOICES.items():
         if filled[section][key] is None:
@@ -70,6 +74,20 @@ def checked(config, schema):
     if filled["contrasts"]:
         _check_null(filled)
     return _canonical(filled)
+
+
+def _check_download(source):
+    if (zenodo := source.get("zenodo")) is None:
+        return
+    given = [key for keys in DOWNLOADS for key in keys if key in zenodo]
+    if tuple(given) not in DOWNLOADS:
+        raise InputError(
+            f"dataset.source.zenodo: found {', '.join(given) or 'nothing'}, expected record and "
+            "file (Zenodo then tells size and md5), or url, md5 and bytes"
+        )
+    for key in ("api_url", "url", "mirror"):
+        if zenodo.get(key) is not None and (fault := url_fault(zenodo[key])):
+            raise InputError(f"dataset.source.zenodo.{key}: {zenodo[key]!r} {fault}")
 
 
 def _check_contrasts(contrasts):
