@@ -4,15 +4,14 @@ import h5py
 import numpy as np
 import pandas as pd
 from _fit import read_coefficients
-from anndata.io import read_elem
 from statediff.significance import rank_genes
-from statediff.store import read_arrays, read_columns
+from statediff.store import read_arrays, read_columns, read_names
 
 
 def chosen_genes(job):
     """Columns of the genes to show by their names: those of the configuration, or the best."""
     with h5py.File(job.input.store, "r") as store:
-        names = read_elem(store["var"]).index
+        names = read_names(store["var"])
     columns = read_arrays(job.input.choices, "genes")[0]["genes"]
     if not len(columns):
         genes, fdr = read_arrays(job.input.fdr)
@@ -43,5 +42,5 @@ def fold_changes(job):
 def measured(job, genes):
     """Measured expression of genes (names) at all cells, sparse."""
     with h5py.File(job.input.store, "r") as store:
-        names = read_elem(store["var"]).index
+        names = pd.Index(read_names(store["var"]))
         return read_columns(store["X"], names.get_indexer(list(genes)))

@@ -3,7 +3,7 @@
 import h5py
 import numpy as np
 from _fit import read_coefficients
-from statediff.expression import EPS
+from statediff import EPS
 
 
 def smoothed(path, genes):

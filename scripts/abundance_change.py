@@ -1,8 +1,7 @@
 """Change of abundance at every cell: log fold change, significance, direction."""
 
 from _job import run
-from statediff.density import differential_abundance
-from statediff.ratio import called_changes
+from statediff.abundance import called_changes, differential_abundance
 from statediff.store import read_arrays, write_arrays
 
 

@@ -6,7 +6,6 @@ import pandas as pd
 from _figure import abundance, conditions, coordinates, obs_column, own_colors
 from _job import run
 from _table import read_types
-from anndata.io import read_elem
 from statediff.plots.explore import (
     MAX_CELLS,
     NAME,
@@ -17,7 +16,7 @@ from statediff.plots.explore import (
 )
 from statediff.plots.style import DIRECTION_COLORS, short
 from statediff.significance import rank_genes
-from statediff.store import atomic, read_arrays
+from statediff.store import atomic, read_arrays, read_names
 
 CELLS = 16384
 
@@ -27,7 +26,7 @@ def main(job):
     xy, axis_names = coordinates(job)
     drawn = np.random.default_rng(0).permutation(len(xy))[:MAX_CELLS]
     with h5py.File(job.input.store, "r") as store:
-        cells, names = read_elem(store["obs"]).index, read_elem(store["var"]).index
+        cells, names = read_names(store["obs"]), read_names(store["var"])
     genes, fdr = read_arrays(job.input.fdr)
     # Called genes first, then those nearest to it.
     order = rank_genes(genes, fdr["ranking"])

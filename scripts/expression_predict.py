@@ -4,7 +4,8 @@ import h5py
 import numpy as np
 from _fit import read_coefficients
 from _job import run
-from statediff.expression import EPS, Posterior, mahalanobis, neg_log10_ptp
+from statediff import EPS
+from statediff.expression import Posterior, mahalanobis, neg_log10_ptp
 from statediff.noise import mahalanobis_noise
 from statediff.store import atomic, read_arrays
 

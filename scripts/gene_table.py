@@ -4,9 +4,8 @@ import h5py
 import pandas as pd
 from _job import run
 from _table import save
-from anndata.io import read_elem
 from statediff.significance import rank_genes
-from statediff.store import read_arrays
+from statediff.store import read_arrays, read_names
 
 # Of these, those that the test gives.
 COLUMNS = [
@@ -25,7 +24,7 @@ COLUMNS = [
 
 def main(job):
     with h5py.File(job.input.store, "r") as store:
-        names = read_elem(store["var"]).index
+        names = read_names(store["var"])
     arrays, fdr = read_arrays(job.input.fdr)
     columns = {column: arrays[column] for column in COLUMNS if column in arrays}
     save(job, pd.DataFrame({"gene": names} | columns).iloc[rank_genes(arrays, fdr["ranking"])])

@@ -5,15 +5,14 @@ import numpy as np
 import pandas as pd
 from _job import run
 from _table import save
-from anndata.io import read_elem
-from statediff.store import read_arrays
+from statediff.store import read_arrays, read_names
 
 COLUMNS = ["mean_lfc", "mahalanobis", "local_fdr", "tail_fdr", "pvalue", "is_de"]
 
 
 def main(job):
     with h5py.File(job.input.store, "r") as store:
-        genes = read_elem(store["var"]).index
+        genes = read_names(store["var"])
     arrays, _ = read_arrays(job.input.groups)
     tables = []
     for i, name in enumerate(arrays["names"]):

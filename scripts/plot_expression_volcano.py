@@ -4,14 +4,13 @@ import h5py
 import pandas as pd
 from _figure import conditions, save
 from _job import run
-from anndata.io import read_elem
 from statediff.plots import expression_volcano
-from statediff.store import read_arrays
+from statediff.store import read_arrays, read_names
 
 
 def main(job):
     with h5py.File(job.input.store, "r") as store:
-        names = read_elem(store["var"]).index
+        names = read_names(store["var"])
     genes, fdr = read_arrays(job.input.fdr)
     height = job.params.height or fdr["ranking"]
     columns = {name: genes[name] for name in ("mean_lfc", "is_de", fdr["ranking"], height)}

@@ -4,9 +4,10 @@ import h5py
 import numpy as np
 from _job import run
 from anndata.io import read_elem, write_elem
+from statediff import EPS
 from statediff.basis import build_basis
-from statediff.expression import EPS, Posterior, cross_products
-from statediff.kernels import length_scale, nearest_distances
+from statediff.expression import Posterior, cross_products
+from statediff.neighbours import length_scale, nearest_distances
 from statediff.store import create_h5ad, read_arrays, read_columns
 
 CELLS = 16384

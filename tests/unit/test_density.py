@@ -3,13 +3,9 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 from statediff import DataWarning
-from statediff.density import (
-    differential_abundance,
-    fit_density,
-    fractal_dimension,
-    log_ball_volume,
-)
-from statediff.kernels import length_scale, nearest_distances
+from statediff.abundance import differential_abundance
+from statediff.density import fit_density, fractal_dimension, log_ball_volume
+from statediff.neighbours import length_scale, nearest_distances
 
 
 @pytest.fixture(scope="module")

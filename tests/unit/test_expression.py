@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 from scipy import sparse
 from scipy.stats import chi2
+from statediff import EPS
 from statediff.basis import build_basis, triangular_factor
 from statediff.expression import (
-    EPS,
     Posterior,
     cross_products,
     mahalanobis,

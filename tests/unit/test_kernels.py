@@ -6,7 +6,8 @@ import pytest
 from dense import matern52 as dense_matern52
 from scipy.spatial import KDTree
 from statediff import DataWarning, InputError
-from statediff.kernels import length_scale, matern52, nearest_distances, positive_distances
+from statediff.kernels import matern52
+from statediff.neighbours import length_scale, nearest_distances, positive_distances
 from support import ROOT
 
 
@@ -53,7 +54,7 @@ def test_neighbours_of_many_cells_give_the_same_length_scale():
 
 
 def test_approximate_neighbours_of_coinciding_cells(monkeypatch):
-    monkeypatch.setattr("statediff.kernels.EXACT", 100)
+    monkeypatch.setattr("statediff.neighbours.EXACT", 100)
     x = np.random.default_rng(4).normal(size=(300, 3))
     x[:30] = x[0]
     with pytest.warns(DataWarning, match="30 of 300 cells share"):

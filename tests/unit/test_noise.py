@@ -2,8 +2,9 @@ import dense
 import numpy as np
 import pytest
 from scipy import sparse
+from statediff import EPS
 from statediff.basis import build_basis
-from statediff.expression import EPS, Posterior, replicate_deviations
+from statediff.expression import Posterior, replicate_deviations
 from statediff.noise import mahalanobis_noise, noise_weights
 
 

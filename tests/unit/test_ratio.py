@@ -7,15 +7,9 @@ from scipy.optimize import minimize
 from scipy.special import expit
 from scipy.stats import f as f_distribution
 from scipy.stats import norm, t
+from statediff.abundance import called_changes
 from statediff.basis import build_basis
-from statediff.ratio import (
-    Ratio,
-    _moderated,
-    called_changes,
-    find_overdispersion,
-    fit_ratio,
-    informative,
-)
+from statediff.ratio import Ratio, _moderated, find_overdispersion, fit_ratio, informative
 
 LS = 2.0
 

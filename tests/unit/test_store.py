@@ -16,6 +16,7 @@ from statediff.store import (
     open_h5ad,
     read_arrays,
     read_columns,
+    read_names,
     row_blocks,
     write_arrays,
     write_csr,
@@ -129,3 +130,12 @@ def test_a_truncated_file_is_named(tmp_path, matrix):
     path.write_bytes(path.read_bytes()[:5000])
     with pytest.raises(InputError, match="truncated"):
         open_h5ad(path)
+
+
+def test_names_of_cells_and_genes(tmp_path):
+    adata = anndata.AnnData(np.zeros((2, 3), dtype=np.float32))
+    adata.var_names = ["<b>", "Ω", "a/b"]
+    adata.write_h5ad(tmp_path / "a.h5ad")
+    with h5py.File(tmp_path / "a.h5ad") as file:
+        assert list(read_names(file["var"])) == ["<b>", "Ω", "a/b"]
+        assert list(read_names(file["obs"])) == ["0", "1"]

@@ -7,7 +7,7 @@ import dense
 import numpy as np
 import pytest
 import yaml
-from statediff.expression import EPS
+from statediff import EPS
 from statediff.significance import choose_null_genes, permute_null_genes
 from statediff.store import read_arrays
 from support import CONFIG, tiny

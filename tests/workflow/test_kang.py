@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import spearmanr
+from statediff.abundance import differential_abundance
 from statediff.basis import build_basis
-from statediff.density import differential_abundance, fit_density
+from statediff.density import fit_density
 from statediff.expression import Posterior
 from statediff.noise import mahalanobis_noise, noise_weights
 from statediff.store import read_arrays

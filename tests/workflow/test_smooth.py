@@ -5,8 +5,8 @@ import dense
 import numpy as np
 import pytest
 import yaml
-from statediff.expression import EPS
-from statediff.kernels import length_scale, nearest_distances
+from statediff import EPS
+from statediff.neighbours import length_scale, nearest_distances
 from support import CONFIG, tiny
 
 ALONE = {key: value for key, value in CONFIG.items() if key != "contrasts"}

@@ -1,8 +1,11 @@
 """Numerics of the workflow: arrays in, arrays out; nothing of Snakemake or its wildcards."""
 
-__all__ = ["DataWarning", "InputError", "__version__"]
+__all__ = ["EPS", "DataWarning", "InputError", "__version__"]
 
 __version__ = "0.1.0"
+
+# Added to variances before they are divided by (the published value).
+EPS = 1e-8
 
 
 class InputError(ValueError):

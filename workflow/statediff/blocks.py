@@ -13,7 +13,8 @@ from scipy.spatial import KDTree
 from sklearn.cluster import KMeans, MiniBatchKMeans
 
 from statediff import InputError
-from statediff.kernels import length_scale, matern52, nearest_distances
+from statediff.kernels import matern52
+from statediff.neighbours import length_scale, nearest_distances
 
 __all__ = [
     "centroids",

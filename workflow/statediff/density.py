@@ -16,17 +16,15 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.spatial import KDTree
 from scipy.spatial.distance import pdist
-from scipy.special import gammaln, log_ndtr
+from scipy.special import gammaln
 
 from statediff import InputError
 from statediff.basis import Basis, build_basis
-from statediff.kernels import length_scale, nearest_distances, positive_distances
+from statediff.neighbours import length_scale, nearest_distances, positive_distances
 from statediff.newton import CONVERGED, posterior_mode
 
 __all__ = [
     "Density",
-    "differential_abundance",
-    "directions",
     "fit_density",
     "fractal_dimension",
 ]
@@ -106,7 +104,7 @@ def fit_density(
         States of the condition's cells, in file order (the diagonal variance depends on it).
     distances : array, shape (n,), optional
         Distance of each cell to its nearest other cell; see
-        `statediff.kernels.nearest_distances` if not given.
+        `statediff.neighbours.nearest_distances` if not given.
     ls : float, optional
         Length scale; from the distances if not given.
     ls_factor : float
@@ -256,45 +254,3 @@ def _diagonal_covariance(phi, rates):
 
     start = (jnp.eye(rank), jnp.zeros((rank, rank)))
     return jax.lax.scan(add_rows, start, blocks)[0][1]
-
-
-def differential_abundance(
-    log_density_a, log_density_b, variance, lfc_threshold=1.0, ptp_threshold=0.05, sides=1
-):
-    r"""Log fold change of abundance from a to b, its significance and direction, per cell.
-
-    Parameters
-    ----------
-    log_density_a, log_density_b : array, shape (n,)
-        Natural-log densities of the two conditions at the same cells.
-    variance : array, shape (n,)
-        Sum of their posterior variances.
-    lfc_threshold : float
-        Smallest |log fold change| (natural log) that counts as a change.
-    ptp_threshold : float
-        Largest posterior tail probability that counts as a change.
-    sides : {1, 2}
-        Tail probability :math:`\Phi(-|z|)`, or twice that.
-
-    Returns
-    -------
-    dict of ndarray, shape (n,)
-        `lfc`, `lfc_zscore`, `neg_log10_lfc_ptp` and `lfc_direction` (indices into
-        `statediff.provenance.DIRECTIONS`).
-    """
-    lfc = log_density_b - log_density_a
-    zscore = lfc / np.sqrt(variance + 1e-12)
-    neg_log10_ptp = -(log_ndtr(-np.abs(zscore)) + np.log(sides)) / np.log(10.0)
-    sure = neg_log10_ptp > -np.log10(ptp_threshold)
-    return {
-        "lfc": lfc,
-        "lfc_zscore": zscore,
-        "neg_log10_lfc_ptp": neg_log10_ptp,
-        "lfc_direction": directions(lfc, sure, lfc_threshold),
-    }
-
-
-def directions(lfc, sure, lfc_threshold):
-    """Index into `statediff.provenance.DIRECTIONS` of every cell, from what is sure and large."""
-    changed = sure & (np.abs(lfc) > lfc_threshold)
-    return 1 + np.where(changed, np.sign(lfc), 0).astype(np.int8)

@@ -15,8 +15,9 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.special import gammaln, log_ndtr, logsumexp, xlogy
 
+from statediff import EPS
+
 __all__ = [
-    "EPS",
     "Posterior",
     "cross_products",
     "mahalanobis",
@@ -25,8 +26,6 @@ __all__ = [
     "whitener",
 ]
 
-# Added to variances before they are divided by (the published value).
-EPS = 1e-8
 # Cells whose expression is dense at a time.
 PANEL = 512
 # Genes whose replicates are worked on at a time.

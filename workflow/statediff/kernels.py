@@ -1,23 +1,14 @@
-"""Covariance of cell states: the Matérn-5/2 kernel and its length scale.
+"""Covariance of cell states: the Matérn-5/2 kernel.
 
 Importing this module switches JAX to float64, which every posterior here relies on.
 """
 
-import warnings
-
 import jax
 import jax.numpy as jnp
-import numpy as np
-from scipy.spatial import KDTree
 
-from statediff import DataWarning, InputError
-
-__all__ = ["length_scale", "matern52", "nearest_distances"]
+__all__ = ["matern52"]
 
 jax.config.update("jax_enable_x64", True)
-
-# Neighbours of more cells than these are searched for approximately.
-EXACT = 50_000
 
 
 @jax.jit
@@ -52,99 +43,3 @@ def _matern52_of_square(square):
     """Matérn-5/2 of squared distances in units of the length scale."""
     r = jnp.sqrt(5.0 * square)
     return (1.0 + r + r**2 / 3.0) * jnp.exp(-r)
-
-
-def nearest_distances(states):
-    """Distance of every cell to its nearest other cell.
-
-    The search is exact (a k-d tree) up to 50,000 cells. Beyond, the nearest of 14 candidates from
-    nearest-neighbour descent with a fixed seed is taken: its distance is exact and seldom not
-    the smallest, so that the length scale is hardly larger.
-
-    Cells that coincide with another (distance zero) get the smallest positive distance,
-    with a warning: the length scale is a mean of logarithms.
-
-    Parameters
-    ----------
-    states : array, shape (n, D)
-        Finite cell states, n ≥ 2.
-
-    Returns
-    -------
-    ndarray, shape (n,)
-
-    Raises
-    ------
-    InputError
-        If there are fewer than two cells, or each coincides with another.
-
-    References
-    ----------
-    Dong, Moses & Li (2011), WWW '11, for nearest-neighbour descent.
-    """
-    states = np.asarray(states, dtype=np.float64)
-    if len(states) < 2:
-        raise InputError(f"nearest distances need at least 2 cells, found {len(states)}")
-    if len(states) > EXACT:
-        return positive_distances(_approximate_distances(states))
-    distances, _ = KDTree(states).query(states, k=2)
-    return positive_distances(distances[:, 1])
-
-
-def _approximate_distances(states):
-    """Distance of every cell to the nearest of the candidates."""
-    from pynndescent import NNDescent  # compiles for seconds when it is used
-
-    # More than one thread would make the result depend on their number.
-    index = NNDescent(states - states.mean(axis=0), n_neighbors=15, random_state=0, n_jobs=1)
-    cells, nearest = np.arange(len(states)), np.full(len(states), np.inf)
-    # The index works in float32 and may list a cell as its own neighbour, or none (−1).
-    for candidates in index.neighbor_graph[0].T:
-        distances = np.linalg.norm(states - states[candidates], axis=1)
-        other = (candidates >= 0) & (candidates != cells)
-        nearest = np.where(other, np.minimum(nearest, distances), nearest)
-    return nearest
-
-
-def positive_distances(distances):
-    """Replace zero or non-finite distances by the smallest positive one, with a warning."""
-    distances = np.asarray(distances, dtype=np.float64)
-    good = np.isfinite(distances) & (distances > 0)
-    if good.all():
-        return distances
-    if not good.any():
-        raise InputError(
-            "every cell shares its state with another one, so that no distance between neighbours "
-            "is positive; expected cells with states of their own (remove duplicated cells)"
-        )
-    warnings.warn(
-        f"{np.count_nonzero(~good)} of {good.size} cells share their state with another cell; "
-        "they get the smallest positive neighbour distance",
-        DataWarning,
-        stacklevel=3,
-    )
-    return np.where(good, distances, distances[good].min())
-
-
-def length_scale(distances, factor=10.0):
-    r"""Length scale from nearest-neighbour distances.
-
-    .. math:: \ell = \mathrm{factor} \cdot \exp(3 + \overline{\log r_1})
-
-    Parameters
-    ----------
-    distances : array, shape (n,)
-        Positive distances of cells to their nearest other cell.
-    factor : float
-        `ls_factor` of the Kompot preprint.
-
-    Returns
-    -------
-    float
-        In the units of the distances.
-
-    References
-    ----------
-    Otto et al. (2024), Nature Methods (Mellon), for factor 1; Otto et al. (2025) for the factor.
-    """
-    return float(factor * np.exp(3.0 + np.log(distances).mean()))

@@ -9,7 +9,7 @@ manifolds with Kompot, empirical variance, whose product of factors is solved ex
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
-from statediff.expression import EPS
+from statediff import EPS
 
 __all__ = ["mahalanobis_noise", "noise_weights"]
 

@@ -16,16 +16,13 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.optimize import brentq
 from scipy.special import expit, logit, polygamma
-from scipy.stats import false_discovery_control, t
 
 from statediff import InputError
-from statediff.density import directions
 from statediff.newton import CONVERGED, posterior_mode
 
 __all__ = [
     "Overdispersion",
     "Ratio",
-    "called_changes",
     "find_overdispersion",
     "fit_ratio",
     "informative",
@@ -227,28 +224,3 @@ def _moderated(raw, freedom):
 
 def _inverse_trigamma(value):
     return np.exp(brentq(lambda x: np.log(polygamma(1, np.exp(x)) / value), -30.0, 30.0))
-
-
-def called_changes(change, freedom=np.inf, lfc_threshold=1.0, fdr_threshold=0.05):
-    """Calibrated p-values of a change of abundance, and what they call.
-
-    Parameters
-    ----------
-    change : dict of ndarray, shape (n,)
-        `lfc` and `lfc_zscore` of `statediff.density.differential_abundance`.
-    freedom : float
-        Degrees of freedom of the t distribution of the z-scores; infinite: normal.
-    lfc_threshold : float
-        Smallest |log fold change| (natural log) that counts as a change.
-    fdr_threshold : float
-        Largest q-value that counts as a change.
-
-    Returns
-    -------
-    dict of ndarray, shape (n,)
-        `pvalue` (two-sided), `qvalue` (Benjamini & Hochberg, over the cells) and `lfc_direction`.
-    """
-    pvalue = np.minimum(2.0 * t.sf(np.abs(change["lfc_zscore"]), freedom), 1.0)
-    qvalue = false_discovery_control(pvalue)
-    called = directions(change["lfc"], qvalue < fdr_threshold, lfc_threshold)
-    return {"pvalue": pvalue, "qvalue": qvalue, "lfc_direction": called}

@@ -21,6 +21,7 @@ __all__ = [
     "open_h5ad",
     "read_arrays",
     "read_columns",
+    "read_names",
     "row_blocks",
     "write_arrays",
     "write_csr",
@@ -147,6 +148,18 @@ def read_columns(element, columns):
     scipy.sparse.csr_matrix, shape (rows, len(columns))
     """
     return sparse.vstack([block[:, columns] for _, block in row_blocks(element)], format="csr")
+
+
+def read_names(frame):
+    """Names in the index of a data frame (obs or var) of an h5ad file.
+
+    Much faster to begin with than anndata, for those who need no more.
+
+    Returns
+    -------
+    ndarray of str, shape (rows,)
+    """
+    return frame[frame.attrs["_index"]].asstr()[:]
 
 
 def write_csr(group, blocks, n_columns):

@@ -3,11 +3,11 @@
 import numpy as np
 from scipy.stats import false_discovery_control
 from sklearn.decomposition import PCA
+from statediff.abundance import called_changes, differential_abundance
 from statediff.basis import build_basis
 from statediff.blocks import centroids, contrast_weights, find_blocks, nested_regions
-from statediff.density import differential_abundance
-from statediff.kernels import length_scale, nearest_distances
-from statediff.ratio import called_changes, find_overdispersion, fit_ratio, informative
+from statediff.neighbours import length_scale, nearest_distances
+from statediff.ratio import find_overdispersion, fit_ratio, informative
 from statediff.residual import block_sums, residual_test
 
 from calibration.data import COMPONENTS

@@ -3,9 +3,10 @@
 from functools import lru_cache
 
 import numpy as np
+from statediff.abundance import differential_abundance
 from statediff.basis import build_basis, triangular_factor
 from statediff.conventions import PRESETS
-from statediff.density import differential_abundance, fit_density
+from statediff.density import fit_density
 from statediff.expression import (
     Posterior,
     cross_products,
@@ -13,7 +14,7 @@ from statediff.expression import (
     replicate_deviations,
     whitener,
 )
-from statediff.kernels import length_scale, nearest_distances
+from statediff.neighbours import length_scale, nearest_distances
 from statediff.significance import choose_null_genes, false_discovery_rates, permute_null_genes
 
 __all__ = ["ABUNDANCE", "EXPRESSION", "PRESET", "distances", "fitted"]

@@ -7,7 +7,7 @@ import time
 import h5py
 from statediff.basis import build_basis, triangular_factor
 from statediff.expression import Posterior, cross_products, mahalanobis, whitener
-from statediff.kernels import length_scale, nearest_distances
+from statediff.neighbours import length_scale, nearest_distances
 from statediff.store import read_arrays, row_blocks
 
 ROLES = ("reference", "compared")

@@ -1,0 +1,74 @@
+"""Change of abundance from densities: log fold change, significance and direction of cells."""
+
+import numpy as np
+from scipy.special import log_ndtr
+from scipy.stats import false_discovery_control, t
+
+__all__ = ["called_changes", "differential_abundance"]
+
+
+def differential_abundance(
+    log_density_a, log_density_b, variance, lfc_threshold=1.0, ptp_threshold=0.05, sides=1
+):
+    r"""Log fold change of abundance from a to b, its significance and direction, per cell.
+
+    Parameters
+    ----------
+    log_density_a, log_density_b : array, shape (n,)
+        Natural-log densities of the two conditions at the same cells.
+    variance : array, shape (n,)
+        Sum of their posterior variances.
+    lfc_threshold : float
+        Smallest |log fold change| (natural log) that counts as a change.
+    ptp_threshold : float
+        Largest posterior tail probability that counts as a change.
+    sides : {1, 2}
+        Tail probability :math:`\Phi(-|z|)`, or twice that.
+
+    Returns
+    -------
+    dict of ndarray, shape (n,)
+        `lfc`, `lfc_zscore`, `neg_log10_lfc_ptp` and `lfc_direction` (indices into
+        `statediff.provenance.DIRECTIONS`).
+    """
+    lfc = log_density_b - log_density_a
+    zscore = lfc / np.sqrt(variance + 1e-12)
+    neg_log10_ptp = -(log_ndtr(-np.abs(zscore)) + np.log(sides)) / np.log(10.0)
+    sure = neg_log10_ptp > -np.log10(ptp_threshold)
+    return {
+        "lfc": lfc,
+        "lfc_zscore": zscore,
+        "neg_log10_lfc_ptp": neg_log10_ptp,
+        "lfc_direction": _directions(lfc, sure, lfc_threshold),
+    }
+
+
+def called_changes(change, freedom=np.inf, lfc_threshold=1.0, fdr_threshold=0.05):
+    """Calibrated p-values of a change of abundance, and what they call.
+
+    Parameters
+    ----------
+    change : dict of ndarray, shape (n,)
+        `lfc` and `lfc_zscore` of `differential_abundance`.
+    freedom : float
+        Degrees of freedom of the t distribution of the z-scores; infinite: normal.
+    lfc_threshold : float
+        Smallest |log fold change| (natural log) that counts as a change.
+    fdr_threshold : float
+        Largest q-value that counts as a change.
+
+    Returns
+    -------
+    dict of ndarray, shape (n,)
+        `pvalue` (two-sided), `qvalue` (Benjamini & Hochberg, over the cells) and `lfc_direction`.
+    """
+    pvalue = np.minimum(2.0 * t.sf(np.abs(change["lfc_zscore"]), freedom), 1.0)
+    qvalue = false_discovery_control(pvalue)
+    called = _directions(change["lfc"], qvalue < fdr_threshold, lfc_threshold)
+    return {"pvalue": pvalue, "qvalue": qvalue, "lfc_direction": called}
+
+
+def _directions(lfc, sure, lfc_threshold):
+    """Index into `statediff.provenance.DIRECTIONS` of every cell, from what is sure and large."""
+    changed = sure & (np.abs(lfc) > lfc_threshold)
+    return 1 + np.where(changed, np.sign(lfc), 0).astype(np.int8)
