@@ -5,7 +5,7 @@ import pytest
 import yaml
 from statediff import InputError
 from statediff.conventions import PRESETS
-from statediff.settings import CHOICES, checked
+from statediff.settings import CHOICES, check_url, checked
 from support import ROOT
 
 SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
@@ -92,6 +92,26 @@ def test_the_order_of_keys_does_not_matter():
         ("contrasts.y.groups", {"g": "x"}, "contrasts.y.groups.g: found 'x', expected object"),
         ("contrasts.Y", GOOD["contrasts"]["y"], "'y' and 'Y' differ only in case"),
         ("contrasts.Data", GOOD["contrasts"]["y"], "'Data' is one of the workflow's own folders"),
+        ("enrichment.provider", "enrichr", "found 'enrichr', expected one of none, string, local"),
+        ("enrichment", {"provider": "string"}, "enrichment.species: found null, expected the NCBI"),
+        ("enrichment", {"provider": "local"}, "enrichment.gmt: found nothing, expected GMT files"),
+        (
+            "enrichment",
+            {"provider": "string", "species": 9606, "gmt": ["a.gmt"]},
+            "enrichment.gmt: found files, expected",
+        ),
+        (
+            "enrichment",
+            {"provider": "local", "gmt": ["a/x.gmt", "b/x.gmt"]},
+            "enrichment.gmt: a/x.gmt and b/x.gmt would share a category, 'x'",
+        ),
+        (
+            "enrichment",
+            {"provider": "string", "species": 9606, "background": "genome"},
+            "enrichment.genome_genes: found null, expected the number of genes",
+        ),
+        # Checked whether or not anything is sent.
+        ("enrichment.api_url", "http://string-db.org/api", "enrichment.api_url: found 'http://str"),
         ("contrasts.Workflow", GOOD["contrasts"]["y"], "'Workflow' is an entry of every report"),
         ("contrasts.x\n", GOOD["contrasts"]["y"], "is no safe folder name"),
         ("contrasts.-x", GOOD["contrasts"]["y"], "'-x' is no safe folder name"),
@@ -205,3 +225,46 @@ def test_labels_expect_constant_noise():
     config = changed("fdr", {"null": "labels"}) | {"gp": {"noise": "empirical"}}
     with pytest.raises(InputError, match=r"labels.*gp\.noise: constant"):
         checked(config, SCHEMA)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://version-12-0.string-db.org/api",
+        "https://10.0.0.1:8443/api",
+        "http://localhost:8000/api",
+        "http://127.0.0.1/api",
+        "http://127.8.9.1:1/api",
+        "http://[::1]:80/api",
+    ],
+)
+def test_addresses_that_nobody_else_reads(url):
+    check_url("key", url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://string-db.org/api",
+        "http://localhost.example.org/api",
+        "http://127.0.0.1.example.org/api",
+        "http://127.0.0.1@example.org/api",
+        "http://example.org\\@localhost/api",
+        "http://localhost\\.example.org/api",
+        "https://user:secret@example.org/api",
+        "https://exam ple.org/api",
+        "https://example.org/a\nb",
+        "http://[::2]/api",
+        "http://2130706433/api",
+        "https://[::1",
+        "https://example.org:port/api",
+        "https:///api",
+        "ftp://example.org/api",
+        "file:///etc/passwd",
+        "example.org",
+        "",
+    ],
+)
+def test_addresses_that_are_refused(url):
+    with pytest.raises(InputError, match=r"^key: found .*, expected .*https"):
+        check_url("key", url)

@@ -2,9 +2,13 @@
 
 import copy
 import difflib
+import ipaddress
 import itertools
 import json
 import math
+import re
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import jsonschema
 
@@ -12,10 +16,10 @@ from statediff import InputError
 from statediff.conventions import PRESETS
 from statediff.provenance import safe
 
-__all__ = ["checked"]
+__all__ = ["check_url", "checked"]
 
 # Folders of a data set beside those of its contrasts.
-FOLDERS = ("data", "logs", "benchmarks", "conditions", "figures", "smooth")
+FOLDERS = ("data", "logs", "benchmarks", "conditions", "figures", "smooth", "string")
 # Entries of every report's menu.
 ENTRIES = ("workflow", "statistics")
 # Where each choice of the conventions is set.
@@ -64,12 +68,84 @@ def checked(config, schema):
     _check_contrasts(filled["contrasts"])
     _check_case("smooth", filled["smooth"])
     _check_coordinates(filled["dataset"])
+    _check_enrichment(filled["enrichment"])
     for (section, key), choice in CHOICES.items():
         if filled[section][key] is None:
             filled[section][key] = PRESETS[filled["conventions"]][choice]
     if filled["contrasts"]:
         _check_null(filled)
     return _canonical(filled)
+
+
+def check_url(key, url):
+    """Refuse an address that others could read along with.
+
+    Parameters
+    ----------
+    key : str
+        Where the configuration has it.
+    url : str
+
+    Raises
+    ------
+    InputError
+        Unless the address is https, or http on this machine itself (loopback).
+    """
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        parts, host = None, None
+    # Programs disagree on what the host is behind these characters.
+    plain = re.fullmatch(r"[!-~]+", url) and not re.search(r"[\\@]", url)
+    if not plain or not host or parts.scheme not in ("https", "http"):
+        raise InputError(f"{key}: found {url!r}, expected an address: https://...")
+    if parts.scheme == "http" and not _is_loopback(host):
+        raise InputError(
+            f"{key}: found {url!r}, expected https (http is for this machine itself only)"
+        )
+
+
+def _is_loopback(host):
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _check_enrichment(enrichment):
+    """What each provider of gene sets needs."""
+    check_url("enrichment.api_url", enrichment["api_url"])
+    provider = enrichment["provider"]
+    if provider == "none":
+        return
+    if provider == "string" and enrichment["species"] is None:
+        raise InputError(
+            "enrichment.species: found null, expected the NCBI taxon of the species (human 9606, "
+            "mouse 10090): enrichment.provider 'string' needs it"
+        )
+    if provider == "string" and enrichment["gmt"]:
+        raise InputError(
+            "enrichment.gmt: found files, expected []: enrichment.provider 'string' uses STRING's "
+            "own gene sets (or set enrichment.provider: local)"
+        )
+    if provider == "local" and not enrichment["gmt"]:
+        raise InputError(
+            "enrichment.gmt: found nothing, expected GMT files: enrichment.provider 'local' takes "
+            "its gene sets from them"
+        )
+    if enrichment["background"] == "genome" and enrichment["genome_genes"] is None:
+        raise InputError(
+            "enrichment.genome_genes: found null, expected the number of genes of the genome: "
+            "enrichment.background 'genome' compares with them"
+        )
+    names = {}
+    for path in enrichment["gmt"]:
+        if (other := names.setdefault(Path(path).stem, path)) != path:
+            raise InputError(
+                f"enrichment.gmt: {other} and {path} would share a category, {Path(path).stem!r}; "
+                "rename one"
+            )
 
 
 def _check_contrasts(contrasts):
