@@ -22,6 +22,9 @@ def main(job):
     table, links = pd.read_parquet(job.input.table), gene_links(job)
     if links:
         table.insert(1, LINKS, "")
+    if unexplained := set(table) - set(columns):
+        raise KeyError(f"{job.input.columns} does not explain {unexplained}")
+    table = table[[name for name in columns if name in table]]
     explained = {name: columns[name] for name in table}
     with open(job.input.template) as file:
         template = jinja2.Template(file.read(), autoescape=True)

@@ -149,6 +149,12 @@ def empty_table():
 def parse_gmt(text, path):
     """Gene sets of a GMT file: a line each of name, description, genes, separated by tabs.
 
+    Parameters
+    ----------
+    text : str
+    path : str
+        Of the file, for messages.
+
     Returns
     -------
     dict of str to dict

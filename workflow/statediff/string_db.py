@@ -76,7 +76,8 @@ class StringClient:
 
     Notes
     -----
-    All methods raise `InputError` where STRING cannot be reached, or answers something else.
+    Genes are sent in the order of their names: the same genes are the same question, whatever
+    their rank. All methods raise `InputError` where STRING cannot be reached, or answers something else.
     """
 
     def __init__(self, api_url, species, cache):
@@ -91,7 +92,7 @@ class StringClient:
         dict of str to tuple of str
             Names with control characters, which separate names, are asked for by nobody.
         """
-        asked = [gene for gene in genes if gene and gene.isprintable()]
+        asked = sorted({gene for gene in genes if gene and gene.isprintable()})
         found = {}
         for start in range(0, len(asked), BATCH):
             table = self._table(
@@ -103,7 +104,7 @@ class StringClient:
             )
             for item, *entry in zip(table["queryItem"], table["stringId"], table["preferredName"]):
                 found.setdefault(item, tuple(entry))
-        return {gene: found[gene] for gene in asked if gene in found}
+        return {gene: found[gene] for gene in genes if gene in found}
 
     def enrichment(self, identifiers, background=None):
         """Terms that proteins have in common, with STRING's columns.
@@ -211,9 +212,9 @@ def _post(session, url, query, retries):
 
 
 def _query(identifiers, background=None):
-    query = {"identifiers": "\r".join(identifiers)}
+    query = {"identifiers": "\r".join(sorted(identifiers))}
     if background is not None:
-        query["background_string_identifiers"] = "\r".join(background)
+        query["background_string_identifiers"] = "\r".join(sorted(background))
     return query
 
 
