@@ -77,7 +77,8 @@ class StringClient:
     Notes
     -----
     Genes are sent in the order of their names: the same genes are the same question, whatever
-    their rank. All methods raise `InputError` where STRING cannot be reached, or answers something else.
+    their rank. All methods raise `InputError` where STRING cannot be reached, or answers something
+    else.
     """
 
     def __init__(self, api_url, species, cache):
