@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: calibration demo setup test lint lock clean
+.PHONY: benchmark calibration demo setup test lint lock clean
 
 setup: .venv/installed
 
@@ -21,6 +21,10 @@ test: lint
 calibration: .venv/calibration/installed
 	PATH="$(CURDIR)/.venv/calibration/bin:$$PATH" snakemake --quiet rules reason host \
 	  --snakefile tests/benchmarks/calibration/Snakefile --cores $(or $(CORES),2)
+
+# Time and memory beside kompot 0.8.0, which gets an environment of its own: docs/benchmark.md.
+benchmark: .venv/kompot/installed
+	PYTHONPATH=tests/benchmarks:workflow $(BIN)/python -m speed .venv/kompot/bin/python
 
 lint: .venv/installed
 	$(BIN)/ruff check .
@@ -48,4 +52,10 @@ clean:
 	$(PYTHON) -m venv .venv/calibration
 	.venv/calibration/bin/python -m pip install --quiet --disable-pip-version-check \
 	  -r envs/requirements-dev.txt -r tests/benchmarks/calibration/requirements.txt
+	@touch $@
+
+.venv/kompot/installed: .venv/installed tests/benchmarks/speed/requirements.txt
+	$(PYTHON) -m venv .venv/kompot
+	.venv/kompot/bin/python -m pip install --quiet --disable-pip-version-check \
+	  -r tests/benchmarks/speed/requirements.txt
 	@touch $@

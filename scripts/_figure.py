@@ -56,6 +56,24 @@ def own_colors(store, column, shown):
     return [palette.get(name, GREY) for name in shown]
 
 
+def obs_column(store, column):
+    """Numbers of the cells in a column of obs, or their levels, the levels' order and colours.
+
+    Returns (numbers, None), or (levels, (order, colors)); cells of no level have an empty one.
+    """
+    from anndata.io import read_elem
+    from pandas.api.types import is_bool_dtype, is_numeric_dtype
+
+    with h5py.File(store, "r") as file:
+        values = read_elem(file["obs"])[column]
+    if is_numeric_dtype(values) and not is_bool_dtype(values):
+        return values.to_numpy(dtype=float), None
+    known = values.astype("category").cat.remove_unused_categories()
+    levels = known.astype(str).where(known.notna(), "").to_numpy()
+    order = [str(name) for name in known.cat.categories]
+    return levels, (order, own_colors(store, column, order))
+
+
 @styled
 def save(job, figure):
     for path in (job.output.pdf, job.output.png):

@@ -11,6 +11,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow"))
 
 from statediff import DataWarning, InputError
 
+# Where the user looks on, while the job's output goes to its log.
+TERMINAL = os.fdopen(os.dup(2), "w", buffering=1)
+
 
 def run(main, job):
     """Run `main(job)` with its output in the rule's log file.
@@ -18,7 +21,6 @@ def run(main, job):
     Errors the user can mend, and warnings about the data, are shown on the terminal too, without
     a traceback. Exits with status 1 after any error.
     """
-    terminal = os.fdopen(os.dup(2), "w", buffering=1)
     log = open(job.log[0], "w", buffering=1)  # noqa: SIM115 - open until the process ends
     sys.stdout.flush()
     for stream in (1, 2):
@@ -26,7 +28,7 @@ def run(main, job):
 
     def show(message, category, filename, lineno, file=None, line=None):
         if issubclass(category, DataWarning):
-            terminal.write(f"\nWarning ({job.rule}): {message}\n")
+            TERMINAL.write(f"\nWarning ({job.rule}): {message}\n")
         log.write(warnings.formatwarning(message, category, filename, lineno, line))
 
     warnings.showwarning = show
@@ -40,12 +42,12 @@ def run(main, job):
         main(job)
     except InputError as error:
         log.write(f"Error: {error}\n")
-        terminal.write(f"\nError ({job.rule}): {error}\n")
+        TERMINAL.write(f"\nError ({job.rule}): {error}\n")
         sys.exit(1)
     except Exception as error:
         traceback.print_exc()
         what = f"{type(error).__name__}: {error}"
-        terminal.write(f"\nError ({job.rule}): {what}\nThe traceback is in {job.log[0]}\n")
+        TERMINAL.write(f"\nError ({job.rule}): {what}\nThe traceback is in {job.log[0]}\n")
         sys.exit(1)
     print(f"{job.rule}: {time.perf_counter() - start:.1f} s{peak_memory()}", flush=True)
 

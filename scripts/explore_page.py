@@ -3,7 +3,7 @@
 import h5py
 import numpy as np
 import pandas as pd
-from _figure import abundance, conditions, coordinates, own_colors
+from _figure import abundance, conditions, coordinates, obs_column, own_colors
 from _job import run
 from _table import read_types
 from anndata.io import read_elem
@@ -80,6 +80,12 @@ def cell_columns(job, drawn):
         name, levels = job.params.cell_type, list(types.categories)
         colors = own_colors(job.input.store, name, levels)
         columns.append(category_column(name, types.astype(str)[drawn], levels, colors))
+    for name in job.params.obs:
+        values, categories = obs_column(job.input.store, name)
+        if categories is None:
+            columns.append(value_column(name, values[drawn], name))
+        else:
+            columns.append(category_column(name, values[drawn], *categories))
     change = abundance(job)
     directions = np.array(change.pop("lfc_direction"))[drawn]
     palette = [DIRECTION_COLORS[name] for name in ("up", "neutral", "down")]

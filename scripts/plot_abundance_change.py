@@ -3,6 +3,7 @@
 from _figure import abundance, conditions, coordinates, save
 from _job import run
 from statediff.plots import embedding_values
+from statediff.store import read_arrays
 
 
 def main(job):
@@ -13,6 +14,7 @@ def main(job):
         abundance(job)["lfc"],
         label=f"Log fold change of cell density\n{compared} / {reference} (natural log)",
         axis_names=axis_names,
+        shown=read_arrays(job.input.choices, "cells")[0]["cells"],
         size=job.params.point_size,
     )
     save(job, figure)

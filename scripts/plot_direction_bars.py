@@ -7,7 +7,8 @@ from statediff.plots import direction_bars
 
 
 def main(job):
-    save(job, direction_bars(direction_counts(job), conditions=conditions(job)))
+    table, order = direction_counts(job), job.params.order
+    save(job, direction_bars(table, conditions=conditions(job), order=order))
 
 
 run(main, snakemake)

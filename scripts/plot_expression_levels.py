@@ -25,7 +25,10 @@ def main(job):
     spread = levels.std(axis=1).replace(0.0, 1.0)
     scores = levels.sub(levels.mean(axis=1), axis=0).div(spread, axis=0)
     label = "Mean expression\n(z-score of the gene)"
-    save(job, gene_heatmap(scores, label=label, conditions=conditions(job)))
+    figure = gene_heatmap(
+        scores, label=label, conditions=conditions(job), percentile=job.params.percentile
+    )
+    save(job, figure)
 
 
 def mean(values, cells):

@@ -13,12 +13,14 @@ def main(job):
     with h5py.File(job.input.store, "r") as store:
         names = read_elem(store["var"]).index
     genes, fdr = read_arrays(job.input.fdr)
-    shown = {name: genes[name] for name in ("mean_lfc", "is_de", fdr["ranking"])}
+    height = job.params.height or fdr["ranking"]
+    columns = {name: genes[name] for name in ("mean_lfc", "is_de", fdr["ranking"], height)}
     figure = expression_volcano(
-        pd.DataFrame(shown, index=names),
+        pd.DataFrame(columns, index=names),
         conditions=conditions(job),
         fdr_threshold=fdr["threshold"],
         ranking=fdr["ranking"],
+        shown=height,
         labelled=job.params.labelled_genes,
         size=job.params.point_size,
     )

@@ -9,7 +9,8 @@ from statediff.plots import gene_heatmap
 def main(job):
     reference, compared = conditions(job)
     label = f"Mean log fold change\n{compared} − {reference}"
-    save(job, gene_heatmap(fold_changes(job), label=label))
+    percentile = job.params.percentile
+    save(job, gene_heatmap(fold_changes(job), label=label, percentile=percentile))
 
 
 run(main, snakemake)

@@ -112,6 +112,15 @@ def test_values_that_are_all_zero():
     embedding_values(XY, np.zeros(200), label="lfc", axis_names=AXES)
 
 
+def test_values_of_some_cells_over_the_others_in_grey():
+    values, shown = np.arange(200.0), np.arange(200) < 50
+    figure = embedding_values(XY, values, label="lfc", axis_names=AXES, shown=shown, percentile=100)
+    grey, coloured = figure.axes[0].collections
+    assert len(grey.get_offsets()) == 150
+    np.testing.assert_array_equal(coloured.get_array(), values[shown])
+    assert coloured.norm.vmax == 49
+
+
 def test_abundance_volcano_names_its_thresholds():
     lfc = np.array([-3.0, 0.0, 0.5, 2.0])
     direction = ["down", "neutral", "neutral", "up"]
@@ -148,6 +157,19 @@ def test_direction_bars_add_up_to_a_hundred_percent(n_types):
     ticks = [text.get_text() for text in figure.axes[0].get_yticklabels()]
     assert ticks[0] == f"{table['cell_type'][0]} ({table['cells'][0]:,})"
     assert inside(figure)
+
+
+@pytest.mark.parametrize(
+    ("order", "names"), [("table", "abc"), ("cells", "cab"), ("up", "abc"), ("down", "bca")]
+)
+def test_direction_bars_in_an_order(order, names):
+    table = pd.DataFrame(
+        {"cell_type": list("abc"), "cells": [20, 10, 100], "up": [10, 2, 10], "down": [0, 5, 20]}
+    )
+    table["neutral"] = table["cells"] - table["up"] - table["down"]
+    figure = direction_bars(table, conditions=("Young", "Old"), order=order)
+    ticks = [text.get_text()[0] for text in figure.axes[0].get_yticklabels()]
+    assert "".join(ticks) == names
 
 
 def genes(n, called):
@@ -203,6 +225,18 @@ def test_expression_volcano_of_pvalues():
     assert legend(figure)[3] == "FDR < 0.1\n(−log₁₀ p ≥ 12.0)"
     assert figure.axes[0].get_ylim()[1] == pytest.approx(1.08 * 12)
     assert "p-value" in figure.axes[0].get_ylabel()
+
+
+def test_expression_volcano_of_distances_where_pvalues_rank():
+    table = genes(100, 10)
+    table["pvalue"] = np.linspace(0.9, 1e-9, 100)
+    figure = expression_volcano(
+        table, conditions=("a", "b"), fdr_threshold=0.1, ranking="pvalue", shown="mahalanobis"
+    )
+    assert points(figure)[0][:, 1].max() == table["mahalanobis"].max()
+    assert "Mahalanobis" in figure.axes[0].get_ylabel()
+    # No distance tells called genes from others, so no line does.
+    assert len(legend(figure)) == 3
 
 
 def test_many_points_are_rasterised():
@@ -308,7 +342,7 @@ def test_heatmap_shows_each_value_under_its_names(n_genes, n_types, split):
     columns = pd.MultiIndex.from_product([types, CONDITIONS]) if split else types
     values = pd.DataFrame(rng.normal(size=(n_genes, len(columns))), index=genes, columns=columns)
     conditions = CONDITIONS if split else None
-    figure = gene_heatmap(values, label="change", conditions=conditions)
+    figure = gene_heatmap(values, label="change", conditions=conditions, percentile=90)
     (axes,) = [axes for axes in figure.axes if axes.images]
     drawn = np.asarray(axes.images[0].get_array())
     rows = [text.get_text() for text in axes.get_yticklabels()]
@@ -318,7 +352,7 @@ def test_heatmap_shows_each_value_under_its_names(n_genes, n_types, split):
     for i, gene in enumerate(rows):
         wanted = np.concatenate([np.ravel(values.loc[gene, name]) for name in shown])
         np.testing.assert_array_equal(drawn[i], wanted)
-    limit = np.percentile(np.abs(values), 98)
+    limit = np.percentile(np.abs(values), 90)
     assert axes.images[0].norm.vmax == pytest.approx(limit)
     assert inside(figure)
 

@@ -1,71 +1,136 @@
 """The download rule against a real HTTP server on this machine."""
 
 import hashlib
-import threading
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+import json
+import os
+import subprocess
+import sys
+import time
 
+import psutil
 import pytest
 import yaml
-from support import CONFIG, tiny
+from bad_server import serving
+from support import CONFIG, ROOT, tiny
+
+FILE = "results/tiny/data/downloaded.h5ad"
 
 
 @pytest.fixture
-def server(tmp_path):
-    """Folder that a local server hands out, and its address."""
-    folder = tmp_path / "served"
-    folder.mkdir()
-
-    class Handler(SimpleHTTPRequestHandler):
-        def __init__(self, *arguments):
-            super().__init__(*arguments, directory=folder)
-
-        def log_message(self, *_):
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as httpd:
-        thread = threading.Thread(target=httpd.serve_forever)
-        thread.start()
-        yield folder, f"http://127.0.0.1:{httpd.server_port}"
-        httpd.shutdown()
-        thread.join()
+def content(tmp_path):
+    tiny().write_h5ad(tmp_path / "made.h5ad")
+    return (tmp_path / "made.h5ad").read_bytes()
 
 
 @pytest.fixture
-def download(server, tmp_path, snakemake_run):
-    def run(**changes):
-        folder, address = server
-        tiny().write_h5ad(folder / "data.h5ad")
-        content = (folder / "data.h5ad").read_bytes()
-        source = {
-            "url": f"{address}/data.h5ad",
-            "md5": hashlib.md5(content).hexdigest(),
-            "bytes": len(content),
-        } | {key: value(address) if callable(value) else value for key, value in changes.items()}
+def server(content):
+    with serving(content) as server:
+        yield server
+
+
+@pytest.fixture
+def configure(server, content, tmp_path):
+    """Write a configuration with this source; returns its path."""
+
+    def write(**source):
+        if "record" not in source:
+            source = {
+                "url": f"{server.address}/data.h5ad",
+                "md5": hashlib.md5(content).hexdigest(),
+                "bytes": len(content),
+            } | source
         config = CONFIG | {"dataset": CONFIG["dataset"] | {"source": {"zenodo": source}}}
         (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
-        done = snakemake_run(tmp_path, "store", configfile=tmp_path / "config.yaml", check=False)
-        return done, content, tmp_path / "results/tiny/data/downloaded.h5ad"
+        return tmp_path / "config.yaml"
+
+    return write
+
+
+@pytest.fixture
+def download(configure, tmp_path, snakemake_run):
+    def run(*arguments, **source):
+        configfile = configure(**source)
+        return snakemake_run(tmp_path, FILE, *arguments, configfile=configfile, check=False)
 
     return run
 
 
-def test_a_good_file_arrives_whole(download):
-    done, content, path = download()
+def kept(tmp_path):
+    return sorted(path.name for path in (tmp_path / "results/downloads").iterdir())
+
+
+def test_a_good_copy_is_asked_for_once_and_survives_what_removes_the_output(
+    server, content, download, tmp_path
+):
+    done = download()
     assert done.returncode == 0, done.stdout
-    assert path.read_bytes() == content
+    assert (tmp_path / FILE).read_bytes() == content
+    assert kept(tmp_path) == [f"{hashlib.md5(content).hexdigest()}.h5ad"]
+    assert len(server.asked) == 1
+    # Another address of the same file: nothing to do. Forced: the output is removed and made anew.
+    done = download(mirror="https://example.org/x")
+    assert "Nothing to be done" in done.stdout, done.stdout
+    done = download("store", "--forceall")
+    assert done.returncode == 0, done.stdout
+    assert "rule download:" in done.stdout
+    assert (tmp_path / FILE).read_bytes() == content
+    assert (tmp_path / "results/tiny/data/store.h5ad").is_file()
+    assert len(server.asked) == 1
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"md5": "0" * 32}, "expected 00000000000000000000000000000000"),
-        ({"bytes": 12}, "dataset.source.zenodo.bytes: the file at http://127.0.0.1"),
-        ({"url": lambda address: f"{address}/missing.h5ad"}, "404"),
-    ],
-)
-def test_a_bad_file_is_named_and_not_kept(download, changes, message):
-    done, _, path = download(**changes)
+def test_a_bad_file_is_named_and_not_kept(server, download, tmp_path):
+    done = download(md5="0" * 32)
     assert done.returncode != 0
-    assert "Error (download): dataset.source.zenodo." in done.stdout
-    assert message in done.stdout
-    assert not list(path.parent.glob("*downloaded*"))
+    assert f"Error (download): {server.address}/data.h5ad: found md5" in done.stdout
+    assert "Correct dataset.source.zenodo, or" in done.stdout
+    assert not (tmp_path / FILE).exists()
+    assert kept(tmp_path) == [f"{'0' * 32}.h5ad.lock"]
+
+
+def test_a_record_is_enough(server, content, download, tmp_path):
+    name = "../../a; rm -rf ~ %0d <é>.h5ad"
+    file = {
+        "key": name,
+        "size": len(content),
+        "checksum": f"md5:{hashlib.md5(content).hexdigest()}",
+    }
+    body = json.dumps({"id": 15587768, "files": [file]}).encode()
+    server.paths["/records/15587768"] = (200, {"Content-Type": "application/json"}, body)
+    done = download(record=15587768, file=name, api_url=f"{server.address}/records")
+    assert done.returncode == 0, done.stdout
+    assert (tmp_path / FILE).read_bytes() == content
+    assert server.asked[-1][1].startswith("/records/15587768/files/..%2F..%2Fa%3B%20rm%20-rf%20~")
+
+
+def test_an_unsafe_address_stops_before_the_first_job(download):
+    done = download(mirror="http://example.org/x")
+    assert done.returncode != 0
+    assert "dataset.source.zenodo.mirror: 'http://example.org/x' is not safe" in done.stdout
+    assert "rule download:" not in done.stdout
+
+
+def test_a_killed_job_is_continued(server, content, download, configure, tmp_path):
+    server.pace, server.limit = 0.01, len(content) // 2
+    command = [sys.executable, "-m", "snakemake", "-s", ROOT / "Snakefile", FILE]
+    command += ["--directory", tmp_path, "--configfile", configure()]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=tmp_path) as run:
+        part = tmp_path / "results/downloads" / f"{hashlib.md5(content).hexdigest()}.h5ad.part"
+        record = part.with_name(f"{part.name}.json")
+        while not (record.exists() and json.loads(record.read_text())["segments"][0][2]):
+            assert run.poll() is None
+            time.sleep(0.01)
+        below = psutil.Process(run.pid).children(recursive=True)
+        job = [process for process in below if process.cmdline()[-1].endswith("download.py")]
+        assert job, [process.cmdline() for process in below]
+        for process in job:
+            process.kill()
+        run.communicate()
+    assert run.returncode != 0
+    assert part.exists()
+    assert not (tmp_path / FILE).exists()
+    server.pace, server.limit = 0, None
+    done = download()
+    assert done.returncode == 0, done.stdout
+    assert (tmp_path / FILE).read_bytes() == content
+    assert not server.ranges_asked()[-1].startswith("bytes=0-")
+    assert os.listdir(part.parent) == [part.name.removesuffix(".part")]

@@ -111,6 +111,12 @@ def test_cells_are_coloured_by_their_results(page, small_run, drawn, tmp_path):
     page.color_by("cell_type")
     assert set(page.legend()) == {f"{name} ({n})" for name, n in types.items()}
     assert len(set(page.cells())) == len(types)
+    page.color_by("sample")
+    samples = read_h5ad(small_run / RESULTS / "adata.h5ad").obs["sample"].value_counts()
+    assert set(page.legend()) == {f"{name} ({n})" for name, n in samples.items()}
+    page.color_by("pseudotime")
+    times = read_h5ad(small_run / RESULTS / "adata.h5ad").obs["pseudotime"].iloc[drawn]
+    np.testing.assert_allclose(page.cells(), times, rtol=1e-3)
     page.color_by("abundance: direction")
     assert page.cells() == [DIRECTION_COLORS[name] for name in cells["lfc_direction"]]
     page.color_by("abundance: log fold change")

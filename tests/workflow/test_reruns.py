@@ -26,11 +26,17 @@ AFTER_FDR = {
 }
 # These show the genes that rank first.
 AFTER_FDR |= OF_GENES
-CHOSEN = OF_GENES | {"plot_abundance_direction"}
+CHOSEN = OF_GENES | {
+    "explore_page",
+    "plot_abundance_change",
+    "plot_abundance_direction",
+    "plot_obs",
+}
 ON_POINTS = {
     "explore_page",
     "plot_condition",
     "plot_cell_type",
+    "plot_obs",
     "plot_abundance_change",
     "plot_abundance_direction",
     "plot_abundance_volcano",
@@ -100,6 +106,10 @@ def test_null_seed_refits_nothing(planned):
         ("figures.point_size", 2.0, ON_POINTS),
         ("figures.genes", ["Gene0001", "Gene0002"], {"figure_choices"} | CHOSEN),
         ("figures.component", 3, {"plot_expression_along"}),
+        ("figures.volcano", "mahalanobis", {"plot_expression_volcano"}),
+        ("figures.bars_by", "down", {"plot_direction_bars"}),
+        ("figures.percentile", 90, {"plot_fold_changes", "plot_expression_levels"}),
+        ("figures.obs", ["lineage"], {"figure_choices"} | CHOSEN),
         ("figures.make", ["condition"], set()),
     ],
 )

@@ -173,15 +173,20 @@ def test_the_run_ends_with_a_summary(small_run):
 
 
 @pytest.mark.parametrize(
-    "name",
-    ["condition", "cell_type", "abundance_change", "abundance_volcano", "direction_bars",
-     "expression_volcano"],
+    "path",
+    ["figures/cell_type", "figures/obs_sample", "figures/obs_pseudotime"]
+    + [
+        f"young_vs_old/figures/{name}"
+        for name in (
+            "condition", "abundance_change", "abundance_volcano", "direction_bars",
+            "expression_volcano",
+        )
+    ],
 )  # fmt: skip
-def test_figures_are_vector_and_raster(small_run, name):
-    # The cell types are the same for all contrasts.
-    folder = small_run / ("results/small" if name == "cell_type" else RESULTS) / "figures"
-    assert (folder / f"{name}.pdf").read_bytes().startswith(b"%PDF")
-    png = (folder / f"{name}.png").read_bytes()
+def test_figures_are_vector_and_raster(small_run, path):
+    figure = small_run / "results/small" / path
+    assert figure.with_suffix(".pdf").read_bytes().startswith(b"%PDF")
+    png = figure.with_suffix(".png").read_bytes()
     assert png.startswith(b"\x89PNG")
     width = int.from_bytes(png[16:20], "big")
     assert width > 1000

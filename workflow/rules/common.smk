@@ -197,6 +197,12 @@ def source_file(wildcards):
     return "<data>/simulated.h5ad" if "simulate" in SOURCE else "<data>/downloaded.h5ad"
 
 
+def content_of_download():
+    """What decides about the content of a downloaded file, wherever it comes from."""
+    keys = ("record", "file", "md5", "bytes")
+    return {key: value for key, value in SOURCE.get("zenodo", {}).items() if key in keys}
+
+
 def truth(wildcards):
     """Only the simulated data has one, and it is the change from young to old in all cells."""
     planted = {"column": "Age", "reference": "Young", "compared": "Old", "cells": None}

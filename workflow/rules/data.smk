@@ -32,7 +32,8 @@ rule download:
         mem_mb=500,
         runtime=240,
     params:
-        source=SOURCE.get("zenodo"),
+        content=content_of_download(),
+        kept=workflow.pathvars.apply("<results>/downloads"),
     script:
         "../../scripts/download.py"
 

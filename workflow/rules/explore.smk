@@ -4,6 +4,7 @@
 rule explore_page:
     input:
         store="<data>/store.h5ad",
+        choices="<data>/figure_choices.h5",
         cell_types=cell_types,
         embedding="<data>/embedding.h5",
         cells="<run>/{contrast}/stages/cells.h5",
@@ -28,6 +29,7 @@ rule explore_page:
         conventions=config["conventions"],
         embedding=DATASET["embedding"]["key"],
         cell_type=DATASET["cell_type"],
+        obs=config["figures"]["obs"],
         point_size=config["figures"]["point_size"],
     script:
         "../../scripts/explore_page.py"

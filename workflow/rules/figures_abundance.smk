@@ -5,6 +5,7 @@ rule plot_abundance_change:
     input:
         abundance="<run>/{contrast}/stages/abundance.h5",
         embedding="<data>/embedding.h5",
+        choices="<data>/figure_choices.h5",
     output:
         pdf="<run>/{contrast}/figures/abundance_change.pdf",
         png=shown(
@@ -130,5 +131,6 @@ rule plot_direction_bars:
         runtime=30,
     params:
         contrast=contrast_of,
+        order=config["figures"]["bars_by"],
     script:
         "../../scripts/plot_direction_bars.py"

@@ -21,6 +21,7 @@ rule plot_expression_volcano:
         runtime=30,
     params:
         contrast=contrast_of,
+        height=config["figures"]["volcano"],
         labelled_genes=config["figures"]["labelled_genes"],
         point_size=config["figures"]["point_size"],
     script:
@@ -54,6 +55,7 @@ rule plot_fold_changes:
         contrast=contrast_of,
         most=config["figures"]["heatmap_genes"],
         without=config["figures"]["without"],
+        percentile=config["figures"]["percentile"],
     script:
         "../../scripts/plot_fold_changes.py"
 
@@ -85,6 +87,7 @@ rule plot_expression_levels:
         contrast=contrast_of,
         most=config["figures"]["heatmap_genes"],
         without=config["figures"]["without"],
+        percentile=config["figures"]["percentile"],
     script:
         "../../scripts/plot_expression_levels.py"
 

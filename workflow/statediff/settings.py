@@ -2,26 +2,26 @@
 
 import copy
 import difflib
-import ipaddress
 import itertools
 import json
 import math
-import re
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import jsonschema
 
 from statediff import InputError
 from statediff.conventions import PRESETS
 from statediff.provenance import safe
+from statediff.urls import url_fault
 
-__all__ = ["check_url", "checked"]
+__all__ = ["checked"]
 
 # Folders of a data set beside those of its contrasts.
 FOLDERS = ("data", "logs", "benchmarks", "conditions", "figures", "smooth", "string")
 # Entries of every report's menu.
 ENTRIES = ("workflow", "statistics")
+# What says which file to download.
+DOWNLOADS = (("record", "file"), ("url", "md5", "bytes"))
 # Where each choice of the conventions is set.
 CHOICES = {
     ("gp", "kernel"): "kernel",
@@ -67,6 +67,7 @@ def checked(config, schema):
         )
     _check_contrasts(filled["contrasts"])
     _check_case("smooth", filled["smooth"])
+    _check_download(filled["dataset"]["source"])
     _check_coordinates(filled["dataset"])
     _check_enrichment(filled["enrichment"])
     for (section, key), choice in CHOICES.items():
@@ -77,46 +78,11 @@ def checked(config, schema):
     return _canonical(filled)
 
 
-def check_url(key, url):
-    """Refuse an address that others could read along with.
-
-    Parameters
-    ----------
-    key : str
-        Where the configuration has it.
-    url : str
-
-    Raises
-    ------
-    InputError
-        Unless the address is https, or http on this machine itself (loopback).
-    """
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        parts, host = None, None
-    # Programs disagree on what the host is behind these characters.
-    plain = re.fullmatch(r"[!-~]+", url) and not re.search(r"[\\@]", url)
-    if not plain or not host or parts.scheme not in ("https", "http"):
-        raise InputError(f"{key}: found {url!r}, expected an address: https://...")
-    if parts.scheme == "http" and not _is_loopback(host):
-        raise InputError(
-            f"{key}: found {url!r}, expected https (http is for this machine itself only)"
-        )
-
-
-def _is_loopback(host):
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def _check_enrichment(enrichment):
     """What each provider of gene sets needs."""
-    check_url("enrichment.api_url", enrichment["api_url"])
-    provider = enrichment["provider"]
+    provider, address = enrichment["provider"], enrichment["api_url"]
+    if fault := url_fault(address):
+        raise InputError(f"enrichment.api_url: {address!r} {fault}")
     if provider == "none":
         return
     if provider == "string" and enrichment["species"] is None:
@@ -146,6 +112,20 @@ def _check_enrichment(enrichment):
                 f"enrichment.gmt: {other} and {path} would share a category, {Path(path).stem!r}; "
                 "rename one"
             )
+
+
+def _check_download(source):
+    if (zenodo := source.get("zenodo")) is None:
+        return
+    given = [key for keys in DOWNLOADS for key in keys if key in zenodo]
+    if tuple(given) not in DOWNLOADS:
+        raise InputError(
+            f"dataset.source.zenodo: found {', '.join(given) or 'nothing'}, expected record and "
+            "file (Zenodo then tells size and md5), or url, md5 and bytes"
+        )
+    for key in ("api_url", "url", "mirror"):
+        if zenodo.get(key) is not None and (fault := url_fault(zenodo[key])):
+            raise InputError(f"dataset.source.zenodo.{key}: {zenodo[key]!r} {fault}")
 
 
 def _check_contrasts(contrasts):

@@ -29,7 +29,8 @@ MULTIPOTENT, COMMITTED, MATURED = 0.2, 0.35, 0.7
 AGES = {"Young": 0.0, "Mid": 0.5, "Old": 1.0}
 GRID = 200
 DISPERSION = 0.2
-BLOCK = 8192
+# Values a block of cells has: bounds the memory to some arrays of as many.
+BLOCK_VALUES = 25_000_000
 
 
 @dataclass(frozen=True)
@@ -193,16 +194,25 @@ class Simulation:
         sample = obs["sample"].cat.codes.to_numpy()
         shape = (obs["sample"].cat.categories.size, self.genes)
         sample_effect = self.sample_sd * self._generator(2).normal(size=shape)
-        for number, start in enumerate(range(0, self.cells, BLOCK)):
-            rows = slice(start, min(start + BLOCK, self.cells))
+        step = max(1, BLOCK_VALUES // self.genes)
+        for number, start in enumerate(range(0, self.cells, step)):
+            rows = slice(start, min(start + step, self.cells))
             rng = self._generator(3, number)
             t, line = obs["pseudotime"].to_numpy()[rows], lineage[rows]
-            log_rate = base + _programs(t, line) @ loadings + sample_effect[sample[rows]]
-            change = everywhere + _commitment(t)[:, None] * effects[line]
-            rate = np.exp(log_rate)
+            # In place: the arrays are what takes the memory.
+            rate = _programs(t, line) @ loadings
+            rate += base
+            rate += sample_effect[sample[rows]]
+            np.exp(rate, out=rate)
             # Libraries are scaled before the change: other genes' rates stay as they are.
             size = self.counts_per_cell * np.exp(rng.normal(0.0, 0.25, len(t)))
-            rate *= (size / rate.sum(axis=1))[:, None] * np.exp(age[rows, None] * change)
+            change = _commitment(t)[:, None] * effects[line]
+            change += everywhere
+            change *= age[rows, None]
+            np.exp(change, out=change)
+            change *= (size / rate.sum(axis=1))[:, None]
+            rate *= change
+            del change
             rate *= rng.gamma(1.0 / DISPERSION, DISPERSION, rate.shape)
             yield sparse.csr_matrix(rng.poisson(rate).astype(np.float32))
 

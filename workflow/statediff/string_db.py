@@ -21,8 +21,8 @@ from urllib3.exceptions import ProtocolError
 from urllib3.util import Retry
 
 from statediff import InputError
-from statediff.settings import check_url
 from statediff.store import atomic
+from statediff.urls import url_fault
 
 __all__ = ["MOST_DRAWN", "StringClient", "clean_svg", "page_address"]
 
@@ -82,7 +82,8 @@ class StringClient:
     """
 
     def __init__(self, api_url, species, cache):
-        check_url("enrichment.api_url", api_url)
+        if fault := url_fault(api_url):
+            raise InputError(f"enrichment.api_url: {api_url!r} {fault}")
         self.url, self.species, self.cache = api_url.rstrip("/"), species, Path(cache)
 
     def map_genes(self, genes):

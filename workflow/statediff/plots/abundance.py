@@ -131,20 +131,26 @@ def abundance_volcanos(lfc, significance, direction, types, *, conditions, measu
 
 
 @styled
-def direction_bars(table, *, conditions):
+def direction_bars(table, *, conditions, order="table"):
     """Share of the cells of each type that gain, lose or keep their abundance.
 
     Parameters
     ----------
     table : pandas.DataFrame
-        `cell_type`, `cells` and the counts `up`, `neutral`, `down`; drawn top to bottom.
+        `cell_type`, `cells` and the counts `up`, `neutral`, `down`.
     conditions : pair of str
         Reference and compared condition.
+    order : {"table", "cells", "up", "down"}
+        From top to bottom: as in the table, or by falling number of cells or share of cells that
+        became more or fewer.
 
     Returns
     -------
     matplotlib.figure.Figure
     """
+    if order != "table":
+        ranks = table["cells"] if order == "cells" else table[order] / table["cells"]
+        table = table.loc[ranks.sort_values(ascending=False, kind="stable").index]
     reference, compared = conditions
     figure, axes = canvas(5.6, 1.3 + 0.22 * len(table))
     rows = np.arange(len(table))[::-1]

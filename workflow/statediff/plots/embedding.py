@@ -1,8 +1,9 @@
 """Cells at two coordinates, coloured by a category or a number."""
 
 import numpy as np
+import pandas as pd
 from adjustText import adjust_text
-from matplotlib.colors import TwoSlopeNorm
+from matplotlib.colors import TwoSlopeNorm, to_rgba_array
 from matplotlib.patheffects import withStroke
 
 from statediff.plots.style import (
@@ -55,37 +56,42 @@ def embedding_categories(
     -------
     matplotlib.figure.Figure
     """
-    xy, labels = np.asarray(xy), np.asarray(labels, dtype=str)
-    order = sorted(set(labels)) if order is None else list(order)
+    xy, labels = np.asarray(xy), pd.Categorical(labels, categories=order)
+    order, codes = list(labels.categories), labels.codes
     palette = categorical_palette(order, colors)
     figure, axes = canvas(3.8, 3.8)
     size, n = size or point_size(len(xy)), len(xy)
-    named = np.isin(labels, order)
+    named = codes >= 0
     # A random order of drawing keeps the last category from covering the others.
     shuffled = np.random.default_rng(0).permutation(np.flatnonzero(named))
     if not named.all():
         scatter(axes, xy[~named], GREY, size, n)
-    scatter(axes, xy[shuffled], [palette[label] for label in labels[shuffled]], size, n)
+    rgba = to_rgba_array([palette[label] for label in order])
+    scatter(axes, xy[shuffled], rgba[codes[shuffled]], size, n)
     # Many names would cover the cells: numbers stand for them.
     numbered = on_data and len(order) > NAMES_ON_DATA
     tags = {
         label: str(i) if numbered else short(label, 30) for i, label in enumerate(order, start=1)
     }
     handles = [
-        dot(palette[label], (f"{tags[label]}  " if numbered else "") + _counted(labels, label))
-        for label in order
+        dot(
+            palette[label],
+            (f"{tags[label]}  " if numbered else "")
+            + f"{short(label)} ({np.count_nonzero(codes == code):,})",
+        )
+        for code, label in enumerate(order)
     ]
     if not named.all():
         handles.append(dot(GREY, f"other cells ({np.count_nonzero(~named):,})"))
     _frame(axes, axis_names)
     legend_beside(figure, handles, f"{name} (cells)", "outside right center")
     if on_data:
-        _write_on_data(axes, xy, labels, tags)
+        _write_on_data(axes, xy, codes, tags)
     return figure
 
 
 @styled
-def embedding_values(xy, values, *, label, axis_names, size=None, percentile=99.0):
+def embedding_values(xy, values, *, label, axis_names, shown=None, size=None, percentile=99.0):
     """Embedding coloured by a signed number, centred on zero.
 
     Parameters
@@ -95,6 +101,8 @@ def embedding_values(xy, values, *, label, axis_names, size=None, percentile=99.
     label : str
         Text of the colour bar, with the unit.
     axis_names : pair of str
+    shown : array of bool, shape (n,), optional
+        Cells that are coloured; all if not given. The others lie behind, in grey.
     size : float, optional
         Area of a point in square points.
     percentile : float
@@ -105,19 +113,20 @@ def embedding_values(xy, values, *, label, axis_names, size=None, percentile=99.
     matplotlib.figure.Figure
     """
     xy, values = np.asarray(xy), np.asarray(values, dtype=float)
-    limit = np.percentile(np.abs(values), percentile) or 1.0
+    shown = np.ones(len(xy), dtype=bool) if shown is None else np.asarray(shown)
+    largest = np.abs(values[shown])
+    limit = np.percentile(largest, percentile) or 1.0
     figure, axes = canvas(4.6, 3.8)
-    order = np.argsort(np.abs(values))
+    size = size or point_size(len(xy))
+    if not shown.all():
+        # Darker than the ground, see below.
+        scatter(axes, xy[~shown], "#c8c8c8", size, len(xy))
+    order = np.flatnonzero(shown)[np.argsort(largest)]
     points = scatter(
-        axes,
-        xy[order],
-        values[order],
-        size or point_size(len(xy)),
-        len(xy),
-        cmap="RdBu_r",
+        axes, xy[order], values[order], size, len(xy), cmap="RdBu_r",
         norm=TwoSlopeNorm(0, -limit, limit),
-    )
-    outside = np.abs(values).max() > limit
+    )  # fmt: skip
+    outside = largest.max() > limit
     color_bar(points, axes, label, extend="both" if outside else "neither")
     _frame(axes, axis_names)
     # The middle of the scale is nearly white: a light grey ground keeps those cells visible.
@@ -186,7 +195,8 @@ def embedding_directions(xy, lfc, direction, *, conditions, axis_names, shown=No
     compared = conditions[1]
     for axes, name, text in zip(panels, ("down", "up"), ("less", "more"), strict=True):
         cells = np.flatnonzero(shown & (direction == name))
-        others = np.setdiff1d(np.arange(len(xy)), cells)
+        others = np.ones(len(xy), dtype=bool)
+        others[cells] = False
         scatter(axes, xy[others], GREY, size, total)
         cells = cells[np.argsort(np.abs(lfc[cells]))]
         points = scatter(
@@ -200,20 +210,16 @@ def embedding_directions(xy, lfc, direction, *, conditions, axis_names, shown=No
     return figure
 
 
-def _counted(labels, label):
-    return f"{short(label)} ({np.count_nonzero(labels == label):,})"
-
-
 def _frame(axes, axis_names):
     axes.set(xlabel=axis_names[0], ylabel=axis_names[1], xticks=[], yticks=[])
     axes.margins(0.06)
 
 
-def _write_on_data(axes, xy, labels, tags):
+def _write_on_data(axes, xy, codes, tags):
     """Each category's name or number at the cell nearest to the median of its cells."""
     texts = []
-    for label, tag in tags.items():
-        cells = xy[labels == label]
+    for code, tag in enumerate(tags.values()):
+        cells = xy[codes == code]
         if len(cells):
             centre = np.median(cells, axis=0)
             x, y = cells[np.argmin(((cells - centre) ** 2).sum(axis=1))]
@@ -223,6 +229,6 @@ def _write_on_data(axes, xy, labels, tags):
             )  # fmt: skip
     axes.figure.draw_without_rendering()
     adjust_text(
-        texts, ax=axes, expand=(1.05, 1.3), iter_lim=1000, ensure_inside_axes=True,
+        texts, ax=axes, expand=(1.05, 1.3), iter_lim=300, ensure_inside_axes=True,
         arrowprops={"arrowstyle": "-", "color": "#404040", "lw": 0.5},
     )  # fmt: skip

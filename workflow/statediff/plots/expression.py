@@ -27,19 +27,23 @@ SHORT = {"pvalue": "−log₁₀ p", "standardised": "distance", "mahalanobis": 
 
 
 @styled
-def expression_volcano(genes, *, conditions, fdr_threshold, ranking, labelled=15, size=None):
-    """Volcano of genes: mean log fold change against what ranks them.
+def expression_volcano(genes, *, conditions, fdr_threshold, ranking, shown=None, labelled=15,
+                       size=None):  # fmt: skip
+    """Volcano of genes: mean log fold change against what ranks them, or their distance.
 
     Parameters
     ----------
     genes : pandas.DataFrame
-        Index of gene names; `mean_lfc`, `is_de`, and the statistic that ranks.
+        Index of gene names; `mean_lfc`, `is_de`, and the statistics that rank and are shown.
     conditions : pair of str
         Reference and compared condition.
     fdr_threshold : float
         The local FDR (q-value, where p-values or standardised distances rank) of `is_de`.
     ranking : {"pvalue", "standardised", "mahalanobis"}
-        What ranks the genes; p-values are shown as −log10.
+        What ranks the genes, and calls them.
+    shown : {"pvalue", "standardised", "mahalanobis"}, optional
+        The vertical axis: by default what ranks; p-values as −log10. Another one has no height
+        from which on genes are called, and no such line.
     labelled : int
         Genes named: those that rank first.
     size : float, optional
@@ -50,8 +54,9 @@ def expression_volcano(genes, *, conditions, fdr_threshold, ranking, labelled=15
     matplotlib.figure.Figure
     """
     reference, compared = conditions
-    height = genes[ranking].to_numpy(dtype=float)
-    height = -np.log10(height) if ranking == "pvalue" else height
+    shown = shown or ranking
+    height = genes[shown].to_numpy(dtype=float)
+    height = -np.log10(height) if shown == "pvalue" else height
     xy = np.column_stack([genes["mean_lfc"].to_numpy(dtype=float), height])
     called = genes["is_de"].to_numpy(dtype=bool)
     kinds = np.where(called, np.where(xy[:, 0] > 0, "up", "down"), "neutral")
@@ -70,11 +75,11 @@ def expression_volcano(genes, *, conditions, fdr_threshold, ranking, labelled=15
         dot(DIRECTION_COLORS[name], f"{text} ({np.count_nonzero(kinds == name):,})")
         for name, text in named.items()
     ]
-    if called.any():
+    if called.any() and shown == ranking:
         threshold = xy[called, 1].min()
         axes.axhline(threshold, zorder=0, **lines)
         rate = "local FDR" if ranking == "mahalanobis" else "FDR"
-        text = f"{rate} < {fdr_threshold:g}\n({SHORT[ranking]} ≥ {threshold:.1f})"
+        text = f"{rate} < {fdr_threshold:g}\n({SHORT[shown]} ≥ {threshold:.1f})"
         handles.append(Line2D([], [], label=text, **lines))
     legend_beside(figure, handles, "Genes, by mean change")
     wide = 1.35 * max(np.abs(xy[:, 0]).max(), 1e-12)
@@ -82,7 +87,7 @@ def expression_volcano(genes, *, conditions, fdr_threshold, ranking, labelled=15
         xlim=(-wide, wide),
         ylim=(0, 1.08 * max(xy[:, 1].max(), 1e-12)),
         xlabel=f"Mean log fold change over cells, {compared} − {reference} (units of the layer)",
-        ylabel=LABELS[ranking],
+        ylabel=LABELS[shown],
     )
     order = np.argsort(-xy[:, 1], kind="stable")
     top, obstacles = order[:labelled], order[: labelled + 200]

@@ -1,0 +1,172 @@
+"""Time the workflow beside kompot on one simulated file, and write docs/benchmark.md.
+
+Needs a machine with nothing else to do. What was measured is kept in results/benchmark: kompot,
+which takes longest, runs again only if its file is deleted.
+"""
+
+import json
+import os
+import shutil
+import statistics
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import pandas as pd
+import yaml
+from statediff.store import read_arrays
+
+from speed.measure import measure
+from speed.report import write
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[2]
+CASE = {"cells": 8090, "genes": 16285, "seed": 1}
+REPEATS = 3
+# Our stages: what each command makes, given those before.
+STATES = ("data/store.h5ad", "data/cell_states.h5", "data/embedding.h5")
+STAGES = {
+    "cell states": STATES,
+    "abundance": ("young_vs_old/stages/abundance.h5",),
+    "expression": ("young_vs_old/stages/fdr.h5",),
+}
+
+
+class Ours:
+    """The workflow, run in a folder of its own."""
+
+    def __init__(self, folder, source, **changes):
+        self.folder = folder
+        config = yaml.safe_load((HERE / "config.yaml").read_text()) | changes
+        config["dataset"]["source"] = source
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "config.yaml").write_text(yaml.safe_dump(config))
+        self.results = folder / "results/speed"
+
+    def run(self, *targets):
+        """Make some of the results; returns what it took."""
+        command = [sys.executable, "-m", "snakemake", *(f"results/speed/{t}" for t in targets)]
+        command += ["--snakefile", ROOT / "Snakefile", "--directory", self.folder]
+        command += ["--configfile", self.folder / "config.yaml", "--benchmark-extended"]
+        command += ["--cores", str(os.cpu_count())]
+        return measure([str(part) for part in command])[0]
+
+    def clean(self):
+        for name in ("results", ".snakemake"):
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+
+
+def simulate(folder):
+    """The data set, as a file of the user's would be."""
+    path = folder / "simulated.h5ad"
+    if not path.exists():
+        ours = Ours(folder / "simulation", {"simulate": CASE})
+        ours.run("data/simulated.h5ad")
+        os.replace(ours.results / "data/simulated.h5ad", path)
+    return path
+
+
+def time_ours(folder, source):
+    """Usage of each stage, and of a whole run, a row a repeat; jobs of the last whole run."""
+    ours, rows = Ours(folder / "ours", {"path": str(source.resolve())}), []
+    for repeat in range(REPEATS):
+        ours.clean()
+        for stage, targets in STAGES.items():
+            rows.append({"stage": stage, "repeat": repeat} | asdict(ours.run(*targets)))
+        ours.clean()
+        rows.append({"stage": "everything", "repeat": repeat} | asdict(ours.run()))
+    return pd.DataFrame(rows), jobs(ours.results)
+
+
+def jobs(results):
+    """Seconds, own seconds and memory of each job: its process's, its script's, and declared."""
+    rows = []
+    for path in sorted((results / "benchmarks").rglob("*.tsv")):
+        taken = pd.read_csv(path, sep="\t").iloc[0]
+        log = (results / "logs" / path.relative_to(results / "benchmarks")).with_suffix(".log")
+        own, peak = log.read_text().strip().rsplit(": ", 1)[1].split(" s, peak ")
+        rows.append(
+            {
+                "job": path.stem,
+                "seconds": taken["s"],
+                "own_seconds": float(own),
+                "peak_mb": float(peak.removesuffix(" MB")),
+                "declared_mb": json.loads(taken["resources"])["mem_mb"],
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def time_published(python, folder, stage, source):
+    """Kompot's analysis in its own environment, once."""
+    out = folder / f"kompot_{stage}.tsv"
+    if not out.exists():
+        part = folder / f"part_{out.name}"
+        measure([python, str(HERE / "published.py"), stage, str(source), str(part)])
+        os.replace(f"{part}.json", f"{out}.json")
+        os.replace(part, out)
+    return pd.read_csv(out, sep="\t")["value"], json.loads(Path(f"{out}.json").read_text())
+
+
+def time_in_process(ours):
+    """Seconds of each repetition in one process; the first also compiles."""
+    paths = (ours / name for name in (*STATES[:1], "young_vs_old/stages/cells.h5", *STATES[1:2]))
+    command = [sys.executable, "-m", "speed.in_process", *map(str, paths), str(REPEATS)]
+    return json.loads(measure(command)[1].splitlines()[-1])
+
+
+def agreement(ours, published, folder, source, ls):
+    """Rank correlation of the distances, and relative differences at the same length scale."""
+
+    def distances(results):
+        return read_arrays(results / "young_vs_old/stages/fdr.h5", "mahalanobis")[0]["mahalanobis"]
+
+    found = pd.Series(distances(ours))
+    same = Ours(folder / "same_ls", {"path": str(source.resolve())}, gp={"ls": ls})
+    same.clean()
+    shutil.copytree(ours / "data", same.results / "data")
+    same.run("young_vs_old/stages/fdr.h5")
+    relative = (pd.Series(distances(same.results)) / published - 1).abs()
+    return {
+        "spearman": found.corr(published, method="spearman"),
+        "relative_median": relative.median(),
+        "relative_max": relative.max(),
+    }
+
+
+def compared(results):
+    """Cells of the conditions, as text."""
+    members, _ = read_arrays(results / "young_vs_old/stages/cells.h5", "reference", "compared")
+    return " + ".join(f"{mask.sum():,}" for mask in members.values())
+
+
+def main(published_python):
+    folder, start = Path("results/benchmark"), time.perf_counter()
+    source = simulate(folder)
+    usage, taken = time_ours(folder, source)
+    results = folder / "ours/results/speed"
+    published = {}
+    for stage in ("abundance", "expression"):
+        values, facts = time_published(
+            published_python, folder, stage, results / "young_vs_old/adata.h5ad"
+        )
+        published[stage] = facts
+    seconds = time_in_process(results)
+    write(
+        ROOT / "docs/benchmark.md",
+        case=CASE,
+        ours=usage.groupby("stage").median(numeric_only=True),
+        published=published,
+        jobs=taken,
+        first=seconds[0],
+        again=statistics.median(seconds[1:]),
+        agreement=agreement(results, values, folder, source, published["expression"]["ls"]),
+        compared=compared(results),
+        repeats=REPEATS,
+        minutes=(time.perf_counter() - start) / 60,
+    )
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

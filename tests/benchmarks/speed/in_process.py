@@ -1,0 +1,40 @@
+"""Distances of all genes in one process, from the open store, again and again."""
+
+import json
+import sys
+import time
+
+import h5py
+from statediff.basis import build_basis, triangular_factor
+from statediff.expression import Posterior, cross_products, mahalanobis, whitener
+from statediff.kernels import length_scale, nearest_distances
+from statediff.store import read_arrays, row_blocks
+
+ROLES = ("reference", "compared")
+
+
+def distances(store, members, states):
+    """Mahalanobis distance of every gene, by kompot's conventions."""
+    roles = [members[role] for role in ROLES]
+    trained = roles[0] | roles[1]
+    basis = build_basis(states[trained], length_scale(nearest_distances(states[roles[0]])))
+    phi = basis(states)
+    crosses = cross_products(row_blocks(store["X"]), phi, roles)
+    posteriors = [Posterior.fit(phi[role].T @ phi[role]) for role in roles]
+    reference, compared = (p.weights(c) for p, c in zip(posteriors, crosses, strict=True))
+    return mahalanobis(whitener(triangular_factor(phi[trained]), posteriors), compared - reference)
+
+
+def main(store, cells, states, repeats):
+    seconds = []
+    for _ in range(int(repeats) + 1):
+        start = time.perf_counter()
+        members, _ = read_arrays(cells)
+        with h5py.File(store, "r") as file:
+            distances(file, members, read_arrays(states, "states")[0]["states"])
+        seconds.append(time.perf_counter() - start)
+    print(json.dumps(seconds))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,107 @@
+"""The document of the benchmark."""
+
+import os
+
+import psutil
+from statediff import __version__
+
+TEXT = """# Speed and memory beside kompot
+
+One simulated file of {cells:,} cells × {genes:,} genes ({compared} compared), by kompot's own
+conventions, on {cores} cores with {memory:.0f} GB of memory: kompot 0.8.0 once, this workflow
+{version} {repeats} times (medians). `make benchmark` measures it again, and writes this page; it
+needs a machine without other work, and takes about {minutes:.0f} minutes.
+
+{stages}
+
+Kompot's seconds and memory are those of its call in a process that has loaded the file. Ours are
+those of a command (`snakemake`, its start included) and all processes that it starts; memory is
+that of all of them together at the worst moment. *Everything* is one command from the file to
+diffusion maps, UMAP, both analyses, tables, figures, AnnData and the page to explore; kompot's is
+the sum of its two calls, which start from the diffusion maps and make neither tables nor figures.
+
+**In one process**, from the open file to the distance of every gene: {again:.2f} s
+({again_ratio:.0f}× faster than kompot's call), {first:.2f} s the first time, when JAX compiles.
+
+**Same answers**: the rank correlation (Spearman) of the distances with kompot's is
+{spearman:.6f}; at kompot's length scale (the one difference: its neighbours are approximate) they
+differ by {relative_median:.1e} of their value in the median, {relative_max:.1e} at most.
+
+## Jobs of the whole run
+
+*Overhead* is what a job's process takes besides its own work: the start of Python and imports.
+
+{jobs}
+"""
+
+
+def write(path, *, case, compared, ours, published, jobs, first, again, agreement, repeats,
+          minutes):  # fmt: skip
+    """Write the document.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+    case : dict
+        Fields of the simulation.
+    compared : str
+        Cells of the conditions.
+    ours : pandas.DataFrame
+        Median `seconds`, `cpu_seconds`, `peak_mb` of each stage.
+    published : dict of dict
+        The same of kompot's analyses.
+    jobs : pandas.DataFrame
+        Name, seconds, own seconds and memory of each job of a whole run.
+    first, again : float
+        Seconds of the distances in one process.
+    agreement : dict
+    repeats : int
+    minutes : float
+        That it all took.
+    """
+    expression = published["expression"]["seconds"]
+    text = TEXT.format(
+        **case | agreement,
+        compared=compared,
+        version=__version__,
+        cores=os.cpu_count(),
+        memory=psutil.virtual_memory().total / 2**30,
+        repeats=repeats,
+        minutes=minutes,
+        stages=_stages(ours, published),
+        jobs=_jobs(jobs),
+        first=first,
+        again=again,
+        again_ratio=expression / again,
+    )
+    path.write_text(text)
+
+
+def _stages(ours, published):
+    total = {
+        key: sum(taken[key] for taken in published.values()) for key in ("seconds", "cpu_seconds")
+    }
+    total["peak_mb"] = max(taken["peak_mb"] for taken in published.values())
+    published = published | {"everything": total}
+    rows = ["| | | kompot 0.8.0 | here | ratio |", "|---|---|---:|---:|---:|"]
+    for stage in ("cell states", "abundance", "expression", "everything"):
+        for key, name, unit in (
+            ("seconds", "wall time", "s"),
+            ("cpu_seconds", "CPU time", "s"),
+            ("peak_mb", "memory", "MB"),
+        ):
+            mine, other = ours.loc[stage, key], published.get(stage, {}).get(key)
+            shown = ("", "") if other is None else (f"{other:,.0f} {unit}", f"{other / mine:.1f}×")
+            rows.append(f"| {stage} | {name} | {shown[0]} | {mine:,.0f} {unit} | {shown[1]} |")
+    return "\n".join(rows)
+
+
+def _jobs(jobs):
+    rows = ["| job | seconds | overhead | peak memory | declared |", "|---|---:|---:|---:|---:|"]
+    for job in jobs.itertuples():
+        overhead = max(job.seconds - job.own_seconds, 0.0)
+        rows.append(
+            f"| `{job.job}` | {job.seconds:.1f} | {overhead:.1f} | {job.peak_mb:,.0f} MB "
+            f"| {job.declared_mb:,.0f} MB |"
+        )
+    return "\n".join(rows)

@@ -1,0 +1,500 @@
+"""A large file from a server on a bad day: resumed, in parallel, checked before it has its name.
+
+What has arrived is kept in `<name>.part`, and how far in `<name>.part.json`, so that a download
+goes on after a broken connection, a killed process or a full disk.
+"""
+
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import re
+import shutil
+import threading
+import time
+from collections import deque
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+import requests
+import urllib3
+from tqdm import tqdm
+
+from statediff import InputError, web
+from statediff.web import ServerFault
+
+__all__ = ["fetch", "zenodo_file"]
+
+BLOCK = 1 << 20
+# Larger files come in ranges of this many bytes.
+SEGMENT = 64 << 20
+CONNECTIONS = 4
+# Break-offs in a row, without a byte gained.
+TRIES = 6
+# Fresh starts, because the server does not resume or its file changed.
+STARTS = 6
+# Seconds between two looks at what has arrived, and bytes hashed at each.
+TICK = 0.2
+HASHED = 64 << 20
+# Files that are of no more use beside a complete one.
+BESIDE = (".part", ".part.json", ".part.json.new", ".lock")
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+OTHERWISE = (
+    "Correct dataset.source.zenodo, or name another address in its key mirror, or download the "
+    "file otherwise and name it in dataset.source.path"
+)
+PAGE = (
+    "found a web page (a login, a notice, a wrong address?), expected the file; open the address "
+    "in a browser"
+)
+
+
+class _Broken(Exception):
+    """The connection ended before the answer did."""
+
+
+class _Changed(Exception):
+    """What has arrived is of no use any more."""
+
+
+@dataclass
+class _Segment:
+    """A range of the file, `start` to `stop`, filled up to `at`."""
+
+    start: int
+    stop: int
+    at: int
+
+
+def zenodo_file(api_url, record, name):
+    """Look up a file in a record of Zenodo, by the REST API of InvenioRDM.
+
+    Parameters
+    ----------
+    api_url : str
+        Address of the records, such as https://zenodo.org/api/records.
+    record : int
+    name : str
+        Name of the file in the record.
+
+    Returns
+    -------
+    url : str
+    size : int
+        Bytes.
+    md5 : str
+
+    Raises
+    ------
+    InputError
+        If there is no such record or file, or no answer.
+    """
+    url = f"{api_url.rstrip('/')}/{record}"
+    try:
+        found = _json(url)
+        files = {file["key"]: (file["size"], file["checksum"]) for file in found["files"]}
+        version = found["id"]
+    except ServerFault as fault:
+        raise InputError(f"{fault}\n{OTHERWISE}") from fault
+    except (ValueError, KeyError, TypeError):
+        raise InputError(
+            f"{url}: found no record with public files, as Zenodo describes one; check record "
+            "and api_url in dataset.source.zenodo, or give url, md5 and bytes"
+        ) from None
+    if str(version) != str(record):
+        raise InputError(
+            f"{url}: stands for the newest version, now {version!r}; name the number of one "
+            "version in dataset.source.zenodo.record, so that the data stay the same"
+        )
+    # The latter two would be taken for steps in the address.
+    if name not in files or name in (".", ".."):
+        there = ", ".join(map(repr, list(files)[:10])) or "no file"
+        raise InputError(
+            f"{url}: found no {name!r} (dataset.source.zenodo.file); the record has {there}"
+        )
+    size, checksum = files[name]
+    if type(size) is not int or size < 1 or not re.fullmatch("md5:[0-9a-f]{32}", str(checksum)):
+        raise InputError(
+            f"{url}: found the size {size!r} and the checksum {checksum!r} for {name!r}, expected "
+            "bytes and md5:…; give url, md5 and bytes in dataset.source.zenodo"
+        )
+    return f"{url}/files/{quote(name, safe='')}/content", size, checksum.removeprefix("md5:")
+
+
+def _json(url):
+    with web.new_session() as session:
+        for _ in range(TRIES):
+            try:
+                accept = {"Accept": "application/json"}
+                answer = session.get(url, headers=accept, timeout=web.TIMEOUT)
+            except requests.exceptions.ChunkedEncodingError as error:
+                cause = error
+                continue
+            if not answer.ok:
+                raise web.status_fault(url, answer.status_code)
+            return answer.json()
+    raise ServerFault(f"{url}: broke off {TRIES} times ({cause}); run again later")
+
+
+def fetch(urls, path, size, md5, terminal=None):
+    """Download a file, unless a good copy is there.
+
+    Parameters
+    ----------
+    urls : list of str
+        Addresses of the same file, tried in this order.
+    path : path
+        Where the file goes; nothing is there before size and md5 are right.
+    size : int
+        Bytes.
+    md5 : str
+        Hexadecimal.
+    terminal : file, optional
+        For a progress bar. Lines for a log go to standard output in any case.
+
+    Raises
+    ------
+    InputError
+        What happened at each address and what to do, or that the disk is full.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(path.with_name(f"{path.name}.lock")):
+        if _is_good(path, size, md5):
+            print(f"{path}: already there, with the right md5", flush=True)
+        else:
+            path.unlink(missing_ok=True)
+            _fetch_from_any(urls, path, size, md5, terminal)
+        for suffix in BESIDE:
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+def _fetch_from_any(urls, path, size, md5, terminal):
+    faults = []
+    for url in urls:
+        transfer = _Transfer(url, path, size, md5)
+        transfer.check_disk()
+        try:
+            with _Progress(size, terminal) as progress:
+                return transfer.run(progress)
+        except ServerFault as fault:
+            faults.append(str(fault))
+            if url != urls[-1]:
+                print(f"{fault}\nTrying the next address", flush=True)
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            raise InputError(
+                f"{url}: the disk is full ({path.parent}: {error.strerror}); free some space and "
+                f"run again: the download goes on where it stopped ({transfer.part} has what "
+                "arrived)"
+            ) from error
+    raise InputError("\n".join([*faults, OTHERWISE]))
+
+
+class _Transfer:
+    """Download of a file from one address."""
+
+    def __init__(self, url, path, size, md5):
+        self.url, self.path, self.size, self.md5 = url, path, size, md5
+        self.part = path.with_name(f"{path.name}.part")
+        self.record = path.with_name(f"{path.name}.part.json")
+        self.in_ranges = size > SEGMENT
+        self.is_page = False
+        self.stop = threading.Event()
+
+    def check_disk(self):
+        there = self.part.stat().st_blocks * 512 if self.part.exists() else 0
+        needed, free = self.size - there, shutil.disk_usage(self.path.parent).free
+        if free < needed:
+            raise InputError(
+                f"{self.url}: the disk is too full: needs {needed:,} bytes in {self.path.parent}, "
+                f"found {free:,}; free some space, or work on another disk (--directory)"
+            )
+
+    def run(self, progress):
+        for _ in range(STARTS):
+            try:
+                digest = self._go_on(progress)
+                if digest != self.md5 and self.resumed:
+                    raise _Changed("what an earlier download left is damaged")
+                break
+            except _Changed as change:
+                print(f"{self.url}: {change}; starting over", flush=True)
+                self._discard()
+        else:
+            raise ServerFault(
+                f"{self.url}: started {STARTS} times, and the connection broke off or the file "
+                "changed each time; this server does not resume"
+            )
+        if digest != self.md5:
+            fault = self._wrong_md5(digest)
+            self._discard()
+            raise fault
+        os.replace(self.part, self.path)
+        _sync(self.path.parent)
+
+    def _go_on(self, progress):
+        """Fetch what is missing; returns the md5 of the whole, which is on the disk then."""
+        self.resumed = self._load()
+        missing = deque(s for s in self.segments if s.at < s.stop)
+        session = web.new_session()
+        answer = self._open(session, missing[0]) if missing else None
+        if not self.resumed:
+            self.part.unlink(missing_ok=True)
+        self.file = os.open(self.part, os.O_RDWR | os.O_CREAT, 0o666)
+        self.digest, self.hashed = hashlib.md5(usedforsecurity=False), 0
+        try:
+            if missing:
+                self._fill_all(missing, session, answer, progress)
+            self._hash(self.size)
+            os.fsync(self.file)
+        finally:
+            os.close(self.file)
+        return self.digest.hexdigest()
+
+    def _fill_all(self, missing, session, answer, progress):
+        """Fill the missing segments in their order, over a few connections."""
+        connections = min(CONNECTIONS, len(missing))
+        first = missing.popleft()
+
+        def work(session, segment=None, answer=None):
+            with session:
+                while not self.stop.is_set() and (segment := segment or _next(missing)):
+                    self._fill(segment, session, answer)
+                    segment = answer = None
+
+        self._save()
+        self.stop.clear()
+        try:
+            with ThreadPoolExecutor(connections) as pool:
+                running = {pool.submit(work, session, first, answer)}
+                running |= {pool.submit(work, web.new_session()) for _ in range(connections - 1)}
+                try:
+                    while running:
+                        done, running = wait(running, TICK, FIRST_EXCEPTION)
+                        self._hash(HASHED)
+                        self._save()
+                        progress.show(sum(s.at - s.start for s in self.segments))
+                        for job in done:
+                            job.result()
+                finally:
+                    self.stop.set()
+        finally:
+            self._save()
+
+    def _fill(self, segment, session, answer):
+        """Fill one segment, asking again after each break-off."""
+        failures = 0
+        while segment.at < segment.stop and not self.stop.is_set():
+            before, cause = segment.at, "the answer was too short"
+            try:
+                with answer or self._open(session, segment) as answer:
+                    self._write(answer, segment)
+            except _Broken as broken:
+                cause = broken
+            answer = None
+            failures = 0 if segment.at > before else failures + 1
+            if failures == TRIES:
+                raise ServerFault(
+                    f"{self.url}: broke off {TRIES} times in a row ({cause}); run again later: "
+                    f"the download goes on at {sum(s.at - s.start for s in self.segments):,} of "
+                    f"{self.size:,} bytes"
+                )
+            if failures:
+                self.stop.wait(web.BACKOFF * 2 ** (failures - 1))
+
+    def _write(self, answer, segment):
+        for block in _blocks(answer):
+            if self.stop.is_set():
+                return
+            if segment.at + len(block) > segment.stop:
+                raise self._wrong_size(f"more than {self.size:,}")
+            while block:
+                written = os.pwrite(self.file, block, segment.at)
+                segment.at += written
+                block = block[written:]
+        # The end of a chunked answer is certain; that of others may be a break-off.
+        if answer.status_code == 200 and answer.raw.chunked and segment.at < segment.stop:
+            raise self._wrong_size(f"{segment.at:,}")
+
+    def _open(self, session, segment):
+        """Ask for what a segment still misses."""
+        headers = {"Range": f"bytes={segment.at}-{segment.stop - 1}"}
+        # Only strong ETags may be used in a condition.
+        if self.etag is not None and self.etag.startswith('"'):
+            headers["If-Range"] = self.etag
+        answer = session.get(self.url, headers=headers, stream=True, timeout=web.TIMEOUT)
+        try:
+            self._accept(answer, segment)
+        except Exception:
+            answer.close()
+            raise
+        return answer
+
+    def _accept(self, answer, segment):
+        """See that an answer is the part of the file that was asked for."""
+        status, etag = answer.status_code, answer.headers.get("ETag")
+        if status not in (200, 206, 416):
+            raise web.status_fault(self.url, status)
+        start, total = _range(answer)
+        self.is_page = "text/html" in answer.headers.get("Content-Type", "").lower()
+        if total is None and self.is_page:
+            raise ServerFault(f"{self.url}: {PAGE}")
+        if total not in (None, self.size):
+            raise self._wrong_size(f"{total:,}")
+        if self.etag is not None and etag != self.etag:
+            raise _Changed("the file has changed there")
+        if status == 200 and (len(self.segments) > 1 or segment.at > 0):
+            self.in_ranges = False
+            raise _Changed("the server does not send ranges")
+        if status != 200 and start != segment.at:
+            raise _Changed("the server sent another range than it was asked for")
+        self.etag = etag
+
+    def _hash(self, limit):
+        """Hash so many more bytes, as far as the file is there without a gap.
+
+        What was just written is read back, from the system's cache: that serves any order of
+        arrival, and what an earlier process left.
+        """
+        there = next((s.at for s in self.segments if s.at < s.stop), self.size)
+        end = min(there, self.hashed + limit)
+        while self.hashed < end:
+            block = os.pread(self.file, min(BLOCK, end - self.hashed), self.hashed)
+            if not block:
+                raise _Changed(f"{self.part} was cut short")
+            self.digest.update(block)
+            self.hashed += len(block)
+
+    def _load(self):
+        """Plan the segments, or go on from those of an earlier process; whether it left any."""
+        step = SEGMENT if self.in_ranges else self.size
+        starts = range(0, self.size, step)
+        self.etag = None
+        self.segments = [_Segment(s, min(s + step, self.size), s) for s in starts]
+        try:
+            left = json.loads(self.record.read_text())
+            there = self.part.stat().st_size
+        except (FileNotFoundError, ValueError):
+            return False
+        segments = [_Segment(*numbers) for numbers in left["segments"]]
+        ends = [s.at for s in segments if s.at > s.start]
+        if left["file"] != self._identity() or max(ends, default=0) > there:
+            return False
+        self.etag, self.segments = left["etag"], segments
+        return True
+
+    def _save(self):
+        segments = [astuple(segment) for segment in self.segments]
+        left = {"file": self._identity(), "etag": self.etag, "segments": segments}
+        new = self.record.with_name(f"{self.record.name}.new")
+        new.write_text(json.dumps(left))
+        os.replace(new, self.record)
+
+    def _identity(self):
+        return [self.url, self.size, self.md5]
+
+    def _discard(self):
+        self.part.unlink(missing_ok=True)
+        self.record.unlink(missing_ok=True)
+
+    def _wrong_size(self, found):
+        if self.is_page:
+            return ServerFault(f"{self.url}: {PAGE}")
+        return ServerFault(f"{self.url}: found {found} bytes, expected {self.size:,}")
+
+    def _wrong_md5(self, found):
+        with open(self.part, "rb") as part:
+            beginning = part.read(512).lstrip().lower()
+        if self.is_page or beginning.startswith((b"<!doctype html", b"<html")):
+            return ServerFault(f"{self.url}: {PAGE}")
+        return ServerFault(
+            f"{self.url}: found md5 {found}, expected {self.md5}; the download was discarded, "
+            "run again"
+        )
+
+
+class _Progress:
+    """A bar on a terminal, and a line for every tenth or minute in the log."""
+
+    def __init__(self, size, terminal):
+        shown = terminal is not None and terminal.isatty()
+        self.bar = tqdm(total=size, unit="B", unit_scale=True, file=terminal, disable=not shown)
+        self.size, self.tenth, self.time = size, 0, time.monotonic()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.bar.close()
+
+    def show(self, done):
+        if not self.bar.disable:
+            # What an earlier process left is no part of the speed.
+            self.bar.initial = self.bar.initial or done
+            self.bar.n = done
+            self.bar.refresh()
+        tenth, now = 10 * done // self.size, time.monotonic()
+        if tenth != self.tenth or now - self.time > 60:
+            print(f"{done / 1e6:,.1f} of {self.size / 1e6:,.1f} MB", flush=True)
+            self.tenth, self.time = tenth, now
+
+
+def _next(segments):
+    try:
+        return segments.popleft()
+    except IndexError:
+        return None
+
+
+def _blocks(answer):
+    """Pieces of an answer as they arrive, so that none is lost when it breaks off."""
+    try:
+        while block := answer.raw.read1(BLOCK, decode_content=False):
+            yield block
+    except (urllib3.exceptions.HTTPError, OSError) as error:
+        raise _Broken(error) from error
+
+
+def _range(answer):
+    """First byte of an answer, and size of the whole file; None for what it does not say."""
+    stated = answer.headers.get("Content-Range", "")
+    if match := re.fullmatch(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)", stated):
+        return tuple(int(n) if n and n.isdigit() else None for n in match.groups())
+    length = answer.headers.get("Content-Length", "")
+    return None, int(length) if answer.status_code == 200 and length.isdigit() else None
+
+
+def _is_good(path, size, md5):
+    if not path.is_file() or path.stat().st_size != size:
+        return False
+    with open(path, "rb") as file:
+        digest = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False))
+    return digest.hexdigest() == md5
+
+
+@contextmanager
+def _locked(path):
+    """Hold a lock: another data set, or a job whose run was killed, may fetch the same file."""
+    with open(path, "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"another process has {path}; waiting for it", flush=True)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError as error:
+            print(f"{path}: going on without a lock ({error.strerror})", flush=True)
+        yield
+
+
+def _sync(folder):
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,105 @@
+"""Asking servers we do not own: retries with pauses, safe addresses only, clear errors."""
+
+from http.client import responses
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+
+from statediff import InputError, __version__
+from statediff.urls import url_fault
+
+__all__ = ["BACKOFF", "TIMEOUT", "ServerFault", "new_session", "status_fault"]
+
+# Seconds to connect, and between two pieces of an answer.
+TIMEOUT = (20, 60)
+# Of a request, with pauses of 0, 2, 4, … times BACKOFF seconds, or as Retry-After says.
+RETRIES = 6
+BACKOFF = 1.0
+BUSY = (408, 429, 500, 502, 503, 504)
+# What to do about a status.
+HINTS = {
+    401: "it is not public; ask its authors for access",
+    403: "it is restricted, or the server blocks this machine; ask its authors for access",
+    404: "there is no such thing; check the address",
+    410: "it was withdrawn; look for a newer version",
+    429: "too many requests, even after waiting; run again later",
+}
+
+
+class ServerFault(InputError):
+    """An address did not give what was asked for; another may."""
+
+
+def new_session():
+    """Session that retries what is worth it; use one a thread.
+
+    Returns
+    -------
+    requests.Session
+        Its requests raise `ServerFault` where there is no answer.
+    """
+    session = _Session()
+    # What is not compressed on the way has the length that the server names.
+    session.headers.update(
+        {"Accept-Encoding": "identity", "User-Agent": f"statediff/{__version__}"}
+    )
+    # "other" are faults of TLS, which last.
+    retries = _Retry(
+        RETRIES, other=0, backoff_factor=BACKOFF, status_forcelist=BUSY, raise_on_status=False
+    )
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, HTTPAdapter(max_retries=retries))
+    return session
+
+
+def status_fault(url, status):
+    """The error for an answer with this status."""
+    hint = HINTS.get(status, "the server fails; run again later")
+    return ServerFault(f"{url}: {status} {responses.get(status, '')}: {hint}")
+
+
+class _Session(requests.Session):
+    def request(self, method, url, **arguments):
+        try:
+            return super().request(method, url, **arguments)
+        except requests.exceptions.ChunkedEncodingError:
+            raise
+        except requests.RequestException as error:
+            raise ServerFault(f"{url}: {_connection_hint(error)}") from error
+
+    def send(self, request, **arguments):
+        # Comes by here once more for each redirect.
+        if fault := url_fault(request.url):
+            raise requests.exceptions.InvalidURL(f"{request.url} {fault}")
+        return super().send(request, **arguments)
+
+
+class _Retry(urllib3.Retry):
+    def sleep(self, response=None):
+        if response is None:
+            what, pause = "no answer", None
+        else:
+            what, pause = f"status {response.status}", self.get_retry_after(response)
+        print(f"{what}: again in {pause or self.get_backoff_time():.1f} s", flush=True)
+        super().sleep(response)
+
+
+def _connection_hint(error):
+    # The innermost reason says all.
+    reason = getattr(error.args[0] if error.args else error, "reason", error)
+    match error:
+        case requests.exceptions.InvalidURL():
+            return f"leads to an address that may not be asked: {error}"
+        case requests.exceptions.ProxyError():
+            return f"the proxy fails; check HTTPS_PROXY ({reason})"
+        case requests.exceptions.SSLError():
+            return (
+                "no safe connection; certificates are always verified: check this machine's "
+                f"clock, or name those of your network in REQUESTS_CA_BUNDLE ({reason})"
+            )
+        case _:
+            return (
+                "no connection; check the network (behind a proxy, HTTPS_PROXY), or run again "
+                f"later ({reason})"
+            )
