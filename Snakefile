@@ -20,6 +20,7 @@ include: "workflow/rules/smooth.smk"
 include: "workflow/rules/results.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/explore.smk"
+include: "workflow/rules/enrichment.smk"
 include: "workflow/rules/report.smk"
 
 
@@ -30,6 +31,7 @@ rule all:
         rules.figures.input if CONTRASTS else [],
         rules.explore.input if CONTRASTS else [],
         rules.smooth.input if SMOOTH else [],
+        rules.enrichment.input if CONTRASTS else [],
 
 
 onsuccess:

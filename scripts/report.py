@@ -20,6 +20,7 @@ def main(job):
         command = [sys.executable, "-m", "snakemake", "--snakefile", job.params.snakefile]
         command += ["--configfile", config, "--nolock", "--report", page, "--"]
         results = [path for path in job.input if path != job.input.script]
+        results += [path for path in job.params.enrichment if Path(path).is_file()]
         subprocess.run([*command, *results], check=True)
         html = page.read_text()
     with atomic(job.output[0]) as part:

@@ -1,5 +1,7 @@
 """A table as a page of its own, to sort and to search, that works without a network."""
 
+import json
+
 import itables
 import jinja2
 import pandas as pd
@@ -9,23 +11,58 @@ from itables.javascript import generate_init_offline_itables_html
 from statediff.store import atomic
 
 DIGITS = 4
+# Column of links, whose cells the browser fills: names stay text, whatever they hold.
+LINKS = "links"
+ADD_LINKS = itables.JavascriptFunction("function(row) { addLinks(row.cells[0], row.cells[1]); }")
 
 
 def main(job):
     with open(job.input.columns) as file:
         columns = yaml.safe_load(file)[job.params.table]
-    table = pd.read_parquet(job.input.table)
+    table, links = pd.read_parquet(job.input.table), gene_links(job)
+    if links:
+        table.insert(1, LINKS, "")
+    if unexplained := set(table) - set(columns):
+        raise KeyError(f"{job.input.columns} does not explain {unexplained}")
+    table = table[[name for name in columns if name in table]]
     explained = {name: columns[name] for name in table}
     with open(job.input.template) as file:
         template = jinja2.Template(file.read(), autoescape=True)
     page = template.render(
         title=": ".join([job.params.table.capitalize(), *job.wildcards]),
         columns=explained,
+        links=links,
+        info=enrichment_info(job),
         library=generate_init_offline_itables_html(itables.options.dt_bundle),
-        table=as_html(readable(table).rename(columns={k: v["name"] for k, v in explained.items()})),
+        table=as_html(
+            readable(table).rename(columns={k: v["name"] for k, v in explained.items()}),
+            **({"createdRow": ADD_LINKS} if links else {}),
+        ),
     )
     with atomic(job.output[0]) as part:
         part.write_text(page)
+
+
+def gene_links(job):
+    """Names and addresses of the databases of the species, if the configuration names it."""
+    species = job.params.get("species")
+    if species is None:
+        return []
+    with open(job.input.links) as file:
+        links = yaml.safe_load(file)
+    return [
+        {"name": link["name"], "address": link["address"].replace("{species}", str(species))}
+        for link in links
+        if species in link.get("species", [species]) and species not in link.get("except", [])
+    ]
+
+
+def enrichment_info(job):
+    """What was asked about the gene sets of a table of terms."""
+    if not job.input.get("info"):
+        return None
+    with open(job.input.info) as file:
+        return json.load(file)
 
 
 def readable(table):
@@ -48,7 +85,7 @@ def few_digits(number):
     return float(f"{number:.{DIGITS}g}")
 
 
-def as_html(table):
+def as_html(table, **options):
     return itables.to_html_datatable(
         table,
         connected=False,
@@ -69,6 +106,7 @@ def as_html(table):
         table_id="table",
         classes="display compact",
         style="width:100%",
+        **options,
     )
 
 

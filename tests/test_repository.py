@@ -82,7 +82,7 @@ def test_every_key_of_the_configuration_is_documented():
 
 def test_documented_defaults_are_the_real_ones():
     text = (ROOT / "config/README.md").read_text()
-    for section in ("gp", "abundance", "expression", "fdr", "figures", "outputs"):
+    for section in ("gp", "abundance", "expression", "fdr", "figures", "enrichment", "outputs"):
         part = text.split(f"## {section}")[1].split("\n## ")[0]
         for name, child in SCHEMA["properties"][section]["properties"].items():
             row = re.search(rf"^\| `{name}` \| `?([^`|]*?)`? \|", part, re.M)

@@ -104,6 +104,30 @@ def test_the_order_of_keys_does_not_matter():
         ("contrasts.y.groups", {"g": "x"}, "contrasts.y.groups.g: found 'x', expected object"),
         ("contrasts.Y", GOOD["contrasts"]["y"], "'y' and 'Y' differ only in case"),
         ("contrasts.Data", GOOD["contrasts"]["y"], "'Data' is one of the workflow's own folders"),
+        ("enrichment.provider", "enrichr", "found 'enrichr', expected one of none, string, local"),
+        ("enrichment", {"provider": "string"}, "enrichment.species: found null, expected the NCBI"),
+        ("enrichment", {"provider": "local"}, "enrichment.gmt: found nothing, expected GMT files"),
+        (
+            "enrichment",
+            {"provider": "string", "species": 9606, "gmt": ["a.gmt"]},
+            "enrichment.gmt: found files, expected",
+        ),
+        (
+            "enrichment",
+            {"provider": "local", "gmt": ["a/x.gmt", "b/x.gmt"]},
+            "enrichment.gmt: a/x.gmt and b/x.gmt would share a category, 'x'",
+        ),
+        (
+            "enrichment",
+            {"provider": "string", "species": 9606, "background": "genome"},
+            "enrichment.genome_genes: found null, expected the number of genes",
+        ),
+        # Checked whether or not anything is sent.
+        (
+            "enrichment.api_url",
+            "http://string-db.org/api",
+            "enrichment.api_url: 'http://string-db.org/api' is not safe; expected https",
+        ),
         ("contrasts.Workflow", GOOD["contrasts"]["y"], "'Workflow' is an entry of every report"),
         ("contrasts.x\n", GOOD["contrasts"]["y"], "is no safe folder name"),
         ("contrasts.-x", GOOD["contrasts"]["y"], "'-x' is no safe folder name"),

@@ -104,7 +104,10 @@ def test_one_file(report):
 
 
 def test_figure_with_caption(browser):
-    assert "Old against Young" in shown(browser, "//div[@id='app']")[0].text
+    first = shown(browser, "//div[@id='app']")[0].text
+    assert "Old against Young" in first
+    assert "No gene list left this machine" in first
+    assert "enrichment.provider: local" in first
     follow(browser, "young_vs_old", "Expression")
     button(browser, "Volcano of genes", 0)
     image = shown(browser, "//img[starts-with(@src, 'blob:')]")[0]
@@ -161,6 +164,8 @@ def test_methods(browser, report):
     assert "null_genes: 300" in text
     for doi in ("10.1101/2025.06.03.657769", "10.1038/s41592-024-02302-w"):
         assert f"doi:{doi}" in text
+    assert "no gene list left the machine" in text
+    assert "set enrichment.provider to local" in text
     # The embedding is in the data, and no p-values are combined.
     assert "UMAP" not in text
     assert "Benjamini" not in text

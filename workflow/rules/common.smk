@@ -30,16 +30,24 @@ FDR = config["fdr"]
 # Keys of a contrast that decide about its groups and nothing else.
 GROUP_KEYS = ("groups", "leave_out_small_groups")
 SMOOTH = config["smooth"]
+PROVIDER = config["enrichment"]["provider"]
 
 if "path" in SOURCE and not Path(SOURCE["path"]).is_file():
     raise WorkflowError(
         f"dataset.source.path: {SOURCE['path']} is no file (seen from {Path.cwd()})"
     )
 
+for gmt in config["enrichment"]["gmt"] if PROVIDER == "local" else []:
+    if not Path(gmt).is_file():
+        raise WorkflowError(f"enrichment.gmt: {gmt} is no file (seen from {Path.cwd()})")
+
 # Nulls that compare the conditions within blocks of cells.
 BLOCKS = FDR["null"] in ("residual", "labels")
 # Names of the figures to make; None: all.
 MADE = config["figures"]["make"]
+# What the report shows of the enrichment, where that is there.
+SHOWN_ENRICHMENT = ["figures/enrichment.png", "tables/enriched_terms.html"]
+SHOWN_ENRICHMENT += ["figures/network.svg"] if PROVIDER == "string" else []
 # The noise of each gene, where it is learnt from the data.
 NOISE = "<run>/{contrast}/stages/noise.h5" if config["gp"]["noise"] == "empirical" else []
 
@@ -258,6 +266,16 @@ def computing_stages(folder, suffix):
     return files
 
 
+def enrichment_there(wildcards):
+    """What enrichment left for the report, with the time: no input, the report does without."""
+    there = {}
+    for contrast in CONTRASTS if PROVIDER != "none" else []:
+        for name in SHOWN_ENRICHMENT:
+            path = Path(workflow.pathvars.apply(f"<run>/{contrast}/{name}"))
+            there[str(path)] = path.stat().st_mtime if path.is_file() else None
+    return there
+
+
 def print_summaries():
     """Summary of each contrast that is up to date: a line if many, else with all its jobs."""
     run = Path(workflow.pathvars.apply("<run>"))
@@ -276,7 +294,7 @@ def print_summaries():
 
 def later_usage(run, contrast):
     """Seconds and memory of the jobs that only present results."""
-    presenting = ("adata", "*_table", "*_page", "plot_*")
+    presenting = ("adata", "*_table", "*_page", "plot_*", "*_enrichment", "string_network")
     benchmarks = run / "benchmarks" / contrast
     found = sorted(path for pattern in presenting for path in benchmarks.glob(f"{pattern}.tsv"))
     pairs = [(path, run / "logs" / contrast / f"{path.stem}.log") for path in found]

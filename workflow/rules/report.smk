@@ -6,13 +6,14 @@ report: "../report/workflow.rst"
 
 
 # Settings that the methods tell of, beside those of the contrast.
-METHODS = ("conventions", "gp", "abundance", "expression", "fdr")
+METHODS = ("conventions", "gp", "abundance", "expression", "fdr", "enrichment")
 
 
 rule gene_page:
     input:
         template=workflow.source_path("../report/table.html"),
         columns=workflow.source_path("../report/columns.yaml"),
+        links=workflow.source_path("../report/gene_links.yaml"),
         table="<run>/{contrast}/tables/genes.parquet",
     output:
         shown("<run>/{contrast}/tables/genes.html", "Table of genes", "Tables"),
@@ -27,6 +28,7 @@ rule gene_page:
         runtime=10,
     params:
         table="genes",
+        species=config["enrichment"]["species"],
     script:
         "../../scripts/table_page.py"
 
@@ -99,5 +101,6 @@ rule report:
         runtime=60,
     params:
         snakefile=workflow.main_snakefile,
+        enrichment=enrichment_there,
     script:
         "../../scripts/report.py"

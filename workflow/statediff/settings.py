@@ -5,6 +5,7 @@ import difflib
 import itertools
 import json
 import math
+from pathlib import Path
 
 import jsonschema
 
@@ -16,7 +17,7 @@ from statediff.urls import url_fault
 __all__ = ["checked"]
 
 # Folders of a data set beside those of its contrasts.
-FOLDERS = ("data", "logs", "benchmarks", "conditions", "figures", "smooth")
+FOLDERS = ("data", "logs", "benchmarks", "conditions", "figures", "smooth", "string")
 # Entries of every report's menu.
 ENTRIES = ("workflow", "statistics")
 # What says which file to download.
@@ -68,12 +69,49 @@ def checked(config, schema):
     _check_case("smooth", filled["smooth"])
     _check_download(filled["dataset"]["source"])
     _check_coordinates(filled["dataset"])
+    _check_enrichment(filled["enrichment"])
     for (section, key), choice in CHOICES.items():
         if filled[section][key] is None:
             filled[section][key] = PRESETS[filled["conventions"]][choice]
     if filled["contrasts"]:
         _check_null(filled)
     return _canonical(filled)
+
+
+def _check_enrichment(enrichment):
+    """What each provider of gene sets needs."""
+    provider, address = enrichment["provider"], enrichment["api_url"]
+    if fault := url_fault(address):
+        raise InputError(f"enrichment.api_url: {address!r} {fault}")
+    if provider == "none":
+        return
+    if provider == "string" and enrichment["species"] is None:
+        raise InputError(
+            "enrichment.species: found null, expected the NCBI taxon of the species (human 9606, "
+            "mouse 10090): enrichment.provider 'string' needs it"
+        )
+    if provider == "string" and enrichment["gmt"]:
+        raise InputError(
+            "enrichment.gmt: found files, expected []: enrichment.provider 'string' uses STRING's "
+            "own gene sets (or set enrichment.provider: local)"
+        )
+    if provider == "local" and not enrichment["gmt"]:
+        raise InputError(
+            "enrichment.gmt: found nothing, expected GMT files: enrichment.provider 'local' takes "
+            "its gene sets from them"
+        )
+    if enrichment["background"] == "genome" and enrichment["genome_genes"] is None:
+        raise InputError(
+            "enrichment.genome_genes: found null, expected the number of genes of the genome: "
+            "enrichment.background 'genome' compares with them"
+        )
+    names = {}
+    for path in enrichment["gmt"]:
+        if (other := names.setdefault(Path(path).stem, path)) != path:
+            raise InputError(
+                f"enrichment.gmt: {other} and {path} would share a category, {Path(path).stem!r}; "
+                "rename one"
+            )
 
 
 def _check_download(source):

@@ -8,6 +8,7 @@ from statediff.plots.embedding import (
     embedding_numbers,
     embedding_values,
 )
+from statediff.plots.enrichment import enrichment, gene_network
 from statediff.plots.expression import expression_volcano
 from statediff.plots.fit import fit_overview
 from statediff.plots.genes import (
@@ -27,11 +28,13 @@ __all__ = [
     "embedding_directions",
     "embedding_numbers",
     "embedding_values",
+    "enrichment",
     "expression_along",
     "expression_volcano",
     "fit_overview",
     "fold_change_dots",
     "gene_heatmap",
+    "gene_network",
     "gene_panels",
     "null_comparison",
     "pvalue_calibration",

@@ -1,0 +1,27 @@
+"""Enriched terms of the called genes, and of the ends of their ranking."""
+
+import json
+
+import pandas as pd
+from _figure import conditions, save
+from _job import run
+from statediff.plots import enrichment
+from statediff.plots.style import short
+
+
+def main(job):
+    with open(job.input.info) as file:
+        info = json.load(file)
+    compared = short(conditions(job)[1])
+    titles = {"all": "Called genes", "up": f"Higher in {compared}", "down": f"Lower in {compared}"}
+    for name, members in info["gene_sets"].items():
+        titles[name] += f" ({members['genes']:,})"
+    if info["provider"] == "local":
+        titles |= {
+            "ranked_up": f"All genes, ranked: at the end higher in {compared}",
+            "ranked_down": f"All genes, ranked: at the end lower in {compared}",
+        }
+    save(job, enrichment(pd.read_parquet(job.input.table), titles=titles, **job.params.enrichment))
+
+
+run(main, snakemake)

@@ -1,0 +1,164 @@
+# What the called genes have in common. Nothing else depends on this, since the servers asked are
+# not ours; without a provider nothing is asked and nothing is made.
+
+if PROVIDER == "local":
+
+    rule gene_set_files:
+        input:
+            store="<data>/store.h5ad",
+            gmt=config["enrichment"]["gmt"],
+        output:
+            "<data>/gene_sets.json",
+        log:
+            "<logs>/gene_set_files.log",
+        benchmark:
+            "<benchmarks>/gene_set_files.tsv"
+        # Files about other genes should be known before the long stages start.
+        priority: 100
+        conda:
+            ENVIRONMENT
+        resources:
+            mem_mb=1500,
+            runtime=10,
+        script:
+            "../../scripts/gene_set_files.py"
+
+    rule local_enrichment:
+        input:
+            genes="<run>/{contrast}/tables/genes.parquet",
+            sets="<data>/gene_sets.json",
+        output:
+            tsv="<run>/{contrast}/tables/enrichment.tsv",
+            parquet="<run>/{contrast}/tables/enrichment.parquet",
+            unmapped="<run>/{contrast}/tables/unmapped_genes.tsv",
+            info="<run>/{contrast}/tables/enrichment.json",
+        log:
+            "<logs>/{contrast}/local_enrichment.log",
+        benchmark:
+            "<benchmarks>/{contrast}/local_enrichment.tsv"
+        conda:
+            ENVIRONMENT
+        threads: 4
+        resources:
+            mem_mb=memory(2000, 20),
+            runtime=60,
+        params:
+            enrichment=settings("enrichment", "background", "genome_genes", "categories"),
+            seed=FDR["seed"],
+        script:
+            "../../scripts/local_enrichment.py"
+
+elif PROVIDER == "string":
+
+    # Where the network is: on a cluster's login node. One request at a time: of the jobs of a run
+    # by the resource, which the profiles limit, and in any case by a lock in the folder of the
+    # answers, which other runs of the same results and other machines heed too.
+    rule string_enrichment:
+        input:
+            genes="<run>/{contrast}/tables/genes.parquet",
+        output:
+            tsv="<run>/{contrast}/tables/enrichment.tsv",
+            parquet="<run>/{contrast}/tables/enrichment.parquet",
+            unmapped="<run>/{contrast}/tables/unmapped_genes.tsv",
+            info="<run>/{contrast}/tables/enrichment.json",
+        log:
+            "<logs>/{contrast}/string_enrichment.log",
+        benchmark:
+            "<benchmarks>/{contrast}/string_enrichment.tsv"
+        localrule: True
+        conda:
+            ENVIRONMENT
+        resources:
+            mem_mb=1500,
+            runtime=60,
+            string=1,
+        params:
+            enrichment=settings(
+                "enrichment", "species", "api_url", "background", "genome_genes", "categories"
+            ),
+            answers=workflow.pathvars.apply("<run>/string"),
+        script:
+            "../../scripts/string_enrichment.py"
+
+    rule string_network:
+        input:
+            "<run>/{contrast}/tables/enrichment.json",
+        output:
+            shown("<run>/{contrast}/figures/network.svg", "Associations", "Enrichment"),
+        log:
+            "<logs>/{contrast}/string_network.log",
+        benchmark:
+            "<benchmarks>/{contrast}/string_network.tsv"
+        localrule: True
+        conda:
+            ENVIRONMENT
+        resources:
+            mem_mb=1500,
+            runtime=30,
+            string=1,
+        params:
+            contrast=contrast_of,
+            enrichment=settings("enrichment", "species", "api_url"),
+            answers=workflow.pathvars.apply("<run>/string"),
+        script:
+            "../../scripts/string_network.py"
+
+
+rule plot_enrichment:
+    input:
+        table="<run>/{contrast}/tables/enrichment.parquet",
+        info="<run>/{contrast}/tables/enrichment.json",
+    output:
+        pdf="<run>/{contrast}/figures/enrichment.pdf",
+        png=shown("<run>/{contrast}/figures/enrichment.png", "Enriched terms", "Enrichment"),
+    log:
+        "<logs>/{contrast}/plot_enrichment.log",
+    benchmark:
+        "<benchmarks>/{contrast}/plot_enrichment.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=memory(1000, 10),
+        runtime=30,
+    params:
+        contrast=contrast_of,
+        enrichment=settings("enrichment", "fdr_threshold", "top"),
+    script:
+        "../../scripts/plot_enrichment.py"
+
+
+rule enrichment_page:
+    input:
+        template=workflow.source_path("../report/table.html"),
+        columns=workflow.source_path("../report/columns.yaml"),
+        table="<run>/{contrast}/tables/enrichment.parquet",
+        info="<run>/{contrast}/tables/enrichment.json",
+    output:
+        shown("<run>/{contrast}/tables/enriched_terms.html", "Table of terms", "Enrichment"),
+    log:
+        "<logs>/{contrast}/enrichment_page.log",
+    benchmark:
+        "<benchmarks>/{contrast}/enrichment_page.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=memory(1000, 20),
+        runtime=10,
+    params:
+        table="enrichment",
+    script:
+        "../../scripts/table_page.py"
+
+
+rule enrichment:
+    input:
+        (
+            per_contrast(
+                *(f"tables/enrichment.{form}" for form in ("tsv", "parquet", "json")),
+                "tables/unmapped_genes.tsv",
+                "figures/enrichment.pdf",
+                *SHOWN_ENRICHMENT,
+            )
+            if PROVIDER != "none"
+            else []
+        ),

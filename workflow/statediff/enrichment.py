@@ -1,0 +1,321 @@
+"""What the called genes have in common: gene sets of others that hold more of them than chance."""
+
+import re
+
+import numpy as np
+import pandas as pd
+from scipy.stats import false_discovery_control
+
+from statediff import InputError
+
+__all__ = [
+    "COLUMNS",
+    "FEWEST",
+    "empty_table",
+    "finished",
+    "gene_sets",
+    "over_representation",
+    "parse_gmt",
+    "ranked_enrichment",
+    "signed_distance",
+    "with_strength",
+]
+
+# STRING's columns between the gene set that was asked about and what is computed here.
+COLUMNS = [
+    "gene_set",
+    "category",
+    "term",
+    "number_of_genes",
+    "number_of_genes_in_background",
+    "ncbiTaxonId",
+    "inputGenes",
+    "preferredNames",
+    "p_value",
+    "fdr",
+    "description",
+    "expected",
+    "strength",
+    "nes",
+]
+NUMBERS = ["p_value", "fdr", "expected", "strength", "nes"]
+COUNTS = ["number_of_genes", "number_of_genes_in_background"]
+# A gene alone has nothing in common with others.
+FEWEST = 2
+# Sizes of the sets that the rank-based test takes, and its permutations: those of GSEA itself.
+SMALLEST, LARGEST, PERMUTATIONS = 15, 500, 1000
+
+
+def gene_sets(genes):
+    """Called genes: all, those higher and those lower in the compared condition.
+
+    Parameters
+    ----------
+    genes : pandas.DataFrame
+        `gene`, `mean_lfc` and `is_de`, in the order of their rank.
+
+    Returns
+    -------
+    dict of str to list of str
+        Of `all`, `up` and `down`, in the same order. A mean fold change of exactly 0 has no sign.
+    """
+    called = genes[genes["is_de"].to_numpy(dtype=bool)]
+    chosen = {"all": called, "up": called[called["mean_lfc"] > 0]}
+    chosen["down"] = called[called["mean_lfc"] < 0]
+    return {name: list(table["gene"]) for name, table in chosen.items()}
+
+
+def signed_distance(genes):
+    """Distance of each gene with the sign of its mean fold change.
+
+    Parameters
+    ----------
+    genes : pandas.DataFrame
+        `gene`, `mean_lfc`, and `standardised` or, from nulls that give none, `mahalanobis`.
+
+    Returns
+    -------
+    pandas.Series, shape (genes,)
+        By the names of the genes; named after the distance.
+    """
+    distance = genes["standardised" if "standardised" in genes else "mahalanobis"]
+    return pd.Series(
+        (np.sign(genes["mean_lfc"]) * distance).to_numpy(dtype=float),
+        index=genes["gene"],
+        name=distance.name,
+    )
+
+
+def with_strength(table, n_query, n_background):
+    r"""Add how many genes of each term chance would give, and how many times more were found.
+
+    expected = |query| · K / |background|, strength = log₁₀(observed / expected), where K genes of
+    the background have the term (the definitions of STRING).
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        `number_of_genes` and `number_of_genes_in_background` of each term.
+    n_query, n_background : int or array of int
+        Genes asked about, and genes they are compared with.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The table with `expected` and `strength`; −∞ for a term without any of the genes.
+    """
+    expected = n_query * table["number_of_genes_in_background"] / n_background
+    with np.errstate(divide="ignore"):
+        return table.assign(
+            expected=expected, strength=np.log10(table["number_of_genes"] / expected)
+        )
+
+
+def finished(tables, categories=()):
+    """One table of all gene sets, sorted by FDR.
+
+    Parameters
+    ----------
+    tables : iterable of pandas.DataFrame
+        With all or some of `COLUMNS`.
+    categories : sequence of str
+        Categories of terms to keep; all if there is none.
+
+    Returns
+    -------
+    pandas.DataFrame
+        With exactly `COLUMNS`; `nes` is missing where genes were not ranked.
+    """
+    tables = [table for table in tables if len(table)]
+    if not tables:
+        return empty_table()
+    table = pd.concat(tables, ignore_index=True).reindex(columns=COLUMNS)
+    if len(categories):
+        table = table[table["category"].isin(categories)]
+    table = table.astype(empty_table().dtypes)
+    # Names decide among equals, so that the order is always the same.
+    return table.sort_values(
+        ["fdr", "p_value", "gene_set", "category", "term"], kind="stable", ignore_index=True
+    )
+
+
+def empty_table():
+    """A table of no term."""
+    types = dict.fromkeys(COLUMNS, "str") | dict.fromkeys(NUMBERS, float)
+    types |= dict.fromkeys([*COUNTS, "ncbiTaxonId"], "Int64")
+    return pd.DataFrame(columns=COLUMNS).astype(types)
+
+
+def parse_gmt(text, path):
+    """Gene sets of a GMT file: a line each of name, description, genes, separated by tabs.
+
+    Parameters
+    ----------
+    text : str
+    path : str
+        Of the file, for messages.
+
+    Returns
+    -------
+    dict of str to dict
+        `description` (the name, where the file has none or an address) and `genes` of each set.
+
+    Raises
+    ------
+    InputError
+        If a line has no gene, or two sets have the same name.
+    """
+    sets = {}
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        name, description, *genes = (field.strip() for field in [*line.split("\t"), ""])
+        genes = list(dict.fromkeys(gene for gene in genes if gene))
+        if not genes:
+            raise InputError(
+                f"enrichment.gmt: {path}, line {number}: found no gene, expected the name of a "
+                "set, its description and its genes, separated by tabs"
+            )
+        if name in sets:
+            raise InputError(f"enrichment.gmt: {path}, line {number}: a second set {name[:80]!r}")
+        useless = re.match(r"(https?://|na$|>|$)", description, re.IGNORECASE)
+        sets[name] = {"description": name if useless else description, "genes": genes}
+    if not sets:
+        raise InputError(f"enrichment.gmt: {path} holds no gene set")
+    return sets
+
+
+def over_representation(query, tested, sets, n_genome=None):
+    """Terms that hold more of the genes asked about than chance (hypergeometric test, gseapy).
+
+    Parameters
+    ----------
+    query : sequence of str
+        Genes asked about, some of `tested`.
+    tested : sequence of str
+        Genes they could have been.
+    sets : dict of str to dict
+        As from `parse_gmt`.
+    n_genome : int, optional
+        Genes of the genome; then these are the background, not those tested.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each term with one of the genes. The FDR (Benjamini-Hochberg) counts all terms
+        that have any gene of the background, with or without one asked about.
+    """
+    import gseapy
+
+    if len(query) < FEWEST:
+        return empty_table()
+    # Of a genome, genes that only the sets name count too.
+    others = [] if n_genome is None else (g for entry in sets.values() for g in entry["genes"])
+    genes = list(dict.fromkeys([*tested, *others]))
+    known = _coded(sets, genes)
+    background = n_genome or [_code(i) for i in range(len(genes))]
+    places = {gene: i for i, gene in enumerate(genes)}
+    asked = [_code(places[gene]) for gene in query]
+    if not known:
+        return empty_table()
+    found = gseapy.enrich(
+        asked, {_code(i): members for i, members in enumerate(known.values())},
+        background=background, outdir=None, no_plot=True,
+    ).results  # fmt: skip
+    if not len(found):
+        return empty_table()
+    codes = [_code(i) for i in range(len(known))]
+    pvalues = found.set_index("Term")["P-value"].reindex(codes, fill_value=1.0).clip(0, 1)
+    rows = []
+    for (term, members), p, q in zip(known.items(), pvalues, false_discovery_control(pvalues)):
+        members = set(members)
+        hits = [gene for gene, code in zip(query, asked) if code in members]
+        if hits:
+            rows.append(_row(term, sets[term], hits, len(members), p, q))
+    return with_strength(pd.DataFrame(rows), len(query), n_genome or len(tested))
+
+
+def ranked_enrichment(ranking, sets, *, seed, threads=1):
+    """Terms whose genes are near an end of a ranking (pre-ranked GSEA, gseapy).
+
+    The genes of a row are the leading edge: those between that end and where the running sum is
+    farthest from 0. Expected is how many of the term chance would place there, so that strength
+    has the meaning it has for over-representation.
+
+    Parameters
+    ----------
+    ranking : pandas.Series, shape (genes,)
+        Signed statistic by gene.
+    sets : dict of str to dict
+        As from `parse_gmt`; those with 15 to 500 of the genes take part.
+    seed : int
+        Of the permutations, 1,000. P-values and FDRs below their inverse are set to it.
+    threads : int
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a term, `gene_set` being `ranked_up` or `ranked_down` by the sign of the normalised
+        enrichment score `nes`.
+    """
+    import gseapy
+
+    ranking = ranking.sort_values(ascending=False, kind="stable")
+    known = {
+        term: members
+        for term, members in _coded(sets, ranking.index).items()
+        if SMALLEST <= len(members) <= LARGEST
+    }
+    if not known or not ranking.any():
+        return empty_table()
+    terms = {_code(i): term for i, term in enumerate(known)}
+    found = gseapy.prerank(
+        ranking.set_axis([_code(i) for i in range(len(ranking))]),
+        {code: known[term] for code, term in terms.items()},
+        outdir=None, no_plot=True, threads=threads, min_size=SMALLEST, max_size=LARGEST,
+        permutation_num=PERMUTATIONS, seed=seed,
+    ).res2d  # fmt: skip
+    rows = []
+    for code, nes, p, q, leading in zip(
+        *(found[name] for name in ("Term", "NES", "NOM p-val", "FDR q-val", "Lead_genes"))
+    ):
+        if not np.isfinite(nes) or not leading:
+            continue
+        places = sorted(int(name[1:]) for name in leading.split(";"))
+        up = nes > 0
+        genes = list(ranking.index[places if up else places[::-1]])
+        p, q = (max(float(x), 1 / PERMUTATIONS) for x in (p, q))
+        row = _row(terms[code], sets[terms[code]], genes, len(known[terms[code]]), p, q)
+        row |= {"gene_set": "ranked_up" if up else "ranked_down", "nes": float(nes)}
+        rows.append(row | {"before": places[-1] + 1 if up else len(ranking) - places[0]})
+    table = pd.DataFrame(rows)
+    return with_strength(table, table["before"], len(ranking)) if rows else empty_table()
+
+
+def _code(i):
+    """What gseapy, which reads meaning into names, gets in the place of a name."""
+    return f"x{i}"
+
+
+def _coded(sets, genes):
+    """Codes of the genes of each set that has any of these."""
+    places = {gene: i for i, gene in enumerate(genes)}
+    coded = {
+        term: [_code(places[gene]) for gene in entry["genes"] if gene in places]
+        for term, entry in sets.items()
+    }
+    return {term: members for term, members in coded.items() if members}
+
+
+def _row(term, entry, genes, n_background, pvalue, fdr):
+    listed = ",".join(genes)
+    return {
+        "term": term,
+        "number_of_genes": len(genes),
+        "number_of_genes_in_background": n_background,
+        "inputGenes": listed,
+        "preferredNames": listed,
+        "p_value": float(pvalue),
+        "fdr": float(fdr),
+        "description": entry["description"],
+    }

@@ -1,0 +1,306 @@
+"""A client of STRING, the database of protein associations (protocol of version 12).
+
+Requests are POSTs, one at a time and at least a second apart, of all processes that share a cache.
+An answer that was once understood is never asked for again.
+"""
+
+import fcntl
+import hashlib
+import json
+import re
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+from xml.etree import ElementTree
+
+import pandas as pd
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.exceptions import ProtocolError
+from urllib3.util import Retry
+
+from statediff import InputError
+from statediff.store import atomic
+from statediff.urls import url_fault
+
+__all__ = ["MOST_DRAWN", "StringClient", "clean_svg", "page_address"]
+
+CALLER = "statediff"
+# Seconds between two requests, as STRING asks of its users.
+PAUSE = 1.0
+# Longest wait that a server may ask for.
+LONGEST = 300.0
+TIMEOUT = (10, 180)
+RETRIES = 3
+# Names in a request for their identifiers.
+BATCH = 2000
+# Genes of a network that can still be read.
+MOST_DRAWN = 400
+# Characters of an address that browsers and servers agree on.
+LONGEST_ADDRESS = 8000
+
+# Columns of the answers that are used, and what they hold.
+NAMES = {"queryItem": str, "stringId": str, "preferredName": str}
+ENRICHMENT = {
+    "category": str, "term": str, "number_of_genes": int, "number_of_genes_in_background": int,
+    "ncbiTaxonId": int, "inputGenes": str, "preferredNames": str, "p_value": float, "fdr": float,
+    "description": str,
+}  # fmt: skip
+NETWORK = {"preferredName_A": str, "preferredName_B": str, "score": float}
+PPI = {"number_of_edges": float, "expected_number_of_edges": float, "p_value": float}
+SVG = "{http://www.w3.org/2000/svg}"
+ElementTree.register_namespace("", SVG[1:-1])
+ElementTree.register_namespace("xlink", "http://www.w3.org/1999/xlink")
+# What a drawing consists of: no scripts, no pages within it, no animations.
+DRAWING = {
+    "svg", "g", "defs", "symbol", "use", "marker", "path", "rect", "circle", "ellipse", "line",
+    "polyline", "polygon", "text", "tspan", "textPath", "title", "desc", "style", "image",
+    "linearGradient", "radialGradient", "stop", "pattern", "clipPath", "mask", "filter",
+    "feGaussianBlur", "feOffset", "feMerge", "feMergeNode", "feBlend", "feFlood", "feComposite",
+    "feColorMatrix", "feDropShadow",
+}  # fmt: skip
+
+
+class StringClient:
+    """STRING's answers about the genes of one species.
+
+    Parameters
+    ----------
+    api_url : str
+        Address of the API of one version.
+    species : int
+        NCBI taxon.
+    cache : path
+        Folder of the answers, by a hash of what was asked.
+
+    Notes
+    -----
+    Genes are sent in the order of their names: the same genes are the same question, whatever
+    their rank. All methods raise `InputError` where STRING cannot be reached, or answers something
+    else.
+    """
+
+    def __init__(self, api_url, species, cache):
+        if fault := url_fault(api_url):
+            raise InputError(f"enrichment.api_url: {api_url!r} {fault}")
+        self.url, self.species, self.cache = api_url.rstrip("/"), species, Path(cache)
+
+    def map_genes(self, genes):
+        """STRING's identifier and name of each gene that it knows.
+
+        Returns
+        -------
+        dict of str to tuple of str
+            Names with control characters, which separate names, are asked for by nobody.
+        """
+        asked = sorted({gene for gene in genes if gene and gene.isprintable()})
+        found = {}
+        for start in range(0, len(asked), BATCH):
+            table = self._table(
+                "get_string_ids",
+                NAMES,
+                identifiers="\r".join(asked[start : start + BATCH]),
+                echo_query=1,
+                limit=1,
+            )
+            for item, *entry in zip(table["queryItem"], table["stringId"], table["preferredName"]):
+                found.setdefault(item, tuple(entry))
+        return {gene: found[gene] for gene in genes if gene in found}
+
+    def enrichment(self, identifiers, background=None):
+        """Terms that proteins have in common, with STRING's columns.
+
+        Parameters
+        ----------
+        identifiers : sequence of str
+            STRING's own.
+        background : sequence of str, optional
+            Identifiers they are compared with; the whole genome without it.
+        """
+        return self._table("enrichment", ENRICHMENT, **_query(identifiers, background))
+
+    def ppi_enrichment(self, identifiers, background=None):
+        """Associations among proteins, those that chance gives, and the p-value: a dict."""
+        table = self._table("ppi_enrichment", PPI, **_query(identifiers, background))
+        return {name: table[name].iloc[0] for name in PPI} if len(table) else {}
+
+    def network(self, identifiers):
+        """Associations among proteins: `preferredName_A`, `preferredName_B`, `score` (0 to 1)."""
+        return self._table("network", NETWORK, **_query(identifiers))
+
+    def network_svg(self, identifiers):
+        """STRING's drawing of the associations, as SVG without anything active (bytes)."""
+        return self._answer("svg", "network", clean_svg, _query(identifiers))
+
+    def _table(self, method, columns, **query):
+        return self._answer("tsv", method, lambda content: _parse(content, columns), query)
+
+    def _answer(self, form, method, understand, query):
+        """What an answer, from the cache or STRING, says; one that says nothing is not kept."""
+        query = query | {"species": self.species, "caller_identity": CALLER}
+        asked = json.dumps([self.url, form, method, query], sort_keys=True)
+        path = self.cache / f"{hashlib.sha256(asked.encode()).hexdigest()}.{form}"
+        if path.is_file():
+            return understand(path.read_bytes())
+        content = self._ask(f"{self.url}/{form}/{method}", method, query)
+        try:
+            answer = understand(content)
+        except ValueError as error:
+            raise self._fault(method, error) from error
+        with atomic(path) as part:
+            part.write_bytes(content)
+        return answer
+
+    def _ask(self, url, method, query):
+        retries = _Patient(
+            RETRIES, backoff_factor=1, allowed_methods=None, raise_on_status=False,
+            status_forcelist=(429, 500, 502, 503, 504),
+        )  # fmt: skip
+        with self._turn(), requests.Session() as session:
+            for scheme in ("http://", "https://"):
+                session.mount(scheme, HTTPAdapter(max_retries=retries))
+            try:
+                answer = _post(session, url, query, retries)
+            except requests.RequestException as error:
+                raise self._fault(method, error) from error
+        if answer.status_code != requests.codes.ok:
+            status = f"{answer.status_code} {answer.reason} {answer.headers.get('Location', '')}"
+            raise self._fault(method, f"status {status.strip()}: {_excerpt(answer.content)}")
+        return answer.content
+
+    @contextmanager
+    def _turn(self):
+        """Wait until no other process asks, and the last request is long enough ago."""
+        self.cache.mkdir(parents=True, exist_ok=True)
+        with open(self.cache / "turn", "a+") as turn:
+            fcntl.flock(turn, fcntl.LOCK_EX)
+            turn.seek(0)
+            since = time.time() - float(turn.read() or 0)
+            time.sleep(PAUSE - since if 0 <= since < PAUSE else 0)
+            try:
+                yield
+            finally:
+                turn.truncate(0)
+                turn.write(repr(time.time()))
+
+    def _fault(self, method, what):
+        return InputError(
+            f"enrichment: STRING's {method} at {self.url} gave no result: {what}. Nothing else "
+            "needs it: --keep-going finishes the rest. What was answered is kept; ask again later, "
+            "or check enrichment.api_url and enrichment.species"
+        )
+
+
+class _Patient(Retry):
+    """Retries that are at least a second apart too, and wait as the server asks, within limits."""
+
+    def sleep(self, response=None):
+        wanted = (self.get_retry_after(response) if response else None) or 0.0
+        time.sleep(max(PAUSE, self.get_backoff_time(), min(wanted, LONGEST)))
+
+
+def _post(session, url, query, retries):
+    """Answer to a POST, asked again where the connection breaks in the middle of it."""
+    while True:
+        try:
+            # A redirection would send the names to an address that nobody wrote down.
+            return session.post(url, data=query, timeout=TIMEOUT, allow_redirects=False)
+        except requests.exceptions.ChunkedEncodingError as error:
+            if retries.total == 0:
+                raise
+            retries = retries.increment("POST", url, error=ProtocolError(str(error)))
+            retries.sleep()
+
+
+def _query(identifiers, background=None):
+    query = {"identifiers": "\r".join(sorted(identifiers))}
+    if background is not None:
+        query["background_string_identifiers"] = "\r".join(sorted(background))
+    return query
+
+
+def _parse(content, columns):
+    """Some columns of a TSV answer, by their types; an answer without a line has no rows."""
+    text = content.decode("utf-8").replace("\r\n", "\n").strip("\n")
+    if text.lstrip().startswith("<"):
+        raise ValueError(f"a web page, expected a table: {_excerpt(content)}")
+    header, *rows = (line.split("\t") for line in text.split("\n"))
+    if header == [""]:
+        header = list(columns)
+    if header[0] == "Error" or not set(columns) <= set(header):
+        raise ValueError(f"{_excerpt(content)} (expected the columns {', '.join(columns)})")
+    if any(len(row) != len(header) for row in rows):
+        raise ValueError("rows of different length")
+    return pd.DataFrame(rows, columns=header, dtype=str)[list(columns)].astype(columns)
+
+
+def _excerpt(content, most=200):
+    """The beginning of an answer, for a message on one line."""
+    text = re.sub(r"<[^>]*>", " ", content[:4000].decode("utf-8", errors="replace"))
+    text = re.sub(r"[^ -~]+|\s+", " ", text).strip()
+    return text[:most] or "nothing"
+
+
+def clean_svg(content):
+    """A drawing without anything that acts or loads from elsewhere.
+
+    Parameters
+    ----------
+    content : bytes
+
+    Returns
+    -------
+    bytes
+
+    Raises
+    ------
+    ValueError
+        If it is no SVG.
+    """
+    try:
+        root = ElementTree.fromstring(content)
+    except ElementTree.ParseError as error:
+        raise ValueError(f"no SVG ({error}): {_excerpt(content)}") from None
+    if root.tag != f"{SVG}svg":
+        raise ValueError(f"no SVG: {_excerpt(content)}")
+    for parent in list(root.iter()):
+        for child in list(parent):
+            kind = str(child.tag).removeprefix(SVG)
+            if kind not in DRAWING or (kind == "style" and _loads(child.text or "")):
+                parent.remove(child)
+        for name, value in list(parent.attrib.items()):
+            local = name.rpartition("}")[2].lower()
+            elsewhere = local == "href" and not re.match(r"#|data:image/(png|jpeg);", value)
+            if local.startswith("on") or local == "base" or elsewhere or _loads(value):
+                del parent.attrib[name]
+    return ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
+
+
+def _loads(text):
+    return re.search(r"@import|\\|url\(\s*['\"]?\s*[^#'\"\s]", text, re.IGNORECASE)
+
+
+def page_address(api_url, names, species):
+    """Address of STRING's page of the same proteins, and how many of them it holds.
+
+    Parameters
+    ----------
+    api_url : str
+    names : sequence of str
+        STRING's names; as many, from the first on, as an address may have.
+    species : int
+
+    Returns
+    -------
+    address : str
+    n_names : int
+    """
+    start = f"{api_url.rstrip('/').removesuffix('/api')}/cgi/network?species={species}&identifiers="
+    room, held = LONGEST_ADDRESS - len(start), []
+    for name in (quote(name, safe="") for name in names):
+        room -= len(name) + 3
+        if room < 0:
+            break
+        held.append(name)
+    return start + "%0d".join(held), len(held)
