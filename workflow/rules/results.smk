@@ -191,3 +191,17 @@ rule results:
         per_contrast(*(f"tables/{name}.tsv" for name in TABLES)),
         per_contrast(*(f"tables/{name}.parquet" for name in TABLES)),
         rules.groups.input,
+
+
+# Prints what a run would ask of a cluster, rule by rule; starts none of it.
+rule plan:
+    log:
+        "<logs>/plan.log",
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        snakefile=str(workflow.main_snakefile),
+        config=config,
+    script:
+        "../../scripts/plan.py"

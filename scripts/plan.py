@@ -1,0 +1,65 @@
+"""What a run would ask of the machines: its jobs, by rule, as a dry run plans them."""
+
+import re
+import subprocess
+import sys
+import tempfile
+
+import pandas as pd
+import yaml
+from _job import TERMINAL, run
+from statediff import InputError
+
+JOB = re.compile(r"^(?:local)?rule (\w+):\n((?:    .*\n)+)", re.M)
+
+
+def main(job):
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+        yaml.safe_dump(job.params.config, file)
+        file.flush()
+        command = [sys.executable, "-m", "snakemake", "all", "--dry-run", "--nolock"]
+        command += ["--snakefile", job.params.snakefile, "--configfile", file.name]
+        done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise InputError(f"the dry run failed\n{done.stderr or done.stdout}")
+    jobs = [asked(name, text) for name, text in JOB.findall(done.stdout)]
+    TERMINAL.write(table(pd.DataFrame(jobs)) if jobs else "\nNothing to be done.\n")
+
+
+def asked(name, text):
+    """What one job asks for."""
+
+    def number(key, otherwise=0):
+        found = re.search(rf"\b{key}[=:] ?(\d+)", text)
+        return int(found[1]) if found else otherwise
+
+    return {
+        "rule": name,
+        "threads": number("threads", 1),
+        "memory": number("mem_mb") / 1000.0,
+        "minutes": number("runtime"),
+    }
+
+
+def table(jobs):
+    """A line a rule, in the order of their first jobs, and the sum of all."""
+    jobs["core hours"] = jobs["threads"] * jobs["minutes"] / 60.0
+    rules = jobs.groupby("rule", sort=False).agg(
+        jobs=("rule", "size"),
+        threads=("threads", "max"),
+        memory=("memory", "max"),
+        minutes=("minutes", "max"),
+        hours=("core hours", "sum"),
+    )
+    total = {
+        "jobs": len(jobs), "threads": jobs["threads"].max(), "memory": jobs["memory"].max(),
+        "minutes": jobs["minutes"].max(), "hours": jobs["core hours"].sum(),
+    }  # fmt: skip
+    rules.loc["all: sum, largest"] = total
+    names = {"memory": "memory (GB)", "minutes": "limit (min)", "hours": "limit (core h)"}
+    whole = rules.astype({"jobs": int, "threads": int, "minutes": int}).rename(columns=names)
+    text = whole.to_string(float_format="{:.1f}".format)
+    return f"\nWhat each job asks for: threads, memory, and at most this time\n\n{text}\n"
+
+
+run(main, snakemake)
