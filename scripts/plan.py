@@ -23,6 +23,8 @@ def main(job):
     if done.returncode:
         raise InputError(f"the dry run failed\n{done.stderr or done.stdout}")
     jobs = [asked(name, text) for name, text in JOB.findall(done.stdout)]
+    # Rules that only name a target run nothing.
+    jobs = [job for job in jobs if job["minutes"]]
     TERMINAL.write(table(pd.DataFrame(jobs)) if jobs else "\nNothing to be done.\n")
 
 
@@ -55,7 +57,7 @@ def table(jobs):
         "jobs": len(jobs), "threads": jobs["threads"].max(), "memory": jobs["memory"].max(),
         "minutes": jobs["minutes"].max(), "hours": jobs["core hours"].sum(),
     }  # fmt: skip
-    rules.loc["all: sum, largest"] = total
+    rules.loc["sum, or largest"] = total
     names = {"memory": "memory (GB)", "minutes": "limit (min)", "hours": "limit (core h)"}
     whole = rules.astype({"jobs": int, "threads": int, "minutes": int}).rename(columns=names)
     text = whole.to_string(float_format="{:.1f}".format)

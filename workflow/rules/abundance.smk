@@ -19,8 +19,8 @@ if config["abundance"]["estimator"] == "ratio":
             ENVIRONMENT
         threads: workers
         resources:
-            mem_mb=memory(2000, 20),
-            runtime=120,
+            mem_mb=memory(700, cell=14),
+            runtime=minutes(20, cell=120),
         params:
             gp=settings("gp", "ls_factor", "tol", "max_rank"),
             device=config["gp"]["device"],
@@ -44,8 +44,8 @@ else:
         threads: workers
         resources:
             # Of the store, only the annotation of the cells is read.
-            mem_mb=memory(2000, 20, "states"),
-            runtime=120,
+            mem_mb=memory(700, cell=10),
+            runtime=minutes(20, cell=120),
         params:
             condition=lambda wildcards: CONDITIONS[wildcards.condition],
             gp=settings("gp", "ls_factor", "tol", "max_rank"),
@@ -69,7 +69,7 @@ else:
         conda:
             ENVIRONMENT
         resources:
-            mem_mb=1500,
+            mem_mb=memory(200, cell=0.5),
             runtime=10,
         params:
             uncertainty=config["abundance"]["uncertainty"],
@@ -89,7 +89,7 @@ rule abundance_change:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=1500,
+        mem_mb=memory(250, cell=0.5),
         runtime=10,
     params:
         lfc_threshold=config["abundance"]["lfc_threshold"],

@@ -13,8 +13,8 @@ rule cell_states:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(2500, 1),
-        runtime=120,
+        mem_mb=memory(500, cell=20),
+        runtime=minutes(20, cell=240),
     params:
         states=STATES,
     script:
@@ -33,8 +33,8 @@ rule embedding:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(2500, 1),
-        runtime=120,
+        mem_mb=memory(650, cell=20),
+        runtime=minutes(20, cell=240),
     params:
         embedding=DATASET["embedding"],
     script:

@@ -1,5 +1,6 @@
 # Configuration, paths and resources that all rules share.
 
+import functools
 import hashlib
 import json
 import sys
@@ -13,7 +14,9 @@ sys.path.insert(0, str(HERE.parent))
 
 from statediff import InputError
 from statediff.provenance import safe
+from sizes import MAX_BLOCKS, size_of_download, size_of_file, size_of_simulation
 from statediff.settings import checked
+from statediff.store import BLOCK_VALUES
 from terminal import as_line, as_text, read_usage
 
 with open(workflow.source_path("../schemas/config.schema.yaml")) as schema:
@@ -76,6 +79,8 @@ def condition(contrast, role):
     return f"{safe(contrast[role])[:40]}_{digest[:12]}", chosen
 
 
+# What a download is thought to have before anyone said so.
+UNKNOWN_BYTES = 3_000_000_000
 # More contrasts than these end in a line each.
 MANY = 5
 # The conditions of all contrasts, each once.
@@ -151,20 +156,45 @@ def all_chunks(path):
     return gather.genes(path.replace("{contrast}", "{{contrast}}"))
 
 
-def memory(base, factor, name=None):
-    """Memory in MB: a base plus a multiple of the input's size, more after each failure."""
+@functools.cache
+def size():
+    """Cells, genes and stored values of the data set, known or estimated before any job."""
+    if "path" in SOURCE:
+        return size_of_file(SOURCE["path"], DATASET["layer"])
+    if "simulate" in SOURCE:
+        return size_of_simulation(SOURCE["simulate"])
+    downloaded = Path(workflow.pathvars.apply("<data>/downloaded.h5ad"))
+    if downloaded.is_file():
+        return size_of_file(downloaded, DATASET["layer"])
+    return size_of_download(SOURCE["zenodo"].get("bytes") or UNKNOWN_BYTES)
 
-    def needed(wildcards, input, attempt):
-        size = input.size_mb if name is None else Path(input[name]).stat().st_size / 1e6
-        return int(attempt * (base + factor * size))
+
+def memory(base, cell=0, gene=0, block=0, sums=0):
+    """Memory of a job: MB to begin with, kB a cell, kB a gene, bytes a value of a block of the
+    expression matrix, bytes a gene in a block of cells. After each failure more."""
+
+    def needed(wildcards, attempt):
+        of_blocks = block * min(size().values, BLOCK_VALUES)
+        of_sums = sums * size().genes * min(size().cells / FDR["block_cells"], MAX_BLOCKS)
+        kilobytes = cell * size().cells + gene * size().genes
+        return int(attempt * (base + kilobytes / 1e3 + (of_blocks + of_sums) / 1e6))
 
     return needed
 
 
-def workers(wildcards, input):
+def minutes(base, cell=0, value=0):
+    """Time limit of a job: minutes to begin with, more for every million of cells and of stored
+    values. After each failure more."""
+
+    def needed(wildcards, attempt):
+        return int(attempt * (base + (cell * size().cells + value * size().values) / 1e6))
+
+    return needed
+
+
+def workers(wildcards):
     """Threads of the dense stages: small data leave the other cores to other jobs."""
-    known = [Path(path) for path in input if Path(path).exists()]
-    return 1 if sum(path.stat().st_size for path in known) < 5e8 else 4
+    return 1 if size().values < 5e7 else 4
 
 
 def kept_coordinates():

@@ -11,8 +11,8 @@ rule simulate:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=memory(1300, cell=0.5, gene=1, block=60),
+        runtime=minutes(10, value=1),
     params:
         simulation=SOURCE.get("simulate"),
     script:
@@ -50,8 +50,8 @@ rule store:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(1500, 1.5),
-        runtime=60,
+        mem_mb=memory(250, cell=1, gene=1, block=20),
+        runtime=minutes(10, value=0.2),
     params:
         layer=DATASET["layer"],
         obsm=kept_coordinates(),
@@ -73,7 +73,7 @@ rule contrast_cells:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=1500,
+        mem_mb=memory(300, cell=0.5, gene=0.5),
         runtime=10,
     params:
         contrast=contrast_of,
@@ -94,7 +94,7 @@ rule cell_types:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=1500,
+        mem_mb=memory(300, cell=0.5, gene=0.5),
         runtime=10,
     params:
         column=DATASET["cell_type"],

@@ -18,7 +18,7 @@ if PROVIDER == "local":
         conda:
             ENVIRONMENT
         resources:
-            mem_mb=1500,
+            mem_mb=memory(400, gene=0.5),
             runtime=10,
         script:
             "../../scripts/gene_set_files.py"
@@ -40,7 +40,7 @@ if PROVIDER == "local":
             ENVIRONMENT
         threads: 4
         resources:
-            mem_mb=memory(2000, 20),
+            mem_mb=memory(600, gene=10),
             runtime=60,
         params:
             enrichment=settings("enrichment", "background", "genome_genes", "categories"),
@@ -69,7 +69,7 @@ elif PROVIDER == "string":
         conda:
             ENVIRONMENT
         resources:
-            mem_mb=1500,
+            mem_mb=300,
             runtime=60,
             string=1,
         params:
@@ -93,7 +93,7 @@ elif PROVIDER == "string":
         conda:
             ENVIRONMENT
         resources:
-            mem_mb=1500,
+            mem_mb=600,
             runtime=30,
             string=1,
         params:
@@ -118,8 +118,8 @@ rule plot_enrichment:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(1000, 10),
-        runtime=30,
+        mem_mb=500,
+        runtime=10,
     params:
         contrast=contrast_of,
         enrichment=settings("enrichment", "fdr_threshold", "top"),
@@ -142,7 +142,7 @@ rule enrichment_page:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(1000, 20),
+        mem_mb=350,
         runtime=10,
     params:
         table="enrichment",

@@ -21,7 +21,7 @@ rule explore_page:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(2000, 4, "fit"),
+        mem_mb=memory(700, cell=10, gene=30),
         runtime=30,
     params:
         dataset=DATASET["name"],

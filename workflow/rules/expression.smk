@@ -16,8 +16,8 @@ rule expression_fit:
         ENVIRONMENT
     threads: workers
     resources:
-        mem_mb=memory(2000, 3),
-        runtime=120,
+        mem_mb=memory(400, cell=12, gene=20, block=16),
+        runtime=minutes(20, value=0.5),
     params:
         gp=settings("gp", "kernel", "sigma", "ls", "ls_factor", "tol", "max_rank"),
         covariance=config["expression"]["covariance"],
@@ -41,8 +41,8 @@ rule expression_noise:
         ENVIRONMENT
     threads: workers
     resources:
-        mem_mb=memory(2000, 3),
-        runtime=120,
+        mem_mb=memory(500, cell=12, gene=40, block=24),
+        runtime=minutes(30, value=2),
     script:
         "../../scripts/expression_noise.py"
 
@@ -62,8 +62,8 @@ rule expression_predict:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(1500, 4 if NOISE else 2),
-        runtime=600 if NOISE else 60,
+        mem_mb=memory(1000 if NOISE else 350, cell=12 if NOISE else 0, gene=15),
+        runtime=minutes(30, value=20) if NOISE else minutes(10),
     params:
         layers=config["expression"]["layers"],
         device=config["gp"]["device"],

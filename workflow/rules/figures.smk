@@ -47,7 +47,7 @@ rule figure_choices:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=1500,
+        mem_mb=memory(300, cell=0.5, gene=0.5),
         runtime=10,
     params:
         chosen=settings("figures", "genes", "cells", "obs", "without"),

@@ -20,8 +20,8 @@ rule plot_abundance_change:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(1000, 1),
-        runtime=30,
+        mem_mb=memory(500, cell=1.5, gene=0.5),
+        runtime=minutes(10, cell=10),
     params:
         contrast=contrast_of,
         embedding=DATASET["embedding"]["key"],
@@ -49,8 +49,8 @@ rule plot_abundance_direction:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(1000, 1),
-        runtime=30,
+        mem_mb=memory(500, cell=1.5, gene=0.5),
+        runtime=minutes(10, cell=10),
     params:
         contrast=contrast_of,
         embedding=DATASET["embedding"]["key"],
@@ -72,8 +72,8 @@ rule plot_abundance_volcano:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(1000, 1),
-        runtime=30,
+        mem_mb=memory(500, cell=1.5, gene=0.5),
+        runtime=minutes(10, cell=10),
     params:
         contrast=contrast_of,
         thresholds=settings("abundance", "lfc_threshold", "ptp_threshold", "fdr_threshold"),
@@ -100,8 +100,8 @@ rule plot_abundance_volcanos:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(1000, 1),
-        runtime=30,
+        mem_mb=memory(500, cell=1.5, gene=0.5),
+        runtime=minutes(10, cell=10),
     params:
         contrast=contrast_of,
         thresholds=settings("abundance", "lfc_threshold", "ptp_threshold", "fdr_threshold"),
@@ -127,8 +127,8 @@ rule plot_direction_bars:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(1000, 1),
-        runtime=30,
+        mem_mb=memory(500, cell=1.5, gene=0.5),
+        runtime=10,
     params:
         contrast=contrast_of,
         order=config["figures"]["bars_by"],

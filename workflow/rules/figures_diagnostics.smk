@@ -18,8 +18,8 @@ rule plot_significance:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(1000, 1),
-        runtime=30,
+        mem_mb=memory(500, gene=1),
+        runtime=10,
     params:
         contrast=contrast_of,
     script:
@@ -41,8 +41,8 @@ rule plot_fit:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(1000, 1),
-        runtime=30,
+        mem_mb=memory(500, cell=2),
+        runtime=10,
     params:
         contrast=contrast_of,
     script:

@@ -17,8 +17,8 @@ rule plot_expression_volcano:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(1000, 1),
-        runtime=30,
+        mem_mb=memory(500, gene=1),
+        runtime=10,
     params:
         contrast=contrast_of,
         height=config["figures"]["volcano"],
@@ -49,8 +49,8 @@ rule plot_fold_changes:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(1000, 2),
-        runtime=30,
+        mem_mb=memory(500, cell=8, gene=8, block=16),
+        runtime=minutes(10, cell=10),
     params:
         contrast=contrast_of,
         most=config["figures"]["heatmap_genes"],
@@ -81,8 +81,8 @@ rule plot_expression_levels:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(1000, 2),
-        runtime=30,
+        mem_mb=memory(500, cell=8, gene=8, block=16),
+        runtime=minutes(10, value=0.1),
     params:
         contrast=contrast_of,
         most=config["figures"]["heatmap_genes"],
@@ -113,8 +113,8 @@ rule plot_fold_change_dots:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(1000, 2),
-        runtime=30,
+        mem_mb=memory(500, cell=8, gene=8, block=16),
+        runtime=minutes(10, value=0.1),
     params:
         contrast=contrast_of,
         most=config["figures"]["heatmap_genes"],
@@ -142,8 +142,8 @@ rule plot_gene_panels:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(1000, 2),
-        runtime=30,
+        mem_mb=memory(900, cell=8, gene=8),
+        runtime=minutes(15, cell=10),
     params:
         contrast=contrast_of,
         embedding=DATASET["embedding"]["key"],
@@ -175,8 +175,8 @@ rule plot_expression_along:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(1000, 2),
-        runtime=30,
+        mem_mb=memory(500, cell=8, gene=8, block=16),
+        runtime=minutes(10, value=0.1),
     params:
         contrast=contrast_of,
         states=STATES["key"],

@@ -16,8 +16,8 @@ rule plot_cell_type:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(1000, 1),
-        runtime=30,
+        mem_mb=memory(500, cell=1.5, gene=0.5),
+        runtime=minutes(10, cell=10),
     params:
         embedding=DATASET["embedding"]["key"],
         cell_type=DATASET["cell_type"],
@@ -41,8 +41,8 @@ rule plot_obs:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(1000, 1),
-        runtime=30,
+        mem_mb=memory(500, cell=1.5, gene=0.5),
+        runtime=minutes(10, cell=10),
     params:
         embedding=DATASET["embedding"]["key"],
         column=lambda wildcards: OBS[wildcards.column],
@@ -65,8 +65,8 @@ rule plot_condition:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(1000, 1),
-        runtime=30,
+        mem_mb=memory(500, cell=1.5, gene=0.5),
+        runtime=minutes(10, cell=10),
     params:
         contrast=contrast_of,
         embedding=DATASET["embedding"]["key"],
@@ -91,8 +91,8 @@ rule plot_composition:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(1000, 1),
-        runtime=30,
+        mem_mb=memory(500, cell=1.5, gene=0.5),
+        runtime=10,
     params:
         contrast=contrast_of,
     script:

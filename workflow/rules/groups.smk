@@ -17,7 +17,7 @@ rule group_cells:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=1500,
+        mem_mb=memory(300, cell=0.5, gene=0.5),
         runtime=10,
     params:
         contrast=groups_of,
@@ -41,8 +41,8 @@ rule group_distances:
         ENVIRONMENT
     threads: workers
     resources:
-        mem_mb=memory(1500, 3),
-        runtime=60,
+        mem_mb=memory(400, cell=8, gene=30),
+        runtime=minutes(20, cell=60),
     params:
         device=config["gp"]["device"],
     script:
@@ -61,8 +61,8 @@ rule group_discovery:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(1000, 5),
-        runtime=30,
+        mem_mb=memory(300, gene=10),
+        runtime=10,
     params:
         fdr=settings("fdr", "threshold", "gaps"),
     script:
@@ -83,8 +83,8 @@ rule group_table:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(1000, 3),
-        runtime=30,
+        mem_mb=memory(300, gene=20),
+        runtime=10,
     script:
         "../../scripts/group_table.py"
 

@@ -24,7 +24,7 @@ rule gene_page:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(1000, 20),
+        mem_mb=memory(350, gene=10),
         runtime=10,
     params:
         table="genes",
@@ -47,7 +47,7 @@ rule contrast_page:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=1000,
+        mem_mb=300,
         runtime=10,
     params:
         table="contrasts",
@@ -69,7 +69,7 @@ rule methods_page:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=1000,
+        mem_mb=200,
         runtime=10,
     params:
         settings=lambda wildcards: {
@@ -97,7 +97,7 @@ rule report:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(4000, 0),
+        mem_mb=1000,
         runtime=60,
     params:
         snakefile=workflow.main_snakefile,

@@ -23,8 +23,8 @@ rule adata:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(1500, 1),
-        runtime=60,
+        mem_mb=memory(350, cell=4, gene=10),
+        runtime=minutes(10, value=0.2),
     params:
         contrast=contrast_of,
         groups=groups_of,
@@ -58,8 +58,8 @@ rule gene_table:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(1000, 0.5),
-        runtime=30,
+        mem_mb=memory(300, gene=1),
+        runtime=10,
     script:
         "../../scripts/gene_table.py"
 
@@ -81,8 +81,8 @@ rule cell_table:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(1000, 0.5),
-        runtime=30,
+        mem_mb=memory(300, cell=1),
+        runtime=10,
     params:
         column=lambda wildcards: contrast_of(wildcards)["column"],
     script:
@@ -103,8 +103,8 @@ rule cell_type_table:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(1000, 0.5),
-        runtime=30,
+        mem_mb=memory(300, cell=0.5),
+        runtime=10,
     script:
         "../../scripts/cell_type_table.py"
 
@@ -123,7 +123,7 @@ rule evaluate:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=1500,
+        mem_mb=memory(350, cell=0.5, gene=0.5),
         runtime=10,
     params:
         lfc_threshold=config["abundance"]["lfc_threshold"],
@@ -153,7 +153,7 @@ rule summary:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=1000,
+        mem_mb=memory(200, cell=0.1),
         runtime=10,
     params:
         dataset=DATASET["name"],
@@ -178,7 +178,7 @@ rule contrast_table:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=1000,
+        mem_mb=300,
         runtime=10,
     script:
         "../../scripts/contrast_table.py"

@@ -15,8 +15,8 @@ rule null_distances:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(2000, 2),
-        runtime=60,
+        mem_mb=memory(400, cell=8, gene=2, block=8),
+        runtime=minutes(10, value=0.2),
     params:
         noise=config["gp"]["noise"],
         null_genes=config["fdr"]["null_genes"],
@@ -41,8 +41,8 @@ rule blocks:
         ENVIRONMENT
     threads: workers
     resources:
-        mem_mb=memory(1500, 1),
-        runtime=60,
+        mem_mb=memory(500, cell=8),
+        runtime=minutes(10, cell=60),
     params:
         blocks=settings("fdr", "blocks_from", "block_cells", "seed"),
     script:
@@ -63,8 +63,8 @@ rule residual_test:
         ENVIRONMENT
     threads: workers
     resources:
-        mem_mb=memory(2000, 3),
-        runtime=60,
+        mem_mb=memory(300, gene=2, block=30, sums=300),
+        runtime=minutes(15, value=0.5),
     script:
         "../../scripts/residual_test.py"
 
@@ -85,8 +85,8 @@ rule label_distances:
         ENVIRONMENT
     threads: workers
     resources:
-        mem_mb=memory(2000, 3),
-        runtime=60,
+        mem_mb=memory(500, cell=10, gene=20, block=24),
+        runtime=minutes(20, value=0.5),
     params:
         seed=config["fdr"]["seed"],
         device=config["gp"]["device"],
@@ -109,7 +109,7 @@ rule false_discovery:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=1500,
+        mem_mb=memory(300, gene=1),
         runtime=10,
     params:
         fdr=settings("fdr", "null", "threshold", "gaps"),

@@ -15,7 +15,7 @@ rule smooth_cells:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=1500,
+        mem_mb=memory(300, cell=0.5, gene=0.5),
         runtime=10,
     params:
         smooth=smooth_of,
@@ -39,8 +39,8 @@ rule smooth_expression:
         ENVIRONMENT
     threads: workers
     resources:
-        mem_mb=memory(2000, 3),
-        runtime=60,
+        mem_mb=memory(500, cell=12, gene=1, block=24),
+        runtime=minutes(20, value=0.2),
     params:
         gp=settings("gp", "kernel", "sigma", "ls", "ls_factor", "tol", "max_rank"),
         embedding=DATASET["embedding"]["key"],

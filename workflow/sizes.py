@@ -1,0 +1,54 @@
+"""How large the data are, known before any job: what jobs ask for follows from it."""
+
+from dataclasses import dataclass
+
+import h5py
+
+__all__ = ["MAX_BLOCKS", "Size", "size_of_download", "size_of_file", "size_of_simulation"]
+
+# As statediff.blocks has it, which takes seconds to import.
+MAX_BLOCKS = 400
+# Of a simulated matrix, about; and of a file that is not there yet: bytes a stored value (all
+# that comes with it counted), stored values a cell, genes.
+DENSITY = 0.2
+BYTES_PER_VALUE, VALUES_PER_CELL, GENES = 6, 2000, 20_000
+
+
+@dataclass(frozen=True)
+class Size:
+    """Cells, genes, and stored values of the expression matrix."""
+
+    cells: int
+    genes: int
+    values: int
+
+
+def size_of_file(path, layer):
+    """Size of the matrix in an h5ad file; one that can't be read counts as empty.
+
+    What is wrong with it is said by the job that reads it.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            element = file["X"] if layer in (None, "X") else file[f"layers/{layer}"]
+            if isinstance(element, h5py.Dataset):
+                cells, genes = element.shape
+                return Size(cells, genes, cells * genes)
+            cells, genes = map(int, element.attrs["shape"])
+            return Size(cells, genes, len(element["data"]))
+    except (OSError, KeyError, TypeError, ValueError):
+        return Size(0, 0, 0)
+
+
+def size_of_simulation(fields):
+    """Size of a simulation with these fields, about."""
+    from statediff.simulate import Simulation
+
+    cells, genes = (fields.get(key, getattr(Simulation, key)) for key in ("cells", "genes"))
+    return Size(cells, genes, int(DENSITY * cells * genes))
+
+
+def size_of_download(size):
+    """Size of the matrix in a file of so many bytes, roughly."""
+    values = size // BYTES_PER_VALUE
+    return Size(values // VALUES_PER_CELL, GENES, values)
