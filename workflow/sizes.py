@@ -1,5 +1,6 @@
 """How large the data are, known before any job: what jobs ask for follows from it."""
 
+import math
 from dataclasses import dataclass
 
 import h5py
@@ -8,9 +9,8 @@ __all__ = ["MAX_BLOCKS", "Size", "size_of_download", "size_of_file", "size_of_si
 
 # As statediff.blocks has it, which takes seconds to import.
 MAX_BLOCKS = 400
-# Of a simulated matrix, about; and of a file that is not there yet: bytes a stored value (all
-# that comes with it counted), stored values a cell, genes.
-DENSITY = 0.2
+# Of a file that is not there yet: bytes a stored value (all that comes with it counted), stored
+# values a cell, genes.
 BYTES_PER_VALUE, VALUES_PER_CELL, GENES = 6, 2000, 20_000
 
 
@@ -44,8 +44,10 @@ def size_of_simulation(fields):
     """Size of a simulation with these fields, about."""
     from statediff.simulate import Simulation
 
-    cells, genes = (fields.get(key, getattr(Simulation, key)) for key in ("cells", "genes"))
-    return Size(cells, genes, int(DENSITY * cells * genes))
+    keys = ("cells", "genes", "counts_per_cell")
+    cells, genes, counts = (fields.get(key, getattr(Simulation, key)) for key in keys)
+    # Genes of unequal rates are found less often than equal ones would be, hence the half.
+    return Size(cells, genes, int(-cells * genes * math.expm1(-counts / genes / 2)))
 
 
 def size_of_download(size):
