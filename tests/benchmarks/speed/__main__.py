@@ -19,9 +19,9 @@ from statediff.store import read_arrays
 
 from speed.measure import measure
 from speed.report import write
+from speed.workflow import ROOT, Workflow
 
 HERE = Path(__file__).parent
-ROOT = HERE.parents[2]
 # A fifth of the values is stored; 2,713 and 3,380 cells are compared.
 CASE = {
     "cells": 8090,
@@ -40,35 +40,18 @@ STAGES = {
 }
 
 
-class Ours:
-    """The workflow, run in a folder of its own."""
-
-    def __init__(self, folder, source, **changes):
-        self.folder = folder
-        config = yaml.safe_load((HERE / "config.yaml").read_text()) | changes
-        config["dataset"]["source"] = source
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "config.yaml").write_text(yaml.safe_dump(config))
-        self.results = folder / "results/speed"
-
-    def run(self, *targets):
-        """Make some of the results; returns what it took."""
-        command = [sys.executable, "-m", "snakemake", *(f"results/speed/{t}" for t in targets)]
-        command += ["--snakefile", ROOT / "Snakefile", "--directory", self.folder]
-        command += ["--configfile", self.folder / "config.yaml", "--benchmark-extended"]
-        command += ["--cores", str(os.cpu_count())]
-        return measure([str(part) for part in command])[0]
-
-    def clean(self):
-        for name in ("results", ".snakemake"):
-            shutil.rmtree(self.folder / name, ignore_errors=True)
+def configured(folder, source, **changes):
+    """The workflow on the benchmark's configuration, with another source."""
+    config = yaml.safe_load((HERE / "config.yaml").read_text()) | changes
+    config["dataset"]["source"] = source
+    return Workflow(folder, config)
 
 
 def simulate(folder):
     """The data set, as a file of the user's would be."""
     path = folder / "simulated.h5ad"
     if not path.exists():
-        ours = Ours(folder / "simulation", {"simulate": CASE})
+        ours = configured(folder / "simulation", {"simulate": CASE})
         ours.run("data/simulated.h5ad")
         os.replace(ours.results / "data/simulated.h5ad", path)
     return path
@@ -76,33 +59,14 @@ def simulate(folder):
 
 def time_ours(folder, source):
     """Usage of each stage, and of a whole run, a row a repeat; jobs of the last whole run."""
-    ours, rows = Ours(folder / "ours", {"path": str(source.resolve())}), []
+    ours, rows = configured(folder / "ours", {"path": str(source.resolve())}), []
     for repeat in range(REPEATS):
         ours.clean()
         for stage, targets in STAGES.items():
             rows.append({"stage": stage, "repeat": repeat} | asdict(ours.run(*targets)))
         ours.clean()
         rows.append({"stage": "everything", "repeat": repeat} | asdict(ours.run()))
-    return pd.DataFrame(rows), jobs(ours.results)
-
-
-def jobs(results):
-    """Seconds, own seconds and memory of each job: its process's, its script's, and declared."""
-    rows = []
-    for path in sorted((results / "benchmarks").rglob("*.tsv")):
-        taken = pd.read_csv(path, sep="\t").iloc[0]
-        log = (results / "logs" / path.relative_to(results / "benchmarks")).with_suffix(".log")
-        own, peak = log.read_text().strip().rsplit(": ", 1)[1].split(" s, peak ")
-        rows.append(
-            {
-                "job": path.stem,
-                "seconds": taken["s"],
-                "own_seconds": float(own),
-                "peak_mb": float(peak.removesuffix(" MB")),
-                "declared_mb": json.loads(taken["resources"])["mem_mb"],
-            }
-        )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows), ours.jobs()
 
 
 def time_published(python, folder, stage, source):
@@ -130,7 +94,7 @@ def agreement(ours, published, folder, source, ls):
         return read_arrays(results / "young_vs_old/stages/fdr.h5", "mahalanobis")[0]["mahalanobis"]
 
     found = pd.Series(distances(ours))
-    same = Ours(folder / "same_ls", {"path": str(source.resolve())}, gp={"ls": ls})
+    same = configured(folder / "same_ls", {"path": str(source.resolve())}, gp={"ls": ls})
     same.clean()
     shutil.copytree(ours / "data", same.results / "data")
     same.run("young_vs_old/stages/fdr.h5")
