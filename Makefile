@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: benchmark calibration demo setup test lint lock clean
+.PHONY: benchmark calibration demo scaling setup test lint lock clean
 
 setup: .venv/installed
 
@@ -25,6 +25,10 @@ calibration: .venv/calibration/installed
 # Time and memory beside kompot 0.8.0, which gets an environment of its own: docs/benchmark.md.
 benchmark: .venv/kompot/installed
 	PYTHONPATH=tests/benchmarks:workflow $(BIN)/python -m speed .venv/kompot/bin/python
+
+# How time and memory grow, from 10,000 to a million cells: docs/scaling.md.
+scaling: .venv/installed
+	PYTHONPATH=tests/benchmarks:workflow $(BIN)/python -m speed.scaling
 
 lint: .venv/installed
 	$(BIN)/ruff check .

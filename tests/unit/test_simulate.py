@@ -103,3 +103,12 @@ def test_log_normalise_by_hand():
     assert found.nnz == 3
     wanted = np.log2(np.array([[0, 2500, 7500], [0, 0, 0], [1e4, 0, 0]]) + 0.1) - np.log2(0.1)
     np.testing.assert_allclose(found.toarray(), wanted, rtol=1e-6, atol=1e-6)
+
+
+def test_programs_are_the_states_that_expression_follows():
+    simulation = Simulation(seed=2, cells=300, genes=50, sample_sd=0.0, changed=0.0)
+    states, obs = simulation.programs(), simulation.obs
+    trunk = (obs["pseudotime"] < 0.35).to_numpy()
+    # Lineages part at commitment.
+    assert not states[trunk][:, 2:].any()
+    assert states[~trunk][:, 2:].any(axis=1).all()

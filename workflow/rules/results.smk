@@ -197,9 +197,14 @@ rule results:
 rule plan:
     log:
         "<logs>/plan.log",
+    benchmark:
+        "<benchmarks>/plan.tsv"
     localrule: True
     conda:
         ENVIRONMENT
+    resources:
+        mem_mb=500,
+        runtime=10,
     params:
         snakefile=str(workflow.main_snakefile),
         config=config,

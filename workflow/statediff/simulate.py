@@ -179,6 +179,16 @@ class Simulation:
             table[f"true_lfc_{name}"] = everywhere + effects[i]
         return table
 
+    def programs(self):
+        """Activity of the expression programs in each cell: the cells' true states.
+
+        Returns
+        -------
+        ndarray, shape (cells, programs)
+        """
+        obs = self.obs
+        return _programs(obs["pseudotime"].to_numpy(), obs["lineage"].cat.codes.to_numpy())
+
     def counts(self):
         """Raw counts, block by block.
 

@@ -1,0 +1,96 @@
+"""The document of the growth of time and memory."""
+
+import os
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from statediff import __version__
+from statediff.plots.style import OKABE_ITO, styled
+
+# Jobs of chunks count as one; start-up is no growth.
+LEAST_SECONDS = 5.0
+
+TEXT = """# Growth with cells and genes
+
+Simulated data of 10,000 to a million cells × 2,000 genes, and of 100,000 cells × 20,000 genes; a
+tenth of the values is stored. Cell states are given; abundance and expression of two fifths of the
+cells against two fifths, by the default conventions (version {version}, {cores} cores). `make
+scaling` measures it again, in an hour or two, and needs 20 GB of disk.
+
+{table}
+
+Seconds of each job's own work (chunks of genes added up) and its peak memory. The slope is that of
+the logarithm of the seconds over the logarithm of the number of cells, from the first size at which
+the job takes {least:.0f} s; 1 is proportional. *All* is one command from the file to the results of
+both analyses: wall time, and memory of all processes together.
+
+![time and memory by number of cells](images/scaling.png)
+"""
+
+
+def write(documents, jobs):
+    """Write the document and its figure.
+
+    Parameters
+    ----------
+    documents : pathlib.Path
+    jobs : pandas.DataFrame
+        `cells`, `genes`, `job`, `seconds`, `own_seconds` (none for all together), `peak_mb`.
+    """
+    jobs = jobs.assign(
+        seconds=jobs["own_seconds"].fillna(jobs["seconds"]), job=jobs["job"].str.split(".").str[0]
+    )
+    sums = jobs.groupby(["job", "genes", "cells"], sort=False).agg(
+        seconds=("seconds", "sum"), peak_mb=("peak_mb", "max")
+    )
+    text = TEXT.format(
+        version=__version__, cores=os.cpu_count(), table=_table(sums), least=LEAST_SECONDS
+    )
+    (documents / "scaling.md").write_text(text)
+    _figure(sums).savefig(documents / "images/scaling.png", dpi=200)
+
+
+def _table(sums):
+    sizes = list(dict.fromkeys(sums.index.droplevel("job")))
+    heads = " | ".join(f"{cells:,} × {genes:,}" for genes, cells in sizes)
+    rows = [f"| job | {heads} | slope |", "|---|" + "---:|" * (len(sizes) + 1)]
+    for job in dict.fromkeys(sums.index.get_level_values("job")):
+        cells = [_cell(sums, (job, *size)) for size in sizes]
+        rows.append(f"| {job} | {' | '.join(cells)} | {_slope(sums.loc[job])} |")
+    return "\n".join(rows)
+
+
+def _cell(sums, key):
+    if key not in sums.index:
+        return ""
+    seconds, peak = sums.loc[key, ["seconds", "peak_mb"]]
+    return f"{seconds:,.1f} s, {peak / 1000:.1f} GB"
+
+
+def _slope(job):
+    """Log-log slope of the seconds in the cells, at the smallest number of genes."""
+    genes = job.index.get_level_values("genes").min()
+    seconds = job.loc[genes]["seconds"]
+    seconds = seconds[seconds >= LEAST_SECONDS]
+    if len(seconds) < 2:
+        return ""
+    return f"{np.polyfit(np.log(seconds.index), np.log(seconds), 1)[0]:.2f}"
+
+
+@styled
+def _figure(sums):
+    figure = Figure(figsize=(8.2, 3.4), layout="constrained")
+    FigureCanvasAgg(figure)
+    panels = figure.subplots(1, 2)
+    genes = sums.index.get_level_values("genes").min()
+    largest = sums.xs(genes, level="genes").groupby("job", sort=False)["seconds"].max()
+    for i, job in enumerate(largest.nlargest(len(OKABE_ITO)).index):
+        of_job = sums.loc[job].loc[genes].sort_index()
+        style = {"color": OKABE_ITO[i], "marker": "osD^v<>P"[i], "ms": 4, "lw": 1.2}
+        for axes, column, scale in zip(panels, ("seconds", "peak_mb"), (1, 1e-3), strict=True):
+            axes.plot(of_job.index, scale * of_job[column], label=job.replace("_", " "), **style)
+    for axes, label in zip(panels, ("Seconds", "Peak memory (GB)"), strict=True):
+        axes.set(xscale="log", yscale="log", xlabel=f"Cells (× {genes:,} genes)", ylabel=label)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right upper")
+    return figure
