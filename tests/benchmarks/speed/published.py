@@ -22,7 +22,7 @@ def main(stage, source, out):
         column = adata.obs.filter(regex="lfc$")
     else:
         found = kompot.compute_differential_expression(
-            adata, **comparison, layer="logged_counts", return_full_results=True
+            adata, **comparison, return_full_results=True
         )
         facts["ls"] = float(found["model"].model1.ls)
         column = adata.var.filter(regex="mahalanobis$")

@@ -189,7 +189,7 @@ def embedding_directions(xy, lfc, direction, *, conditions, axis_names, shown=No
     xy, lfc, direction = np.asarray(xy), np.asarray(lfc, dtype=float), np.asarray(direction)
     shown = np.ones(len(xy), dtype=bool) if shown is None else np.asarray(shown)
     changed = shown & (direction != "neutral")
-    limit = np.abs(lfc[changed]).max(initial=1e-12)
+    limit = np.abs(lfc[changed]).max() if changed.any() else 1.0
     figure, panels = canvas(7.6, 3.8, columns=2)
     size, total = size or point_size(len(xy)), 2 * len(xy)
     compared = conditions[1]

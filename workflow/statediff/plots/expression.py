@@ -2,6 +2,7 @@
 
 import numpy as np
 from adjustText import adjust_text
+from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
@@ -23,6 +24,8 @@ LABELS = {
     "standardised": "Standardised distance of the fold change",
     "mahalanobis": "Mahalanobis distance of the fold change",
 }
+# Pixels from which on a line leads from a point to its name.
+LEAST_LINE = 6.0
 SHORT = {"pvalue": "−log₁₀ p", "standardised": "distance", "mahalanobis": "distance"}
 
 
@@ -45,7 +48,7 @@ def expression_volcano(genes, *, conditions, fdr_threshold, ranking, shown=None,
         The vertical axis: by default what ranks; p-values as −log10. Another one has no height
         from which on genes are called, and no such line.
     labelled : int
-        Genes named: those that rank first.
+        Genes named: those that come first on the vertical axis, as far as there is room.
     size : float, optional
         Area of a point in square points.
 
@@ -90,17 +93,32 @@ def expression_volcano(genes, *, conditions, fdr_threshold, ranking, shown=None,
         ylabel=LABELS[shown],
     )
     order = np.argsort(-xy[:, 1], kind="stable")
-    top, obstacles = order[:labelled], order[: labelled + 200]
-    outline = [withStroke(linewidth=1.5, foreground="white")]
-    texts = [
-        axes.text(*xy[i], short(genes.index[i], 30), fontsize=7, path_effects=outline) for i in top
-    ]
-    if texts:
-        figure.draw_without_rendering()
-        adjust_text(
-            texts, x=xy[obstacles, 0], y=xy[obstacles, 1], target_x=xy[top, 0], target_y=xy[top, 1],
-            ax=axes, expand=(1.2, 1.5), iter_lim=2000,
-            ensure_inside_axes=True, force_text=(0.4, 0.6),
-            arrowprops={"arrowstyle": "-", "color": "#606060", "lw": 0.5},
-        )  # fmt: skip
+    if labelled and len(order):
+        _name(axes, xy[order[: labelled + 200]], genes.index[order[:labelled]])
     return figure
+
+
+def _name(axes, xy, names):
+    """Write names beside the first points, as far as there is room for them."""
+    outline, figure = [withStroke(linewidth=1.5, foreground="white")], axes.figure
+    texts = [
+        axes.text(x, y, short(name, 30), fontsize=7, path_effects=outline)
+        for (x, y), name in zip(xy, names)
+    ]
+    targets = xy[: len(texts)]
+    figure.draw_without_rendering()
+    adjust_text(
+        texts, x=xy[:, 0], y=xy[:, 1], target_x=targets[:, 0], target_y=targets[:, 1], ax=axes,
+        expand=(1.2, 1.5), iter_lim=2000, ensure_inside_axes=True, force_text=(0.4, 0.6),
+    )  # fmt: skip
+    boxes, lines = [], []
+    for text, point in zip(texts, axes.transData.transform(targets), strict=True):
+        box = text.get_window_extent().padded(-1)
+        if any(box.overlaps(other) for other in boxes):
+            text.remove()
+            continue
+        boxes.append(box)
+        near = np.clip(point, box.min, box.max)
+        if np.hypot(*(point - near)) > LEAST_LINE:
+            lines.append(axes.transData.inverted().transform([point, near]))
+    axes.add_collection(LineCollection(lines, colors="#606060", lw=0.5, zorder=2), autolim=False)

@@ -41,6 +41,8 @@ def null_comparison(distances, null, rates, *, rate, threshold, is_de, seed=0):
               label=f"genes ({len(distances):,})")  # fmt: skip
     left.set(xlabel="Distance", ylabel="Density (log scale)", yscale="log")
     log_ticks(left.yaxis)
+    # Room for the legend.
+    left.set_ylim(top=50.0 * left.get_ylim()[1])
     _mark(left, distances, is_de)
     left.legend(loc="upper right")
     _rate_curve(middle, distances, rates, rate, threshold, is_de, "Distance")

@@ -47,6 +47,8 @@ RC = {
     "legend.frameon": False,
     "pdf.fonttype": 42,
     "svg.fonttype": "none",
+    # Text is as wide at any resolution: labels are placed at another than the one saved.
+    "text.hinting": "none",
     "text.parse_math": False,
 }
 
