@@ -142,7 +142,7 @@ rule plot_gene_panels:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(900, cell=8, gene=8),
+        mem_mb=memory(1500, cell=8, gene=8),
         runtime=minutes(15, cell=10),
     params:
         contrast=contrast_of,

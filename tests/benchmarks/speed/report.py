@@ -9,8 +9,8 @@ TEXT = """# Speed and memory beside kompot
 
 One simulated file of {cells:,} cells × {genes:,} genes ({compared} compared), by kompot's own
 conventions, on {cores} cores with {memory:.0f} GB of memory: kompot 0.8.0 once, this workflow
-{version} {repeats} times (medians). `make benchmark` measures it again, and writes this page; it
-needs a machine without other work, and takes about {minutes:.0f} minutes.
+({version}) {repeats} times, of which the medians are shown. `make benchmark` measures it again, and
+writes this page; it needs a machine without other work, and takes about {minutes:.0f} minutes.
 
 {stages}
 

@@ -109,7 +109,7 @@ def _name(axes, xy, names):
     figure.draw_without_rendering()
     adjust_text(
         texts, x=xy[:, 0], y=xy[:, 1], target_x=targets[:, 0], target_y=targets[:, 1], ax=axes,
-        expand=(1.2, 1.5), iter_lim=2000, ensure_inside_axes=True, force_text=(0.4, 0.6),
+        expand=(1.2, 1.5), iter_lim=500, ensure_inside_axes=True, force_text=(0.4, 0.6),
     )  # fmt: skip
     boxes, lines = [], []
     for text, point in zip(texts, axes.transData.transform(targets), strict=True):
