@@ -7,8 +7,6 @@ import tempfile
 
 import pandas as pd
 import yaml
-from _job import TERMINAL, run
-from statediff import InputError
 
 JOB = re.compile(r"^(?:local)?rule (\w+):\n((?:    .*\n)+)", re.M)
 
@@ -21,11 +19,11 @@ def main(job):
         command += ["--snakefile", job.params.snakefile, "--configfile", file.name]
         done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
-        raise InputError(f"the dry run failed\n{done.stderr or done.stdout}")
+        sys.exit(f"Error (plan): the dry run failed\n{done.stderr or done.stdout}")
     jobs = [asked(name, text) for name, text in JOB.findall(done.stdout)]
     # Rules that only name a target run nothing.
     jobs = [job for job in jobs if job["minutes"]]
-    TERMINAL.write(table(pd.DataFrame(jobs)) if jobs else "\nNothing to be done.\n")
+    print(table(pd.DataFrame(jobs)) if jobs else "\nNothing to be done.\n", flush=True)
 
 
 def asked(name, text):
@@ -64,4 +62,4 @@ def table(jobs):
     return f"\nWhat each job asks for: threads, memory, and at most this time\n\n{text}\n"
 
 
-run(main, snakemake)
+main(snakemake)

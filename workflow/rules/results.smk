@@ -196,15 +196,11 @@ rule results:
 # Prints what a run would ask of a cluster, rule by rule; starts none of it.
 rule plan:
     log:
+        # Never written: if it were there, Snakemake would call the plan made.
         "<logs>/plan.log",
-    benchmark:
-        "<benchmarks>/plan.tsv"
     localrule: True
     conda:
         ENVIRONMENT
-    resources:
-        mem_mb=500,
-        runtime=10,
     params:
         snakefile=str(workflow.main_snakefile),
         config=config,
