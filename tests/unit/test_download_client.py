@@ -535,6 +535,16 @@ def test_https_goes_through_the_proxy_and_a_trusted_certificate(get, tls, monkey
         assert proxy.targets == [server.address.removeprefix("https://")]
 
 
+def test_this_machine_itself_is_asked_without_a_proxy(server, get, monkeypatch):
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    server.first.append((302, {"Location": f"{server.address}/elsewhere"}, b""))
+    assert get() == CONTENT
+    assert server.asked[1][1] == "/elsewhere"
+
+
 def test_a_proxy_that_is_not_there_is_told(get, monkeypatch):
     for name in ("no_proxy", "NO_PROXY", "https_proxy"):
         monkeypatch.delenv(name, raising=False)

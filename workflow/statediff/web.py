@@ -1,6 +1,7 @@
 """Asking servers we do not own: retries with pauses, safe addresses only, clear errors."""
 
 from http.client import responses
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
@@ -9,7 +10,7 @@ from requests.adapters import HTTPAdapter
 from statediff import InputError, __version__
 from statediff.urls import url_fault
 
-__all__ = ["BACKOFF", "TIMEOUT", "ServerFault", "new_session", "status_fault"]
+__all__ = ["BACKOFF", "TIMEOUT", "DirectSession", "ServerFault", "new_session", "status_fault"]
 
 # Seconds to connect, and between two pieces of an answer.
 TIMEOUT = (20, 60)
@@ -29,6 +30,16 @@ HINTS = {
 
 class ServerFault(InputError):
     """An address did not give what was asked for; another may."""
+
+
+class DirectSession(requests.Session):
+    """Session that asks this machine itself without a proxy: all that plain http may go to."""
+
+    def send(self, request, **arguments):
+        # Comes by here once more for each redirect.
+        if urlsplit(request.url).scheme == "http":
+            arguments["proxies"] = {}
+        return super().send(request, **arguments)
 
 
 def new_session():
@@ -59,7 +70,7 @@ def status_fault(url, status):
     return ServerFault(f"{url}: {status} {responses.get(status, '')}: {hint}")
 
 
-class _Session(requests.Session):
+class _Session(DirectSession):
     def request(self, method, url, **arguments):
         try:
             return super().request(method, url, **arguments)
@@ -69,7 +80,6 @@ class _Session(requests.Session):
             raise ServerFault(f"{url}: {_connection_hint(error)}") from error
 
     def send(self, request, **arguments):
-        # Comes by here once more for each redirect.
         if fault := url_fault(request.url):
             raise requests.exceptions.InvalidURL(f"{request.url} {fault}")
         return super().send(request, **arguments)
