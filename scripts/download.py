@@ -11,11 +11,12 @@ from statediff.store import atomic
 def main(job):
     # Not from the params: another address of the same file is no reason to do anything again.
     source = job.config["dataset"]["source"]["zenodo"]
+    folder = Path(job.params.kept)
     if "record" in source:
-        url, size, md5 = zenodo_file(source["api_url"], source["record"], source["file"])
+        url, size, md5 = zenodo_file(source["api_url"], source["record"], source["file"], folder)
     else:
         url, size, md5 = (source[key] for key in ("url", "bytes", "md5"))
-    kept = Path(job.params.kept) / f"{md5}.h5ad"
+    kept = folder / f"{md5}.h5ad"
     urls = [url] if source["mirror"] is None else [url, source["mirror"]]
     fetch(urls, kept, size, md5, _job.TERMINAL)
     with atomic(job.output[0]) as part:

@@ -124,6 +124,12 @@ def test_a_record_is_enough(server, content, download, tmp_path):
     assert done.returncode == 0, done.stdout
     assert (tmp_path / FILE).read_bytes() == content
     assert server.asked[-1][1].startswith("/records/15587768/files/..%2F..%2Fa%3B%20rm%20-rf%20~")
+    # The file and what was said of it are kept: the server may be down from now on.
+    server.asked.clear()
+    done = download("--forceall", record=15587768, file=name, api_url=f"{server.address}/records")
+    assert done.returncode == 0, done.stdout
+    assert (tmp_path / FILE).read_bytes() == content
+    assert server.asked == []
 
 
 def test_an_unsafe_address_stops_before_the_first_job(download):
