@@ -243,6 +243,14 @@ def test_too_many_requests_wait_as_long_as_the_server_says(server, get):
     assert np.all(np.diff(times) >= 1)
 
 
+def test_an_error_does_not_wait_for_the_other_connections(server, get, ranges):
+    server.pace = 0.2
+    server.first.extend([None, (429, {"Retry-After": 3}, b""), (404, {}, b"")])
+    refused(get, "404 Not Found")
+    # Had it slept to the end, the busy connection would have asked again.
+    assert len(server.asked) == download.CONNECTIONS
+
+
 def test_bursts_of_server_errors_pass(server, get, capsys):
     server.first.extend([(status, {}, b"oops") for status in (503, 500, 502, 504)])
     server.cuts = [100_000]

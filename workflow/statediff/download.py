@@ -62,6 +62,10 @@ class _Broken(Exception):
     """The connection ended before the answer did."""
 
 
+class _Stopped(Exception):
+    """Another connection has failed."""
+
+
 class _Changed(Exception):
     """What has arrived is of no use any more."""
 
@@ -264,9 +268,10 @@ class _Transfer:
 
     def _go_on(self, progress):
         """Fetch what is missing; returns the md5 of the whole, which gets its name if right."""
+        self.stop.clear()
         self.resumed = self._load()
         missing = deque(s for s in self.segments if s.at < s.stop)
-        session = web.new_session()
+        session = web.new_session(self._pause)
         answer = self._open(session, missing[0]) if missing else None
         if not self.resumed:
             self.part.unlink(missing_ok=True)
@@ -298,6 +303,7 @@ class _Transfer:
     def _fill_all(self, missing, session, answer, progress):
         """Fill the missing segments in their order, over a few connections."""
         connections = min(CONNECTIONS, len(missing))
+        others = [web.new_session(self._pause) for _ in range(connections - 1)]
         first = missing.popleft()
 
         def work(session, segment=None, answer=None):
@@ -307,11 +313,10 @@ class _Transfer:
                     segment = answer = None
 
         self._save()
-        self.stop.clear()
         try:
             with ThreadPoolExecutor(connections) as pool:
                 running = {pool.submit(work, session, first, answer)}
-                running |= {pool.submit(work, web.new_session()) for _ in range(connections - 1)}
+                running |= {pool.submit(work, session) for session in others}
                 try:
                     while running:
                         done, running = wait(running, TICK, FIRST_EXCEPTION)
@@ -345,6 +350,11 @@ class _Transfer:
                 )
             if failures:
                 self.stop.wait(web.BACKOFF * 2 ** (failures - 1))
+
+    def _pause(self, seconds):
+        """Wait before a request is repeated, which may be for hours, unless all has failed."""
+        if self.stop.wait(seconds):
+            raise _Stopped
 
     def _write(self, answer, segment):
         for block in _blocks(answer):

@@ -1,5 +1,6 @@
 """Asking servers we do not own: retries with pauses, safe addresses only, clear errors."""
 
+import time
 from http.client import responses
 from urllib.parse import urlsplit
 
@@ -42,8 +43,13 @@ class DirectSession(requests.Session):
         return super().send(request, **arguments)
 
 
-def new_session():
+def new_session(pause=time.sleep):
     """Session that retries what is worth it; use one a thread.
+
+    Parameters
+    ----------
+    pause : callable
+        Waits so many seconds before a request is repeated; what it raises ends the request.
 
     Returns
     -------
@@ -57,8 +63,9 @@ def new_session():
     )
     # "other" are faults of TLS, which last.
     retries = _Retry(
-        RETRIES, other=0, backoff_factor=BACKOFF, status_forcelist=BUSY, raise_on_status=False
-    )
+        RETRIES, other=0, backoff_factor=BACKOFF, status_forcelist=BUSY, raise_on_status=False,
+        pause=pause,
+    )  # fmt: skip
     for scheme in ("http://", "https://"):
         session.mount(scheme, HTTPAdapter(max_retries=retries))
     return session
@@ -86,13 +93,21 @@ class _Session(DirectSession):
 
 
 class _Retry(urllib3.Retry):
+    def __init__(self, *arguments, pause, **settings):
+        super().__init__(*arguments, **settings)
+        self.pause = pause
+
+    def new(self, **changes):
+        return super().new(pause=self.pause, **changes)
+
     def sleep(self, response=None):
         if response is None:
-            what, pause = "no answer", None
+            what, wanted = "no answer", None
         else:
-            what, pause = f"status {response.status}", self.get_retry_after(response)
-        print(f"{what}: again in {pause or self.get_backoff_time():.1f} s", flush=True)
-        super().sleep(response)
+            what, wanted = f"status {response.status}", self.get_retry_after(response)
+        seconds = wanted or self.get_backoff_time()
+        print(f"{what}: again in {seconds:.1f} s", flush=True)
+        self.pause(seconds)
 
 
 def _connection_hint(error):
