@@ -1,7 +1,6 @@
 """Download the data set; nothing is asked of a server that a good copy already answers."""
 
 import os
-import shutil
 from pathlib import Path
 
 import _job
@@ -12,24 +11,19 @@ from statediff.store import atomic
 def main(job):
     # Not from the params: another address of the same file is no reason to do anything again.
     source = job.config["dataset"]["source"]["zenodo"]
+    folder = Path(job.params.kept)
     if "record" in source:
-        url, size, md5 = zenodo_file(source["api_url"], source["record"], source["file"])
+        url, size, md5 = zenodo_file(source["api_url"], source["record"], source["file"], folder)
     else:
         url, size, md5 = (source[key] for key in ("url", "bytes", "md5"))
-    kept = Path(job.params.kept) / f"{md5}.h5ad"
+    kept = folder / f"{md5}.h5ad"
     urls = [url] if source["mirror"] is None else [url, source["mirror"]]
     fetch(urls, kept, size, md5, _job.TERMINAL)
     with atomic(job.output[0]) as part:
-        link(kept, part)
-
-
-def link(file, name):
-    """A second name of a file, or a copy where the file system has no such thing."""
-    name.unlink(missing_ok=True)
-    try:
-        os.link(file, name)
-    except OSError:
-        shutil.copyfile(file, name)
+        part.unlink(missing_ok=True)
+        # Snakemake sets the time of each output. That of a symbolic link is its own; with a hard
+        # link the next data set of this file would make the results of the others look old.
+        part.symlink_to(os.path.relpath(kept.resolve(), part.parent.resolve()))
 
 
 _job.run(main, snakemake)

@@ -1,5 +1,7 @@
 """The download client against a real server that misbehaves on purpose."""
 
+import errno
+import functools
 import hashlib
 import json
 import os
@@ -181,17 +183,31 @@ def test_a_file_that_changes_on_the_way_starts_over(server, get, conditions, ran
     assert "the file has changed there; starting over" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("key", ["url", "size", "md5"])
-def test_a_part_of_another_file_is_discarded(server, get, key):
+@pytest.mark.parametrize("content", [CONTENT[:-1], OTHER])
+def test_a_part_of_another_file_is_discarded(server, get, content):
     interrupt(server, get)
-    changes = {
-        "url": {"urls": [f"{server.address}/other"]},
-        "size": {"size": SIZE - 1, "expected": md5(CONTENT[:-1])},
-        "md5": {"expected": md5(OTHER)},
-    }[key]
-    server.content = {"url": CONTENT, "size": CONTENT[:-1], "md5": OTHER}[key]
-    assert get(**changes) == server.content
+    server.content = content
+    assert get(size=len(content), expected=md5(content)) == content
     assert server.ranges_asked()[0].startswith("bytes=0-")
+
+
+def test_a_part_is_continued_from_the_mirror(server, get):
+    interrupt(server, get)
+    server.paths["/data.h5ad"] = (404, {}, b"")
+    server.etag = '"the same file, otherwise named"'
+    assert get([f"{server.address}/{name}" for name in ("data.h5ad", "mirror")]) == CONTENT
+    _, _, headers = server.asked[-1]
+    assert headers["Range"] == f"bytes={SIZE // 2}-{SIZE - 1}"
+    assert "If-Range" not in headers
+
+
+def test_a_mirror_of_another_version_starts_over_once(server, get, capsys):
+    server.content = OTHER
+    interrupt(server, get)
+    server.content = CONTENT
+    assert get([f"{server.address}/mirror"]) == CONTENT
+    assert len(server.asked) == 2
+    assert "starting over" in capsys.readouterr().out
 
 
 def test_a_damaged_part_is_fetched_again(server, get, tmp_path, capsys):
@@ -201,9 +217,10 @@ def test_a_damaged_part_is_fetched_again(server, get, tmp_path, capsys):
     assert "what an earlier download left is damaged; starting over" in capsys.readouterr().out
 
 
-def test_a_damaged_record_of_the_part_is_no_use(server, get, tmp_path):
+@pytest.mark.parametrize("left", ["", "{", "null", "{}", "[]", '{"segments": [[1, 2]]}'])
+def test_a_damaged_record_of_the_part_is_no_use(server, get, tmp_path, left):
     interrupt(server, get)
-    (tmp_path / "data.h5ad.part.json").write_text("{")
+    (tmp_path / "data.h5ad.part.json").write_text(left)
     (tmp_path / "data.h5ad.part").write_bytes(OTHER * 2)
     assert get() == CONTENT
 
@@ -214,11 +231,24 @@ def test_another_range_than_asked_for_is_not_taken(server, get):
     assert get() == CONTENT
 
 
+def test_more_than_the_range_is_told_as_that(server, get):
+    server.first.append((206, {"Content-Range": f"bytes 0-{SIZE - 1}/{SIZE}"}, CONTENT + b"x"))
+    refused(get, f"{server.address}/data.h5ad: sent more than the range it was asked for")
+
+
 def test_too_many_requests_wait_as_long_as_the_server_says(server, get):
     server.first.extend([(429, {"Retry-After": 1}, b"slow down")] * 2)
     assert get() == CONTENT
     times = [time for time, _, _ in server.asked]
     assert np.all(np.diff(times) >= 1)
+
+
+def test_an_error_does_not_wait_for_the_other_connections(server, get, ranges):
+    server.pace = 0.2
+    server.first.extend([None, (429, {"Retry-After": 3}, b""), (404, {}, b"")])
+    refused(get, "404 Not Found")
+    # Had it slept to the end, the busy connection would have asked again.
+    assert len(server.asked) == download.CONNECTIONS
 
 
 def test_bursts_of_server_errors_pass(server, get, capsys):
@@ -347,6 +377,15 @@ def test_a_good_copy_is_not_fetched_again_and_a_bad_one_is(server, get, tmp_path
     assert len(server.asked) == 1
 
 
+def test_a_wrong_size_in_the_configuration_leaves_the_good_copy(server, get, tmp_path):
+    (tmp_path / "data.h5ad").write_bytes(CONTENT)
+    wanted = rf"dataset\.source\.zenodo\.bytes: found 600,001, expected {SIZE:,}"
+    with pytest.raises(InputError, match=wanted):
+        get(size=SIZE + 1)
+    assert (tmp_path / "data.h5ad").read_bytes() == CONTENT
+    assert server.asked == []
+
+
 def test_a_bad_copy_does_not_stay_when_it_cannot_be_replaced(server, get, tmp_path):
     (tmp_path / "data.h5ad").write_bytes(OTHER)
     server.paths["/data.h5ad"] = (404, {}, b"")
@@ -413,6 +452,47 @@ def test_two_processes_fetch_a_file_once(server, tmp_path):
     assert [process.returncode for process in processes] == [0, 0], outputs
     assert server.sent == SIZE
     assert [p.name for p in tmp_path.iterdir()] == ["data.h5ad"]
+
+
+@pytest.fixture
+def no_locks(monkeypatch):
+    """A file system without them."""
+
+    def flock(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(download.fcntl, "flock", flock)
+
+
+@pytest.mark.parametrize("finished", [False, True])
+def test_without_locks_the_part_of_another_process_is_left_alone(
+    server, get, tmp_path, no_locks, finished
+):
+    server.pace = 0.002
+    part, path = tmp_path / "data.h5ad.part", tmp_path / "data.h5ad"
+
+    def replace():
+        """What another process does that starts over: it has the first quarter, or all."""
+        while server.sent < SIZE / 2:
+            time.sleep(0.005)
+        part.unlink()
+        if finished:
+            path.write_bytes(CONTENT)
+        else:
+            part.write_bytes(CONTENT[: SIZE // 4])
+
+    thread = threading.Thread(target=replace)
+    thread.start()
+    try:
+        if finished:
+            assert get() == CONTENT
+        else:
+            with pytest.raises(InputError, match="another one downloads the same file"):
+                get()
+            assert part.read_bytes() == CONTENT[: SIZE // 4]
+            assert not path.exists()
+    finally:
+        thread.join()
 
 
 def test_a_file_that_may_not_grow_keeps_what_there_is(server, tmp_path):
@@ -535,6 +615,16 @@ def test_https_goes_through_the_proxy_and_a_trusted_certificate(get, tls, monkey
         assert proxy.targets == [server.address.removeprefix("https://")]
 
 
+def test_this_machine_itself_is_asked_without_a_proxy(server, get, monkeypatch):
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    server.first.append((302, {"Location": f"{server.address}/elsewhere"}, b""))
+    assert get() == CONTENT
+    assert server.asked[1][1] == "/elsewhere"
+
+
 def test_a_proxy_that_is_not_there_is_told(get, monkeypatch):
     for name in ("no_proxy", "NO_PROXY", "https_proxy"):
         monkeypatch.delenv(name, raising=False)
@@ -542,6 +632,12 @@ def test_a_proxy_that_is_not_there_is_told(get, monkeypatch):
         free.bind(("127.0.0.1", 0))
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{free.getsockname()[1]}")
         refused(get, "the proxy fails; check HTTPS_PROXY", urls=["https://127.0.0.1:1/data.h5ad"])
+
+
+@pytest.fixture
+def look_up(tmp_path_factory):
+    """Look up a file in a record, with a folder for the answers."""
+    return functools.partial(zenodo_file, folder=tmp_path_factory.mktemp("answers"))
 
 
 def record(server, **changes):
@@ -556,8 +652,8 @@ def record(server, **changes):
     "name",
     ["data.h5ad", "../../x", "a b?c#d&e%2f", "a;rm -rf ~", "%0d", "é—漢", "<script>", "x" * 1000],
 )
-def test_a_record_tells_address_size_and_md5(server, get, name):
-    url, size, digest = zenodo_file(record(server, key=name), 7, name)
+def test_a_record_tells_address_size_and_md5(look_up, server, get, name):
+    url, size, digest = look_up(record(server, key=name), 7, name)
     assert (size, digest) == (SIZE, md5(CONTENT))
     assert get([url]) == CONTENT
     path = server.asked[-1][1]
@@ -575,48 +671,68 @@ def test_a_record_tells_address_size_and_md5(server, get, name):
         ({"size": 0}, "found the size 0"),
     ],
 )
-def test_a_record_that_does_not_say_enough_is_refused(server, changes, message):
+def test_a_record_that_does_not_say_enough_is_refused(look_up, server, changes, message):
     with pytest.raises(InputError, match=message):
-        zenodo_file(record(server, **changes), 7, "data.h5ad")
+        look_up(record(server, **changes), 7, "data.h5ad")
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"id": 7}', b'{"id": 7, "files": {"a": 1}}'])
-def test_what_is_no_record_is_refused(server, body):
+def test_what_is_no_record_is_refused(look_up, server, body):
     server.paths["/7"] = (200, {}, body)
     with pytest.raises(InputError, match="found no record with public files"):
-        zenodo_file(server.address, 7, "x")
+        look_up(server.address, 7, "x")
 
 
 @pytest.mark.parametrize("name", [".", ".."])
-def test_names_that_are_steps_in_an_address_are_refused(server, name):
+def test_names_that_are_steps_in_an_address_are_refused(look_up, server, name):
     with pytest.raises(InputError, match="found no '"):
-        zenodo_file(record(server, key=name), 7, name)
+        look_up(record(server, key=name), 7, name)
 
 
-def test_a_number_that_stands_for_all_versions_is_refused(server):
+def test_a_number_that_stands_for_all_versions_is_refused(look_up, server):
     body = json.dumps({"id": 8, "files": []}).encode()
     server.paths |= {"/7": (301, {"Location": "/8"}, b""), "/8": (200, {}, body)}
     with pytest.raises(InputError, match="stands for the newest version, now 8"):
-        zenodo_file(server.address, 7, "x")
+        look_up(server.address, 7, "x")
 
 
-def test_a_record_is_asked_for_again_on_a_bad_day(server):
+def test_a_record_is_asked_for_again_on_a_bad_day(look_up, server):
     address = record(server)
     body = server.paths["/api/records/7"][2]
     server.first.extend([(503, {}, b""), (429, {"Retry-After": 0}, b""), (200, {}, body)])
-    assert zenodo_file(address, 7, "data.h5ad")[1] == SIZE
+    assert look_up(address, 7, "data.h5ad")[1] == SIZE
     server.paths["/api/records/7"] = (404, {}, b"")
     with pytest.raises(InputError, match=r"records/7: 404 Not Found(.|\n)*dataset.source.path"):
-        zenodo_file(address, 7, "data.h5ad")
+        look_up(address, 7, "other")
 
 
-def test_a_record_that_breaks_off_is_asked_for_again(server):
+def test_a_record_that_breaks_off_is_asked_for_again(look_up, server):
     server.content = json.dumps(
         {"id": 7, "files": [{"key": "a", "size": 1, "checksum": f"md5:{'0' * 32}"}]}
     ).encode()
     server.cuts = [10, 20, 30]
-    assert zenodo_file(server.address, 7, "a")[1:] == (1, "0" * 32)
+    assert look_up(server.address, 7, "a")[1:] == (1, "0" * 32)
     assert len(server.asked) == 4
     server.truncate = 10
     with pytest.raises(InputError, match="broke off 6 times"):
-        zenodo_file(server.address, 7, "a")
+        look_up(server.address, 7, "b")
+
+
+def test_what_a_record_told_is_not_asked_for_again(look_up):
+    with serving(CONTENT) as server:
+        address = record(server)
+        told = look_up(address, 7, "data.h5ad")
+    assert look_up(f"{address}/", 7, "data.h5ad") == told
+    for other in ({"name": "other"}, {"record": 8}):
+        with pytest.raises(InputError, match="no connection"):
+            look_up(**{"api_url": address, "record": 7, "name": "data.h5ad"} | other)
+
+
+@pytest.mark.parametrize("left", ["", "null", "{}", '{"url": '])
+def test_an_answer_that_cannot_be_read_is_asked_for_again(look_up, server, left):
+    told = look_up(record(server), 7, "data.h5ad")
+    (answer,) = look_up.keywords["folder"].iterdir()
+    answer.write_text(left)
+    assert look_up(record(server), 7, "data.h5ad") == told
+    assert len(server.asked) == 2
+    assert json.loads(answer.read_text()) == dict(zip(("url", "size", "md5"), told))

@@ -22,9 +22,12 @@ SEPARATING = ["Gene1\rGene2", "Gene1\nGene2", "Gene1\tGene2", "", "Gene1\u2028Ge
 
 
 @pytest.fixture(autouse=True)
-def direct(monkeypatch):
-    """No proxy between the client and a server on this machine."""
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+def proxy(monkeypatch):
+    """A proxy that is not there: nobody asks it for a server on this machine."""
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import psutil
 import pytest
 import yaml
@@ -78,6 +79,29 @@ def test_a_good_copy_is_asked_for_once_and_survives_what_removes_the_output(
     assert len(server.asked) == 1
 
 
+def test_a_second_data_set_of_the_file_leaves_the_first_one_as_it_is(tmp_path, snakemake_run):
+    # Beyond 1 MB Snakemake goes by times, below by content.
+    large = tiny()
+    large.obsm["DM"] = np.random.default_rng(0).normal(size=(60, 3000))
+    large.write_h5ad(tmp_path / "made.h5ad")
+    content = (tmp_path / "made.h5ad").read_bytes()
+    assert len(content) > 1_000_000
+    source = {"md5": hashlib.md5(content).hexdigest(), "bytes": len(content)}
+    with serving(content) as server:
+        source["url"] = f"{server.address}/data.h5ad"
+        for name in ("first", "second"):
+            dataset = CONFIG["dataset"] | {"name": name, "source": {"zenodo": source}}
+            configfile = tmp_path / f"{name}.yaml"
+            configfile.write_text(yaml.safe_dump(CONFIG | {"dataset": dataset}))
+            snakemake_run(tmp_path, "store", configfile=configfile)
+        assert len(server.asked) == 1
+    links = [tmp_path / f"results/{name}/data/downloaded.h5ad" for name in ("first", "second")]
+    assert links[0].samefile(links[1])
+    assert not any(os.path.isabs(os.readlink(link)) for link in links)
+    done = snakemake_run(tmp_path, "store", "-n", configfile=tmp_path / "first.yaml")
+    assert "Nothing to be done" in done.stdout, done.stdout
+
+
 def test_a_bad_file_is_named_and_not_kept(server, download, tmp_path):
     done = download(md5="0" * 32)
     assert done.returncode != 0
@@ -100,6 +124,12 @@ def test_a_record_is_enough(server, content, download, tmp_path):
     assert done.returncode == 0, done.stdout
     assert (tmp_path / FILE).read_bytes() == content
     assert server.asked[-1][1].startswith("/records/15587768/files/..%2F..%2Fa%3B%20rm%20-rf%20~")
+    # The file and what was said of it are kept: the server may be down from now on.
+    server.asked.clear()
+    done = download("--forceall", record=15587768, file=name, api_url=f"{server.address}/records")
+    assert done.returncode == 0, done.stdout
+    assert (tmp_path / FILE).read_bytes() == content
+    assert server.asked == []
 
 
 def test_an_unsafe_address_stops_before_the_first_job(download):

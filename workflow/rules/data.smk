@@ -26,6 +26,8 @@ rule download:
         "<logs>/download.log",
     benchmark:
         "<benchmarks>/download.tsv"
+    # The nodes of a cluster often have no network, and no terminal for the bar.
+    localrule: True
     conda:
         ENVIRONMENT
     resources:

@@ -15,7 +15,7 @@ import threading
 import time
 from collections import deque
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -25,6 +25,7 @@ import urllib3
 from tqdm import tqdm
 
 from statediff import InputError, web
+from statediff.store import atomic
 from statediff.web import ServerFault
 
 __all__ = ["fetch", "zenodo_file"]
@@ -42,6 +43,10 @@ TICK = 0.2
 HASHED = 64 << 20
 # Files that are of no more use beside a complete one.
 BESIDE = (".part", ".part.json", ".part.json.new", ".lock")
+# What is kept of Zenodo's answer about a file.
+ANSWER = ("url", "size", "md5")
+# From JSON that is damaged, or not the expected object.
+UNREADABLE = (ValueError, KeyError, TypeError)
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 OTHERWISE = (
     "Correct dataset.source.zenodo, or name another address in its key mirror, or download the "
@@ -57,6 +62,10 @@ class _Broken(Exception):
     """The connection ended before the answer did."""
 
 
+class _Stopped(Exception):
+    """Another connection has failed."""
+
+
 class _Changed(Exception):
     """What has arrived is of no use any more."""
 
@@ -70,8 +79,10 @@ class _Segment:
     at: int
 
 
-def zenodo_file(api_url, record, name):
+def zenodo_file(api_url, record, name, folder):
     """Look up a file in a record of Zenodo, by the REST API of InvenioRDM.
+
+    The files of a version never change: what Zenodo answered is kept, and not asked for again.
 
     Parameters
     ----------
@@ -80,6 +91,8 @@ def zenodo_file(api_url, record, name):
     record : int
     name : str
         Name of the file in the record.
+    folder : path
+        Where answers are kept, by a hash of what was asked.
 
     Returns
     -------
@@ -94,6 +107,18 @@ def zenodo_file(api_url, record, name):
         If there is no such record or file, or no answer.
     """
     url = f"{api_url.rstrip('/')}/{record}"
+    asked = hashlib.sha256(json.dumps([url, name]).encode()).hexdigest()
+    answer = Path(folder) / f"{asked}.json"
+    with suppress(FileNotFoundError, *UNREADABLE):
+        kept = json.loads(answer.read_text())
+        return tuple(kept[key] for key in ANSWER)
+    found = _ask_zenodo(url, record, name)
+    with atomic(answer) as part:
+        part.write_text(json.dumps(dict(zip(ANSWER, found))))
+    return found
+
+
+def _ask_zenodo(url, record, name):
     try:
         found = _json(url)
         files = {file["key"]: (file["size"], file["checksum"]) for file in found["files"]}
@@ -164,7 +189,12 @@ def fetch(urls, path, size, md5, terminal=None):
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with _locked(path.with_name(f"{path.name}.lock")):
-        if _is_good(path, size, md5):
+        if _has_md5(path, md5):
+            if path.stat().st_size != size:
+                raise InputError(
+                    f"dataset.source.zenodo.bytes: found {size:,}, expected "
+                    f"{path.stat().st_size:,}, the size of {path}, which has the right md5"
+                )
             print(f"{path}: already there, with the right md5", flush=True)
         else:
             path.unlink(missing_ok=True)
@@ -219,8 +249,9 @@ class _Transfer:
     def run(self, progress):
         for _ in range(STARTS):
             try:
-                digest = self._go_on(progress)
-                if digest != self.md5 and self.resumed:
+                if (digest := self._go_on(progress)) == self.md5:
+                    return
+                if self.resumed:
                     raise _Changed("what an earlier download left is damaged")
                 break
             except _Changed as change:
@@ -231,18 +262,16 @@ class _Transfer:
                 f"{self.url}: started {STARTS} times, and the connection broke off or the file "
                 "changed each time; this server does not resume"
             )
-        if digest != self.md5:
-            fault = self._wrong_md5(digest)
-            self._discard()
-            raise fault
-        os.replace(self.part, self.path)
-        _sync(self.path.parent)
+        fault = self._wrong_md5(digest)
+        self._discard()
+        raise fault
 
     def _go_on(self, progress):
-        """Fetch what is missing; returns the md5 of the whole, which is on the disk then."""
+        """Fetch what is missing; returns the md5 of the whole, which gets its name if right."""
+        self.stop.clear()
         self.resumed = self._load()
         missing = deque(s for s in self.segments if s.at < s.stop)
-        session = web.new_session()
+        session = web.new_session(self._pause)
         answer = self._open(session, missing[0]) if missing else None
         if not self.resumed:
             self.part.unlink(missing_ok=True)
@@ -253,13 +282,28 @@ class _Transfer:
                 self._fill_all(missing, session, answer, progress)
             self._hash(self.size)
             os.fsync(self.file)
+            if self.digest.hexdigest() == self.md5:
+                self._publish()
         finally:
             os.close(self.file)
         return self.digest.hexdigest()
 
+    def _publish(self):
+        """Give the part its name; where there are no locks, it may be another process's by now."""
+        if _is_open_as(self.file, self.part):
+            os.replace(self.part, self.path)
+            _sync(self.path.parent)
+        elif not _has_md5(self.path, self.md5):
+            raise InputError(
+                f"{self.url}: {self.part} is no more what this process wrote; another one "
+                "downloads the same file (on a file system without locks); run again when it has "
+                "finished"
+            )
+
     def _fill_all(self, missing, session, answer, progress):
         """Fill the missing segments in their order, over a few connections."""
         connections = min(CONNECTIONS, len(missing))
+        others = [web.new_session(self._pause) for _ in range(connections - 1)]
         first = missing.popleft()
 
         def work(session, segment=None, answer=None):
@@ -269,11 +313,10 @@ class _Transfer:
                     segment = answer = None
 
         self._save()
-        self.stop.clear()
         try:
             with ThreadPoolExecutor(connections) as pool:
                 running = {pool.submit(work, session, first, answer)}
-                running |= {pool.submit(work, web.new_session()) for _ in range(connections - 1)}
+                running |= {pool.submit(work, session) for session in others}
                 try:
                     while running:
                         done, running = wait(running, TICK, FIRST_EXCEPTION)
@@ -308,11 +351,18 @@ class _Transfer:
             if failures:
                 self.stop.wait(web.BACKOFF * 2 ** (failures - 1))
 
+    def _pause(self, seconds):
+        """Wait before a request is repeated, which may be for hours, unless all has failed."""
+        if self.stop.wait(seconds):
+            raise _Stopped
+
     def _write(self, answer, segment):
         for block in _blocks(answer):
             if self.stop.is_set():
                 return
             if segment.at + len(block) > segment.stop:
+                if answer.status_code == 206:
+                    raise ServerFault(f"{self.url}: sent more than the range it was asked for")
                 raise self._wrong_size(f"more than {self.size:,}")
             while block:
                 written = os.pwrite(self.file, block, segment.at)
@@ -379,25 +429,30 @@ class _Transfer:
         self.segments = [_Segment(s, min(s + step, self.size), s) for s in starts]
         try:
             left = json.loads(self.record.read_text())
-            there = self.part.stat().st_size
-        except (FileNotFoundError, ValueError):
+            segments = [_Segment(*numbers) for numbers in left["segments"]]
+            end = max((s.at for s in segments if s.at > s.start), default=0)
+            if left["file"] != [self.size, self.md5] or end > self.part.stat().st_size:
+                return False
+            # Servers name the same version differently; the md5 tells whether it was the same.
+            self.etag = left["etag"] if left["url"] == self.url else None
+        except (FileNotFoundError, *UNREADABLE):
             return False
-        segments = [_Segment(*numbers) for numbers in left["segments"]]
-        ends = [s.at for s in segments if s.at > s.start]
-        if left["file"] != self._identity() or max(ends, default=0) > there:
-            return False
-        self.etag, self.segments = left["etag"], segments
+        self.segments = segments
         return True
 
     def _save(self):
         segments = [astuple(segment) for segment in self.segments]
-        left = {"file": self._identity(), "etag": self.etag, "segments": segments}
+        left = {
+            "file": [self.size, self.md5],
+            "url": self.url,
+            "etag": self.etag,
+            "segments": segments,
+        }
         new = self.record.with_name(f"{self.record.name}.new")
         new.write_text(json.dumps(left))
-        os.replace(new, self.record)
-
-    def _identity(self):
-        return [self.url, self.size, self.md5]
+        # Without locks, another process may have been faster.
+        with suppress(FileNotFoundError):
+            os.replace(new, self.record)
 
     def _discard(self):
         self.part.unlink(missing_ok=True)
@@ -470,12 +525,19 @@ def _range(answer):
     return None, int(length) if answer.status_code == 200 and length.isdigit() else None
 
 
-def _is_good(path, size, md5):
-    if not path.is_file() or path.stat().st_size != size:
+def _has_md5(path, md5):
+    if not path.is_file():
         return False
     with open(path, "rb") as file:
         digest = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False))
     return digest.hexdigest() == md5
+
+
+def _is_open_as(descriptor, path):
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except FileNotFoundError:
+        return False
 
 
 @contextmanager

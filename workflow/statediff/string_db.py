@@ -23,6 +23,7 @@ from urllib3.util import Retry
 from statediff import InputError
 from statediff.store import atomic
 from statediff.urls import url_fault
+from statediff.web import DirectSession
 
 __all__ = ["MOST_DRAWN", "StringClient", "clean_svg", "page_address"]
 
@@ -157,7 +158,7 @@ class StringClient:
             RETRIES, backoff_factor=1, allowed_methods=None, raise_on_status=False,
             status_forcelist=(429, 500, 502, 503, 504),
         )  # fmt: skip
-        with self._turn(), requests.Session() as session:
+        with self._turn(), DirectSession() as session:
             for scheme in ("http://", "https://"):
                 session.mount(scheme, HTTPAdapter(max_retries=retries))
             try:

@@ -1,6 +1,8 @@
 """Asking servers we do not own: retries with pauses, safe addresses only, clear errors."""
 
+import time
 from http.client import responses
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
@@ -9,7 +11,7 @@ from requests.adapters import HTTPAdapter
 from statediff import InputError, __version__
 from statediff.urls import url_fault
 
-__all__ = ["BACKOFF", "TIMEOUT", "ServerFault", "new_session", "status_fault"]
+__all__ = ["BACKOFF", "TIMEOUT", "DirectSession", "ServerFault", "new_session", "status_fault"]
 
 # Seconds to connect, and between two pieces of an answer.
 TIMEOUT = (20, 60)
@@ -31,8 +33,23 @@ class ServerFault(InputError):
     """An address did not give what was asked for; another may."""
 
 
-def new_session():
+class DirectSession(requests.Session):
+    """Session that asks this machine itself without a proxy: all that plain http may go to."""
+
+    def send(self, request, **arguments):
+        # Comes by here once more for each redirect.
+        if urlsplit(request.url).scheme == "http":
+            arguments["proxies"] = {}
+        return super().send(request, **arguments)
+
+
+def new_session(pause=time.sleep):
     """Session that retries what is worth it; use one a thread.
+
+    Parameters
+    ----------
+    pause : callable
+        Waits so many seconds before a request is repeated; what it raises ends the request.
 
     Returns
     -------
@@ -46,8 +63,9 @@ def new_session():
     )
     # "other" are faults of TLS, which last.
     retries = _Retry(
-        RETRIES, other=0, backoff_factor=BACKOFF, status_forcelist=BUSY, raise_on_status=False
-    )
+        RETRIES, other=0, backoff_factor=BACKOFF, status_forcelist=BUSY, raise_on_status=False,
+        pause=pause,
+    )  # fmt: skip
     for scheme in ("http://", "https://"):
         session.mount(scheme, HTTPAdapter(max_retries=retries))
     return session
@@ -59,7 +77,7 @@ def status_fault(url, status):
     return ServerFault(f"{url}: {status} {responses.get(status, '')}: {hint}")
 
 
-class _Session(requests.Session):
+class _Session(DirectSession):
     def request(self, method, url, **arguments):
         try:
             return super().request(method, url, **arguments)
@@ -69,20 +87,27 @@ class _Session(requests.Session):
             raise ServerFault(f"{url}: {_connection_hint(error)}") from error
 
     def send(self, request, **arguments):
-        # Comes by here once more for each redirect.
         if fault := url_fault(request.url):
             raise requests.exceptions.InvalidURL(f"{request.url} {fault}")
         return super().send(request, **arguments)
 
 
 class _Retry(urllib3.Retry):
+    def __init__(self, *arguments, pause, **settings):
+        super().__init__(*arguments, **settings)
+        self.pause = pause
+
+    def new(self, **changes):
+        return super().new(pause=self.pause, **changes)
+
     def sleep(self, response=None):
         if response is None:
-            what, pause = "no answer", None
+            what, wanted = "no answer", None
         else:
-            what, pause = f"status {response.status}", self.get_retry_after(response)
-        print(f"{what}: again in {pause or self.get_backoff_time():.1f} s", flush=True)
-        super().sleep(response)
+            what, wanted = f"status {response.status}", self.get_retry_after(response)
+        seconds = wanted or self.get_backoff_time()
+        print(f"{what}: again in {seconds:.1f} s", flush=True)
+        self.pause(seconds)
 
 
 def _connection_hint(error):
