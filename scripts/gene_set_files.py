@@ -26,6 +26,13 @@ def main(job):
                 f"{min(named)[:40]!r}) is in the data, which has {min(genes)[:40]!r}; expected the "
                 "same kind of names, and the same species"
             )
+    members = {gene for part in sets.values() for entry in part.values() for gene in entry["genes"]}
+    settings = job.params.enrichment
+    if settings["background"] == "genome" and settings["genome_genes"] < len(members):
+        raise InputError(
+            f"enrichment.genome_genes: found {settings['genome_genes']:,}, expected the number of "
+            f"genes of the whole genome; the files of enrichment.gmt name {len(members):,}"
+        )
     with atomic(job.output[0]) as part:
         part.write_text(json.dumps(sets))
 

@@ -112,6 +112,11 @@ def _check_enrichment(enrichment):
                 f"enrichment.gmt: {other} and {path} would share a category, {Path(path).stem!r}; "
                 "rename one"
             )
+    if provider == "local" and (unknown := set(enrichment["categories"]) - set(names)):
+        raise InputError(
+            f"enrichment.categories: found {', '.join(sorted(unknown))}, expected names of the "
+            f"files of enrichment.gmt: {', '.join(names)}"
+        )
 
 
 def _check_download(source):
