@@ -278,3 +278,16 @@ def test_labels_expect_constant_noise():
     config = changed("fdr", {"null": "labels"}) | {"gp": {"noise": "empirical"}}
     with pytest.raises(InputError, match=r"labels.*gp\.noise: constant"):
         checked(config, SCHEMA)
+
+
+@pytest.mark.parametrize("path", ["<results>/x.h5ad", "{x}.h5ad", "a<b.h5ad", "a}/b.h5ad"])
+def test_paths_that_snakemake_reads_otherwise_are_refused(path):
+    config = changed("dataset.source", {"path": path})
+    with pytest.raises(InputError, match=rf"dataset\.source\.path: found .*{re.escape(path)}"):
+        checked(config, SCHEMA)
+
+
+def test_other_strange_paths_are_taken():
+    path = "../é [1]/a;b $(c) %0d&~.h5ad"
+    full = checked(changed("dataset.source", {"path": path}), SCHEMA)
+    assert full["dataset"]["source"]["path"] == path

@@ -14,7 +14,7 @@ from statediff.conventions import PRESETS
 from statediff.provenance import safe
 from statediff.urls import url_fault
 
-__all__ = ["checked"]
+__all__ = ["check_path", "checked"]
 
 # Folders of a data set beside those of its contrasts.
 FOLDERS = ("data", "logs", "benchmarks", "conditions", "figures", "smooth", "string")
@@ -67,6 +67,7 @@ def checked(config, schema):
         )
     _check_contrasts(filled["contrasts"])
     _check_case("smooth", filled["smooth"])
+    check_path("dataset.source.path", filled["dataset"]["source"].get("path", ""))
     _check_download(filled["dataset"]["source"])
     _check_coordinates(filled["dataset"])
     _check_enrichment(filled["enrichment"])
@@ -76,6 +77,27 @@ def checked(config, schema):
     if filled["contrasts"]:
         _check_null(filled)
     return _canonical(filled)
+
+
+def check_path(key, path):
+    """Refuse a path that Snakemake would not take as it is.
+
+    Parameters
+    ----------
+    key : str
+        Option that names it.
+    path : str
+
+    Raises
+    ------
+    InputError
+        If it has braces (wildcards) or angle brackets (path variables).
+    """
+    if found := [character for character in "{}<>" if character in path]:
+        raise InputError(
+            f"{key}: found {' '.join(found)} in {path!r}, which Snakemake does not take as part "
+            "of a name; rename the file, or name a symbolic link to it"
+        )
 
 
 def _check_enrichment(enrichment):
