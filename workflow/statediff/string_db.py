@@ -310,7 +310,8 @@ def clean_svg(content):
     for parent in list(root.iter()):
         for child in list(parent):
             kind = str(child.tag).removeprefix(SVG)
-            if kind not in DRAWING or (kind == "style" and LOADING.search("".join(child.itertext()))):
+            loads = kind == "style" and LOADING.search("".join(child.itertext()))
+            if kind not in DRAWING or loads:
                 parent.remove(child)
         for name, value in list(parent.attrib.items()):
             local = name.rpartition("}")[2].lower()
