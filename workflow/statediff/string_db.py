@@ -7,6 +7,7 @@ An answer that was once understood is never asked for again.
 import fcntl
 import hashlib
 import json
+import math
 import re
 import time
 from contextlib import contextmanager
@@ -167,7 +168,7 @@ class StringClient:
     def _ask(self, url, method, query, turn):
         retries = _Patient(
             RETRIES, backoff_factor=1, allowed_methods=None, raise_on_status=False,
-            status_forcelist=(429, 500, 502, 503, 504),
+            status_forcelist=(429, 500, 502, 503, 504), retry_after_max=math.inf,
         )  # fmt: skip
         with _apart(turn), requests.Session() as session:
             for scheme in ("http://", "https://"):
@@ -204,7 +205,7 @@ class StringClient:
 
 
 class _Patient(Retry):
-    """Retries that are at least a second apart too, and wait as the server asks, within limits."""
+    """Retries that are at least a second apart too, and wait as the server asks, or give up."""
 
     def sleep(self, response=None):
         wanted = (self.get_retry_after(response) if response else None) or 0.0
