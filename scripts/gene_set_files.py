@@ -17,8 +17,10 @@ def main(job):
     # A single file is given as text, not as a list.
     paths = [job.input.gmt] if isinstance(job.input.gmt, str) else job.input.gmt
     sets = {Path(path).stem: read(path) for path in paths}
+    members = set()
     for path in paths:
         named = {gene for entry in sets[Path(path).stem].values() for gene in entry["genes"]}
+        members |= named
         print(f"{path}: {len(named):,} genes, {len(named & genes):,} of them in the data")
         if not named & genes:
             raise InputError(
@@ -26,7 +28,6 @@ def main(job):
                 f"{min(named)[:40]!r}) is in the data, which has {min(genes)[:40]!r}; expected the "
                 "same kind of names, and the same species"
             )
-    members = {gene for part in sets.values() for entry in part.values() for gene in entry["genes"]}
     settings = job.params.enrichment
     if settings["background"] == "genome" and settings["genome_genes"] < len(members):
         raise InputError(

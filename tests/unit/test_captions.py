@@ -77,5 +77,5 @@ def test_names_stay_readable():
 @pytest.mark.parametrize("contrast", ["a__b", "a_", "a--b", "1-2", "A"])
 def test_contrasts_are_links(contrast):
     found = rendered(CAPTIONS / "workflow.rst", "x", contrast=contrast)
-    assert f'href="javascript:x(\'{contrast}\')"' in found.replace("&#x27;", "'")
+    assert f"href=\"javascript:x('{contrast}')\"" in found.replace("&#x27;", "'")
     assert "System Message" not in found

@@ -190,7 +190,9 @@ def test_what_another_asked_meanwhile_is_not_asked_again(client, server):
     assert len(server.asked) == 1
 
 
-@pytest.mark.parametrize("spoilt", ["<html>", "no table", "Error\tErrorMessage\n", "\x00", "a\tb\n1\n"])
+@pytest.mark.parametrize(
+    "spoilt", ["<html>", "no table", "Error\tErrorMessage\n", "\x00", "a\tb\n1\n"]
+)
 def test_a_kept_answer_that_says_nothing_is_asked_for_again(client, server, spoilt):
     asked = [server.identifier(gene) for gene in GENES]
     first = client.enrichment(asked)
