@@ -1,15 +1,26 @@
 """What enrichment writes beside its table, whoever provides it."""
 
 import json
+import warnings
 
 from _table import save
+from statediff import DataWarning, InputError
 from statediff.enrichment import FEWEST, finished
 from statediff.store import atomic
 
 
 def write(job, tables, genes, unmapped, info):
     """The table of terms, the genes that the provider does not know, and what was asked."""
-    save(job, finished(tables, job.params.enrichment["categories"]))
+    chosen = job.params.enrichment["categories"]
+    table = finished(tables, chosen)
+    if not len(table) and len(every := finished(tables)):
+        warnings.warn(
+            f"enrichment.categories: none of {len(every):,} terms is of {', '.join(chosen)}; "
+            f"expected some of: {', '.join(sorted(every['category'].unique()))}",
+            DataWarning,
+            stacklevel=1,
+        )
+    save(job, table)
     unknown = genes.loc[genes["gene"].isin(unmapped), ["gene", "is_de"]]
     with atomic(job.output.unmapped) as part:
         unknown.to_csv(part, sep="\t", index=False)
@@ -18,10 +29,17 @@ def write(job, tables, genes, unmapped, info):
         part.write_text(json.dumps(info | {"unmapped_genes": len(unknown)}, indent=1))
 
 
-def genome(job):
+def genome(job, n_tested):
     """Number of genes of the genome, where it is the background."""
     settings = job.params.enrichment
-    return settings["genome_genes"] if settings["background"] == "genome" else None
+    if settings["background"] != "genome":
+        return None
+    if settings["genome_genes"] < n_tested:
+        raise InputError(
+            f"enrichment.genome_genes: found {settings['genome_genes']:,}, expected the number of "
+            f"genes of the whole genome; {n_tested:,} genes were tested"
+        )
+    return settings["genome_genes"]
 
 
 def enough(name, members):

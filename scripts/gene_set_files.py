@@ -17,8 +17,10 @@ def main(job):
     # A single file is given as text, not as a list.
     paths = [job.input.gmt] if isinstance(job.input.gmt, str) else job.input.gmt
     sets = {Path(path).stem: read(path) for path in paths}
+    members = set()
     for path in paths:
         named = {gene for entry in sets[Path(path).stem].values() for gene in entry["genes"]}
+        members |= named
         print(f"{path}: {len(named):,} genes, {len(named & genes):,} of them in the data")
         if not named & genes:
             raise InputError(
@@ -26,6 +28,12 @@ def main(job):
                 f"{min(named)[:40]!r}) is in the data, which has {min(genes)[:40]!r}; expected the "
                 "same kind of names, and the same species"
             )
+    settings = job.params.enrichment
+    if settings["background"] == "genome" and settings["genome_genes"] < len(members):
+        raise InputError(
+            f"enrichment.genome_genes: found {settings['genome_genes']:,}, expected the number of "
+            f"genes of the whole genome; the files of enrichment.gmt name {len(members):,}"
+        )
     with atomic(job.output[0]) as part:
         part.write_text(json.dumps(sets))
 

@@ -19,12 +19,12 @@ def main(job):
         categories = json.load(file)
     tested, ranking = list(genes["gene"]), signed_distance(genes)
     known = {g for sets in categories.values() for entry in sets.values() for g in entry["genes"]}
-    queries = gene_sets(genes)
+    queries, n_genome = gene_sets(genes), genome(job, len(tested))
     tables = []
     for name, query in queries.items():
         if enough(name, query):
             tables += [
-                over_representation(query, tested, sets, genome(job)).assign(
+                over_representation(query, tested, sets, n_genome).assign(
                     gene_set=name, category=category
                 )
                 for category, sets in categories.items()
@@ -35,7 +35,7 @@ def main(job):
     info = {
         "provider": "local",
         "background": job.params.enrichment["background"],
-        "background_genes": genome(job) or len(tested),
+        "background_genes": n_genome or len(tested),
         "gene_sets": {
             name: {"genes": len(query), "mapped": len(known.intersection(query))}
             for name, query in queries.items()

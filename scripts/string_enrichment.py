@@ -4,30 +4,38 @@ import pandas as pd
 from _enrichment import enough, genome, write
 from _job import run
 from statediff import InputError
-from statediff.enrichment import gene_sets, with_strength
+from statediff.enrichment import FEWEST, gene_sets, with_strength
 from statediff.string_db import StringClient, page_address
+
+# Genes of which some are known, if their species is the right one.
+TELLING = 20
 
 
 def main(job):
     genes = pd.read_parquet(job.input.genes)
     settings = job.params.enrichment
-    client = StringClient(settings["api_url"], settings["species"], job.params.answers)
+    client = StringClient(
+        settings["api_url"], settings["species"], job.params.answers, job.params.turn
+    )
     queries = gene_sets(genes)
-    # Against the genome, only the called genes need to leave this machine.
-    asked = list(genes["gene"]) if settings["background"] == "tested" else queries["all"]
+    n_genome = genome(job, len(genes))
+    # Against the genome, only the called genes need to leave this machine; without a question none.
+    asked = queries["all"] if n_genome else list(genes["gene"])
+    if len(queries["all"]) < FEWEST:
+        asked = []
     known = client.map_genes(asked)
-    if asked and not known:
+    if len(asked) >= TELLING and not known:
         raise InputError(
             f"enrichment.species: STRING knows none of {len(asked):,} genes (such as "
             f"{asked[0][:40]!r}) as genes of species {settings['species']}; expected its NCBI taxon"
         )
-    background = None if genome(job) else list(proteins_of(known, asked))
-    n_background = genome(job) or len(background)
+    background = None if n_genome else list(proteins_of(known, asked))
+    n_background = n_genome or len(background)
     tables, info = [], {}
     for name, query in queries.items():
         proteins = proteins_of(known, query)
         info[name] = {"genes": len(query), "mapped": len(proteins), "proteins": proteins}
-        if enough(name, proteins):
+        if enough(name, query) and enough(f"{name}, known to STRING", proteins):
             table = client.enrichment(proteins, background)
             tables.append(with_strength(table, len(proteins), n_background).assign(gene_set=name))
             link, linked = page_address(client.url, proteins.values(), client.species)
@@ -39,6 +47,7 @@ def main(job):
         "species": client.species,
         "background": settings["background"],
         "background_genes": n_background,
+        "sent_genes": len(asked),
         "gene_sets": info,
     }
     write(job, tables, genes, set(asked) - set(known), info)

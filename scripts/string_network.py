@@ -26,7 +26,9 @@ def main(job):
 def picture(job, sets, proteins):
     """The network as SVG (bytes)."""
     settings, edges = job.params.enrichment, []
-    client = StringClient(settings["api_url"], settings["species"], job.params.answers)
+    client = StringClient(
+        settings["api_url"], settings["species"], job.params.answers, job.params.turn
+    )
     if len(proteins) >= FEWEST:
         try:
             return client.network_svg(proteins)

@@ -535,6 +535,37 @@ def test_no_enriched_term():
     assert inside(figure)
 
 
+def test_no_enriched_term_of_the_chosen_categories():
+    chosen = {"titles": {"all": "Called"}, "fdr_threshold": 0.05, "categories": ["KEGG", "RCTM"]}
+    figure = enrichment(terms(0), **chosen)
+    (axes,) = figure.axes
+    assert axes.texts[0].get_text() == "no term of KEGG, RCTM with an FDR below 0.05"
+    assert inside(figure)
+
+
+@pytest.mark.parametrize("zeros", ["all", "up"])
+def test_false_discovery_rates_of_0_leave_the_scale_to_the_others(zeros):
+    table = pd.concat([terms(5), terms(6, "up")])
+    table.loc[table["gene_set"] == zeros, "fdr"] = 0.0
+    figure = enrichment(table, titles={"all": "Called", "up": "Up"}, fdr_threshold=0.05, top=20)
+    for axes in figure.axes[:2]:
+        points = axes.collections[1]
+        assert points.norm.vmin == table["fdr"][table["fdr"] > 0].min()
+        assert (points.get_array() >= points.norm.vmin).all()
+    assert inside(figure)
+
+
+@pytest.mark.parametrize("strengths", [[0.0, 0.0], [-0.5, -0.1], [-0.5, 1.0], [0.2, np.inf]])
+def test_strengths_are_all_within_the_axis(strengths):
+    table = terms(2).assign(strength=strengths, fdr=[1e-3, 1e-2])
+    figure = enrichment(table, titles={"all": "Called"}, fdr_threshold=0.05)
+    left, right = figure.axes[0].get_xlim()
+    shown = np.array(strengths)[np.isfinite(strengths)]
+    assert left <= min(0, *shown) <= max(0, *shown) < right
+    assert right - left >= 0.1
+    assert inside(figure)
+
+
 def test_network_of_genes():
     edges = [("A<b>", "B", 0.9), ("B", "C", 0.4), ("C", "C", 1.0)]
     directions = {"A<b>": "up", "B": "down", "C": "neutral", "alone": "up"}

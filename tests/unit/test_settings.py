@@ -122,6 +122,26 @@ def test_the_order_of_keys_does_not_matter():
             {"provider": "string", "species": 9606, "background": "genome"},
             "enrichment.genome_genes: found null, expected the number of genes",
         ),
+        (
+            "enrichment",
+            {"provider": "local", "gmt": ["a/x.gmt", "y.gmt"], "categories": ["x", "KEGG"]},
+            "enrichment.categories: found KEGG, expected names of the files of enrichment.gmt: x,",
+        ),
+        (
+            "enrichment",
+            {"provider": "local", "gmt": ["x.gmt", "<script>.gmt"]},
+            "enrichment.gmt: found < > in '<script>.gmt', which Snakemake does not take",
+        ),
+        (
+            "enrichment",
+            {"provider": "local", "gmt": ["{x}.gmt"]},
+            "enrichment.gmt: found { } in '{x}.gmt', which Snakemake does not take",
+        ),
+        (
+            "fdr",
+            {"null": "external", "external": {"distances": "<run>/x.tsv"}},
+            "fdr.external.distances: found < > in '<run>/x.tsv'",
+        ),
         # Checked whether or not anything is sent.
         (
             "enrichment.api_url",

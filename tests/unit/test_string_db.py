@@ -1,5 +1,6 @@
 """The client of STRING against a real server on this machine."""
 
+import errno
 import re
 import ssl
 import subprocess
@@ -17,6 +18,7 @@ HOSTILE = [
     "../../x", "a;rm -rf ~", "<script>alert(1)</script>", "%0d", "a%0Db&species=9606", "g" * 1000,
     "Gène-基因-🧬", "$(touch x)", "`id`", '"quoted\'',
 ]  # fmt: skip
+HARMLESS = "fill: url(#gradient); image-rendering: auto; stroke: rgb(1, 2, 3)"
 # Names with what separates names are no names that STRING could know.
 SEPARATING = ["Gene1\rGene2", "Gene1\nGene2", "Gene1\tGene2", "", "Gene1\u2028Gene2"]
 
@@ -39,7 +41,7 @@ def server():
 
 @pytest.fixture
 def client(server, tmp_path):
-    return StringClient(server.url, server.species, tmp_path / "cache")
+    return StringClient(server.url, server.species, tmp_path / "cache", tmp_path / "turn")
 
 
 def test_names_arrive_as_they_are_and_separating_ones_stay_here(client, server):
@@ -56,7 +58,7 @@ def test_names_arrive_as_they_are_and_separating_ones_stay_here(client, server):
     }  # fmt: skip
     # Nothing is named after a gene.
     for path in client.cache.iterdir():
-        assert re.fullmatch(r"turn|[0-9a-f]{64}\.tsv", path.name)
+        assert re.fullmatch(r"[0-9a-f]{64}\.tsv", path.name)
 
 
 def test_many_names_are_asked_for_in_parts_a_second_apart(client, server, monkeypatch):
@@ -82,7 +84,7 @@ def test_a_second_client_asks_nothing(client, server):
     first = [client.enrichment(asked), client.ppi_enrichment(asked), client.network_svg(asked)]
     assert first[1] == {"number_of_edges": 7, "expected_number_of_edges": 3, "p_value": 0.0125}
     assert min(server.pauses()) >= 1.0
-    again = StringClient(server.url + "/", server.species, client.cache)
+    again = StringClient(server.url + "/", server.species, client.cache, client.turn)
     second = [again.enrichment(asked), again.ppi_enrichment(asked), again.network_svg(asked)]
     assert len(server.asked) == 3
     assert first[0].equals(second[0])
@@ -114,9 +116,12 @@ def test_passing_trouble_is_waited_for(client, server, trouble):
         ([(302, {"Location": "https://elsewhere.example"})], "302 Found https://elsewhere.exa"),
         (["<!doctype html><title>Maintenance</title>"], "a web page, expected a table: Maintenanc"),
         (
-            ["Error\tErrorMessage\nnot found\tNo <i>such</i>\n"],
-            "Error ErrorMessage not found No su",
+            ["Error\tErrorMessage\ninput error\tNo <i>such</i> species\n"],
+            "Error ErrorMessage input error No such species",
         ),
+        (["Error\tErrorMessage\ninput error\tSpecies not found\n"], "Species not found"),
+        ([(429, {"Retry-After": "301"})], "busy (status 429), and asks to be left alone for 301 s"),
+        ([(503, {"Retry-After": "90000"})], "90,000 s; a job waits 300 s at most"),
         (['[{"Error": "input error"}]'], 'Error": "input error"'),
         (["queryItem\tstringId\tpreferredName\na\tb\n"], "rows of different length"),
         (["a\tb\n1\t2\n"], "expected the columns queryItem, stringId, preferredName"),
@@ -155,25 +160,77 @@ def test_a_server_that_is_not_there(tmp_path, monkeypatch):
     with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as gone:
         address = f"http://127.0.0.1:{gone.server_port}/api"
     with pytest.raises(InputError, match="Connection refused"):
-        StringClient(address, 9606, tmp_path).map_genes(GENES)
+        StringClient(address, 9606, tmp_path, tmp_path / "turn").map_genes(GENES)
 
 
 def test_an_unknown_species(server, tmp_path):
     with pytest.raises(InputError, match="Species not known!"):
-        StringClient(server.url, 1, tmp_path).map_genes(GENES)
+        StringClient(server.url, 1, tmp_path, tmp_path / "turn").map_genes(GENES)
 
 
-def test_clients_in_parallel_wait_for_each_other(server, tmp_path):
-    def ask(gene):
-        StringClient(server.url, server.species, tmp_path).map_genes([gene])
-
-    threads = [threading.Thread(target=ask, args=(gene,)) for gene in GENES[:3]]
+def in_parallel(client, tasks):
+    """Run tasks in threads, each with a client of its own that keeps its answers in a folder."""
+    threads = []
+    for cache, task in tasks:
+        own = StringClient(client.url, client.species, client.cache / cache, client.turn)
+        threads.append(threading.Thread(target=task, args=(own,)))
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+
+
+def test_clients_in_parallel_wait_for_each_other_whatever_their_cache(client, server):
+    in_parallel(client, [(f"{i}", lambda own: own.map_genes(GENES)) for i in range(3)])
     assert len(server.asked) == 3
     assert min(server.pauses()) >= 1.0
+
+
+def test_what_another_asked_meanwhile_is_not_asked_again(client, server):
+    found = []
+    in_parallel(client, [("shared", lambda own: found.append(own.map_genes(GENES)))] * 3)
+    assert [list(known) for known in found] == [GENES] * 3
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "spoilt", ["<html>", "no table", "Error\tErrorMessage\n", "\x00", "a\tb\n1\n"]
+)
+def test_a_kept_answer_that_says_nothing_is_asked_for_again(client, server, spoilt):
+    asked = [server.identifier(gene) for gene in GENES]
+    first = client.enrichment(asked)
+    (path,) = client.cache.iterdir()
+    kept = path.read_bytes()
+    path.write_text(spoilt)
+    assert client.enrichment(asked).equals(first)
+    assert len(server.asked) == 2
+    assert path.read_bytes() == kept
+
+
+def test_without_locks_nothing_is_asked(client, server, monkeypatch):
+    def flock(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(string_db.fcntl, "flock", flock)
+    with pytest.raises(InputError, match=r"turn cannot be locked \(No locks.*a file system with l"):
+        client.map_genes(GENES)
+    assert not server.asked
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "",
+        "queryItem\tstringId\tpreferredName\n",
+        "Error\tErrorMessage\nnot found\tSorry, STRING did not find a protein called 'x'\n",
+        "Error\tErrorMessage\ninput error\tThe identifiers could not be found.\n",
+    ],
+)
+def test_a_part_without_any_known_name(client, server, monkeypatch, answer):
+    monkeypatch.setattr(string_db, "BATCH", 3)
+    server.trouble["tsv/get_string_ids"] = [answer]
+    assert list(client.map_genes(GENES)) == GENES[3:]
+    assert len(server.asked) == 2
 
 
 def test_certificates_are_checked(tmp_path, monkeypatch):
@@ -188,7 +245,8 @@ def test_certificates_are_checked(tmp_path, monkeypatch):
     context.load_cert_chain(certificate, key)
     with serving(GENES, {}) as server:
         server.socket = context.wrap_socket(server.socket, server_side=True)
-        client = StringClient(server.url.replace("http", "https", 1), 10090, tmp_path / "cache")
+        address = server.url.replace("http", "https", 1)
+        client = StringClient(address, 10090, tmp_path / "cache", tmp_path / "turn")
         with pytest.raises(InputError, match="CERTIFICATE_VERIFY_FAILED"):
             client.map_genes(GENES)
     assert not server.asked
@@ -200,6 +258,33 @@ def test_drawings_lose_what_acts_or_loads():
         assert part not in cleaned
     for part in ('d="M 0 0"', "url(#gradient)", "&lt;script&gt;"):
         assert part in cleaned
+
+
+@pytest.mark.parametrize(
+    "style",
+    [
+        "fill: url(https://elsewhere.example)",
+        "fill: URL( 'https://elsewhere.example' )",
+        "background: image-set('https://elsewhere.example/x.png' 1x)",
+        "background: -webkit-image-set('https://elsewhere.example/x.png' 1x)",
+        "background: src('https://elsewhere.example/x.png')",
+        "background: image('https://elsewhere.example/x.png')",
+        "@import 'https://elsewhere.example'",
+        "fill: u\\72l(https://elsewhere.example)",
+    ],
+)
+def test_styles_that_load_are_refused(style):
+    for part in (
+        f'<path style="{style}"/>',
+        f"<style>* {{ {style} }}</style>",
+        f"<style>a {{}}<title/>* {{ {style} }}</style>",
+    ):
+        drawing = f'<svg xmlns="http://www.w3.org/2000/svg"><g fill="red"/>{part}</svg>'
+        cleaned = clean_svg(drawing.encode()).decode()
+        assert "elsewhere" not in cleaned
+        assert 'fill="red"' in cleaned
+    harmless = f'<svg xmlns="http://www.w3.org/2000/svg"><path style="{HARMLESS}"/></svg>'
+    assert HARMLESS in clean_svg(harmless.encode()).decode()
 
 
 @pytest.mark.parametrize("content", [b"<html></html>", b"<svg", b"", b'{"Error": 1}'])

@@ -1,5 +1,6 @@
 """One clear message for each fault: what was found, what was expected, which key to change."""
 
+import json
 import re
 
 import anndata
@@ -9,6 +10,7 @@ import pandas as pd
 import pytest
 import yaml
 from scipy import sparse
+from statediff.provenance import safe
 from statediff.store import read_arrays
 from support import CONFIG, tiny
 
@@ -245,41 +247,54 @@ def test_cells_without_a_type_and_sparse_states(attempt, tmp_path):
     }
 
 
+def check_report(path):
+    """No name is markup of the report, nor of the captions in it."""
+    html = path.read_text()
+    results = json.loads(re.search(r"^ *var results = (\{.*\});$", html, re.M).group(1))
+    captions = {result: entry["caption"] for result, entry in results.items()}
+    for text in (html, *captions.values()):
+        assert "System Message" not in text
+        assert "<script>hacked" not in text
+    assert "&lt;script&gt;hacked" in captions["results/tiny/a_vs_b/figures/condition.png"]
+    assert "&lt;script&gt;hacked" in html
+
+
 def test_hostile_names_are_data(attempt, tmp_path):
     """Gene, cell-type and condition names with markup, shell and path characters, and tabs; the
-    whole workflow, with replicates and layers."""
+    whole workflow, with replicates and layers, and its report."""
     names = ["../../x", "a;rm -rf ~", "<script>", "%0d", "g" * 1000, "naïve γ", "tab\there", "$x$"]
+
+    reference = "../a``\n\n.. raw:: html\n\n   <script>hacked = 1</script>\n\n``b"
 
     def rename(adata):
         adata.var_names = names + list(adata.var_names[len(names) :])
-        adata.obs["group"] = adata.obs["group"].map({"a": "../a b", "b": "b;$(x)", "c": "c"})
+        adata.obs["group"] = adata.obs["group"].map({"a": reference, "b": "b;$(x)", "c": "c"})
         adata.obs["cell_type"] = ["<b>x", "y/../z"] * 30
         adata.obs["donor"] = [f"d/{i // 10}" for i in range(60)]
 
-    contrast = {"column": "group", "reference": "../a b", "compared": "b;$(x)", "sample": "donor"}
+    contrast = {"column": "group", "reference": reference, "compared": "b;$(x)", "sample": "donor"}
     contrast["groups"] = "cell_type"
-    done = attempt(
-        "all",
-        {
-            "contrasts.a_vs_b": contrast,
-            "figures.labelled_genes": 20,
-            "fdr.null_genes": 100,
-            "expression.layers": ["smoothed", "fold_change", "fold_change_zscores"],
-        },
-        rename,
-    )
-    assert done.returncode == 0, done.stdout
+    changes = {
+        "contrasts.a_vs_b": contrast,
+        "figures.labelled_genes": 20,
+        "fdr.null_genes": 100,
+        "expression.layers": ["smoothed", "fold_change", "fold_change_zscores"],
+    }
+    for target in ("all", "report"):
+        done = attempt(target, changes, rename, write=target == "all")
+        assert done.returncode == 0, done.stdout
+    check_report(tmp_path / "results/tiny/report.html")
     folder = tmp_path / "results/tiny/a_vs_b"
     genes = pd.read_csv(folder / "tables/genes.tsv", sep="\t")
     assert set(names) <= set(genes["gene"])
     adata = anndata.read_h5ad(folder / "adata.h5ad")
-    assert "kompot_de_.._a_b_to_b___x__mahalanobis_sample_var" in adata.var
+    stem = f"kompot_de_{safe(reference)}_to_b___x_"
+    assert f"{stem}_mahalanobis_sample_var" in adata.var
     fit, _ = read_arrays(folder / "stages/fit.h5")
     change = fit["phi"] @ (fit["coefficients_compared"] - fit["coefficients_reference"]).T
     variance = fit["std_reference"] ** 2 + fit["std_compared"] ** 2 - 1e-8
     deviations = np.einsum("nr,sgr->sng", fit["phi"], fit["between"])
     zscores = change / np.sqrt(variance[:, None] + (deviations**2).sum(axis=0))
-    stem = "kompot_de_.._a_b_to_b___x_"
     found = adata.layers[f"{stem}_fold_change_zscores_sample_var"]
     np.testing.assert_allclose(found, zscores, rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(adata.layers[f"{stem}_fold_change"], change, atol=1e-5)

@@ -199,13 +199,16 @@ def test_too_few_genes_are_an_empty_table(small_copy, server, snakemake):
     table.to_parquet(path, index=False)
     settings = {"provider": "string", "api_url": server.url, "species": server.species}
     snakemake(small_copy, "enrichment", **settings)
-    assert server.methods() == ["get_string_ids"]
+    # Without a question no name leaves this machine.
+    assert not server.asked
     assert list(read(small_copy, "enrichment").columns) == COLUMNS
     assert read(small_copy, "enrichment").empty
     log = (small_copy / "results/small/logs/young_vs_old/string_enrichment.log").read_text()
     assert "all: 1 genes, at least 2 are needed" in log
     assert (small_copy / RESULTS / "figures/enrichment.pdf").is_file()
     assert "no association" in (small_copy / RESULTS / "figures/network.svg").read_text()
+    page = (small_copy / RESULTS / "tables/enriched_terms.html").read_text()
+    assert "were sent to STRING" not in page
 
 
 def test_the_genome_as_background(small_copy, server, snakemake):
@@ -223,6 +226,32 @@ def test_the_genome_as_background(small_copy, server, snakemake):
     known = [name for name in called if name in server.genes]
     expected = len(known) * found["number_of_genes_in_background"] / 22000
     np.testing.assert_allclose(found["expected"], expected)
+
+    # A few genes may be such that STRING does not know; that tells nothing of the species.
+    table["is_de"] = table.index.isin(table.index[table["is_de"]][:19])
+    table.to_parquet(small_copy / RESULTS / "tables/genes.parquet", index=False)
+    server.genes.clear()
+    settings |= {"background": "genome", "genome_genes": 22000}
+    snakemake(small_copy, f"{RESULTS}/tables/enrichment.tsv", **settings)
+    assert read(small_copy, "enrichment").empty
+    assert len(read(small_copy, "unmapped_genes")) == 19
+    log = (small_copy / "results/small/logs/young_vs_old/string_enrichment.log").read_text()
+    assert "all, known to STRING: 0 genes, at least 2 are needed" in log
+
+    settings["genome_genes"] = 249
+    done = snakemake(small_copy, f"{RESULTS}/tables/enrichment.tsv", check=False, **settings)
+    assert "enrichment.genome_genes: found 249, expected the number of genes" in done.stdout
+    assert "250 genes were tested" in done.stdout
+
+
+def test_categories_that_no_term_has(small_copy, server, snakemake):
+    settings = {"provider": "string", "api_url": server.url, "species": server.species}
+    done = snakemake(small_copy, "enrichment", **settings, categories=["kegg"])
+    assert re.search(
+        r"enrichment\.categories: none of \d+ terms is of kegg; expected some of: KEGG, Process",
+        done.stdout,
+    )
+    assert read(small_copy, "enrichment").empty
 
 
 def test_another_species_is_named(small_copy, server, snakemake):
@@ -263,6 +292,12 @@ def test_files_about_other_genes_are_refused_before_the_long_stages(tmp_path, sn
     (tmp_path / "human.gmt").write_text("A\t\tTP53\tBRCA1\n")
     done = snakemake(tmp_path, "all", check=False, provider="local", gmt=["human.gmt"])
     assert "enrichment.gmt: human.gmt: none of its 2 genes (such as 'BRCA1') is in" in done.stdout
+    assert not list(tmp_path.glob("results/**/fit.h5"))
+    (tmp_path / "many.gmt").write_text("A\t\t" + "\t".join(f"Gene{i:03}" for i in range(900)))
+    genome = {"background": "genome", "genome_genes": 899}
+    done = snakemake(tmp_path, "all", check=False, provider="local", gmt=["many.gmt"], **genome)
+    assert "enrichment.genome_genes: found 899, expected the number of genes" in done.stdout
+    assert "the files of enrichment.gmt name 900" in done.stdout
     assert not list(tmp_path.glob("results/**/fit.h5"))
     done = snakemake(tmp_path, "all", check=False, provider="local", gmt=["absent.gmt"])
     assert "enrichment.gmt: absent.gmt is no file" in done.stdout

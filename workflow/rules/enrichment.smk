@@ -20,6 +20,8 @@ if PROVIDER == "local":
         resources:
             mem_mb=memory(400, gene=0.5),
             runtime=10,
+        params:
+            enrichment=settings("enrichment", "background", "genome_genes"),
         script:
             "../../scripts/gene_set_files.py"
 
@@ -51,8 +53,8 @@ if PROVIDER == "local":
 elif PROVIDER == "string":
 
     # Where the network is: on a cluster's login node. One request at a time: of the jobs of a run
-    # by the resource, which the profiles limit, and in any case by a lock in the folder of the
-    # answers, which other runs of the same results and other machines heed too.
+    # by the resource, which the profiles limit, and in any case by a lock in the folder of all
+    # results, which other runs, of other data sets too, and other machines heed.
     rule string_enrichment:
         input:
             genes="<run>/{contrast}/tables/genes.parquet",
@@ -77,6 +79,7 @@ elif PROVIDER == "string":
                 "enrichment", "species", "api_url", "background", "genome_genes", "categories"
             ),
             answers=workflow.pathvars.apply("<run>/string"),
+            turn=workflow.pathvars.apply("<results>/string.turn"),
         script:
             "../../scripts/string_enrichment.py"
 
@@ -100,6 +103,7 @@ elif PROVIDER == "string":
             contrast=contrast_of,
             enrichment=settings("enrichment", "species", "api_url"),
             answers=workflow.pathvars.apply("<run>/string"),
+            turn=workflow.pathvars.apply("<results>/string.turn"),
         script:
             "../../scripts/string_network.py"
 
@@ -122,7 +126,7 @@ rule plot_enrichment:
         runtime=10,
     params:
         contrast=contrast_of,
-        enrichment=settings("enrichment", "fdr_threshold", "top"),
+        enrichment=settings("enrichment", "fdr_threshold", "top", "categories"),
     script:
         "../../scripts/plot_enrichment.py"
 

@@ -129,11 +129,17 @@ def _check_enrichment(enrichment):
         )
     names = {}
     for path in enrichment["gmt"]:
+        check_path("enrichment.gmt", path)
         if (other := names.setdefault(Path(path).stem, path)) != path:
             raise InputError(
                 f"enrichment.gmt: {other} and {path} would share a category, {Path(path).stem!r}; "
                 "rename one"
             )
+    if provider == "local" and (unknown := set(enrichment["categories"]) - set(names)):
+        raise InputError(
+            f"enrichment.categories: found {', '.join(sorted(unknown))}, expected names of the "
+            f"files of enrichment.gmt: {', '.join(names)}"
+        )
 
 
 def _check_download(source):
@@ -202,6 +208,7 @@ def _check_null(config):
         if config["gp"]["noise"] != "constant":
             raise InputError("fdr.null: 'labels' expects gp.noise: constant")
     external = fdr["external"]
+    check_path("fdr.external.distances", external["distances"] or "")
     if null == "external" and external["distances"] is None and not external["genes"]:
         raise InputError(
             "fdr.external: fdr.null 'external' expects distances (a table) or genes, or both"

@@ -1,12 +1,13 @@
 """A client of STRING, the database of protein associations (protocol of version 12).
 
-Requests are POSTs, one at a time and at least a second apart, of all processes that share a cache.
+Requests are POSTs, one at a time and at least a second apart, of all processes that share a lock.
 An answer that was once understood is never asked for again.
 """
 
 import fcntl
 import hashlib
 import json
+import math
 import re
 import time
 from contextlib import contextmanager
@@ -61,6 +62,17 @@ DRAWING = {
     "feGaussianBlur", "feOffset", "feMerge", "feMergeNode", "feBlend", "feFlood", "feComposite",
     "feColorMatrix", "feDropShadow",
 }  # fmt: skip
+# What loads, in a style: any address outside the drawing, functions that take one as text, and
+# escapes that could spell either.
+LOADING = re.compile(
+    r"@import|\\|url\(\s*['\"]?\s*[^#'\"\s]|\b(image|image-set|cross-fade|src)\(", re.IGNORECASE
+)
+# STRING's error where it knows none of the names.
+NONE_KNOWN = re.compile(
+    rb"Error\t[^\n]*\n(not found\t|(?=[^\n]*\b(protein|identifier|name)s?\b)"
+    rb"[^\n]*\bnot (be )?f(ou|i)nd\b)",
+    re.IGNORECASE,
+)
 
 
 class StringClient:
@@ -74,6 +86,8 @@ class StringClient:
         NCBI taxon.
     cache : path
         Folder of the answers, by a hash of what was asked.
+    turn : path
+        File of the lock that whoever asks STRING holds, one for all data sets.
 
     Notes
     -----
@@ -82,10 +96,11 @@ class StringClient:
     else.
     """
 
-    def __init__(self, api_url, species, cache):
+    def __init__(self, api_url, species, cache, turn):
         if fault := url_fault(api_url):
             raise InputError(f"enrichment.api_url: {api_url!r} {fault}")
-        self.url, self.species, self.cache = api_url.rstrip("/"), species, Path(cache)
+        self.url, self.species = api_url.rstrip("/"), species
+        self.cache, self.turn = Path(cache), Path(turn)
 
     def map_genes(self, genes):
         """STRING's identifier and name of each gene that it knows.
@@ -98,13 +113,9 @@ class StringClient:
         asked = sorted({gene for gene in genes if gene and gene.isprintable()})
         found = {}
         for start in range(0, len(asked), BATCH):
-            table = self._table(
-                "get_string_ids",
-                NAMES,
-                identifiers="\r".join(asked[start : start + BATCH]),
-                echo_query=1,
-                limit=1,
-            )
+            names = "\r".join(asked[start : start + BATCH])
+            query = {"identifiers": names, "echo_query": 1, "limit": 1}
+            table = self._answer("tsv", "get_string_ids", _parse_names, query)
             for item, *entry in zip(table["queryItem"], table["stringId"], table["preferredName"]):
                 found.setdefault(item, tuple(entry))
         return {gene: found[gene] for gene in genes if gene in found}
@@ -142,23 +153,25 @@ class StringClient:
         query = query | {"species": self.species, "caller_identity": CALLER}
         asked = json.dumps([self.url, form, method, query], sort_keys=True)
         path = self.cache / f"{hashlib.sha256(asked.encode()).hexdigest()}.{form}"
-        if path.is_file():
-            return understand(path.read_bytes())
-        content = self._ask(f"{self.url}/{form}/{method}", method, query)
-        try:
-            answer = understand(content)
-        except ValueError as error:
-            raise self._fault(method, error) from error
-        with atomic(path) as part:
-            part.write_bytes(content)
+        if (answer := _kept(path, understand)) is None:
+            with self._turn() as turn:
+                # Somebody else may have asked the same meanwhile.
+                if (answer := _kept(path, understand)) is None:
+                    content = self._ask(f"{self.url}/{form}/{method}", method, query, turn)
+                    try:
+                        answer = understand(content)
+                    except ValueError as error:
+                        raise self._fault(method, error) from error
+                    with atomic(path) as part:
+                        part.write_bytes(content)
         return answer
 
-    def _ask(self, url, method, query):
+    def _ask(self, url, method, query, turn):
         retries = _Patient(
             RETRIES, backoff_factor=1, allowed_methods=None, raise_on_status=False,
-            status_forcelist=(429, 500, 502, 503, 504),
+            status_forcelist=(429, 500, 502, 503, 504), retry_after_max=math.inf,
         )  # fmt: skip
-        with self._turn(), DirectSession() as session:
+        with _apart(turn), DirectSession() as session:
             for scheme in ("http://", "https://"):
                 session.mount(scheme, HTTPAdapter(max_retries=retries))
             try:
@@ -172,18 +185,17 @@ class StringClient:
 
     @contextmanager
     def _turn(self):
-        """Wait until no other process asks, and the last request is long enough ago."""
-        self.cache.mkdir(parents=True, exist_ok=True)
-        with open(self.cache / "turn", "a+") as turn:
-            fcntl.flock(turn, fcntl.LOCK_EX)
-            turn.seek(0)
-            since = time.time() - float(turn.read() or 0)
-            time.sleep(PAUSE - since if 0 <= since < PAUSE else 0)
+        """Wait until no other process asks; gives the file that says when the last one did."""
+        self.turn.parent.mkdir(parents=True, exist_ok=True)
+        with open(self.turn, "a+") as turn:
             try:
-                yield
-            finally:
-                turn.truncate(0)
-                turn.write(repr(time.time()))
+                fcntl.flock(turn, fcntl.LOCK_EX)
+            except OSError as error:
+                raise InputError(
+                    f"enrichment: {self.turn} cannot be locked ({error.strerror}), and STRING asks "
+                    "for one request at a time; expected results/ on a file system with locks"
+                ) from error
+            yield turn
 
     def _fault(self, method, what):
         return InputError(
@@ -194,11 +206,38 @@ class StringClient:
 
 
 class _Patient(Retry):
-    """Retries that are at least a second apart too, and wait as the server asks, within limits."""
+    """Retries that are at least a second apart too, and wait as the server asks, or give up."""
 
     def sleep(self, response=None):
         wanted = (self.get_retry_after(response) if response else None) or 0.0
-        time.sleep(max(PAUSE, self.get_backoff_time(), min(wanted, LONGEST)))
+        if wanted > LONGEST:
+            raise requests.RequestException(
+                f"it is busy (status {response.status}), and asks to be left alone for "
+                f"{wanted:,.0f} s; a job waits {LONGEST:.0f} s at most"
+            )
+        time.sleep(max(PAUSE, self.get_backoff_time(), wanted))
+
+
+@contextmanager
+def _apart(turn):
+    """Do something long enough after the last time, which is noted in a file."""
+    turn.seek(0)
+    since = time.time() - float(turn.read() or 0)
+    # Clocks of two machines may differ.
+    time.sleep(min(max(PAUSE - since, 0), PAUSE))
+    try:
+        yield
+    finally:
+        turn.truncate(0)
+        turn.write(repr(time.time()))
+
+
+def _kept(path, understand):
+    """What an answer in the cache says; None if there is none, or it says nothing any more."""
+    try:
+        return understand(path.read_bytes())
+    except (FileNotFoundError, ValueError):
+        return None
 
 
 def _post(session, url, query, retries):
@@ -236,6 +275,11 @@ def _parse(content, columns):
     return pd.DataFrame(rows, columns=header, dtype=str)[list(columns)].astype(columns)
 
 
+def _parse_names(content):
+    """Names that STRING knows; that it knows none it may also call an error."""
+    return _parse(b"" if NONE_KNOWN.match(content) else content, NAMES)
+
+
 def _excerpt(content, most=200):
     """The beginning of an answer, for a message on one line."""
     text = re.sub(r"<[^>]*>", " ", content[:4000].decode("utf-8", errors="replace"))
@@ -268,18 +312,15 @@ def clean_svg(content):
     for parent in list(root.iter()):
         for child in list(parent):
             kind = str(child.tag).removeprefix(SVG)
-            if kind not in DRAWING or (kind == "style" and _loads(child.text or "")):
+            loads = kind == "style" and LOADING.search("".join(child.itertext()))
+            if kind not in DRAWING or loads:
                 parent.remove(child)
         for name, value in list(parent.attrib.items()):
             local = name.rpartition("}")[2].lower()
             elsewhere = local == "href" and not re.match(r"#|data:image/(png|jpeg);", value)
-            if local.startswith("on") or local == "base" or elsewhere or _loads(value):
+            if local.startswith("on") or local == "base" or elsewhere or LOADING.search(value):
                 del parent.attrib[name]
     return ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
-
-
-def _loads(text):
-    return re.search(r"@import|\\|url\(\s*['\"]?\s*[^#'\"\s]", text, re.IGNORECASE)
 
 
 def page_address(api_url, names, species):

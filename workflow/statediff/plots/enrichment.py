@@ -29,7 +29,7 @@ SMALL, LARGE = 8.0, 105.0
 
 
 @styled
-def enrichment(table, *, titles, fdr_threshold, top=10):
+def enrichment(table, *, titles, fdr_threshold, top=10, categories=()):
     """Enriched terms of each gene set: strength, FDR and number of genes.
 
     Parameters
@@ -42,6 +42,8 @@ def enrichment(table, *, titles, fdr_threshold, top=10):
         Terms with a smaller FDR are shown.
     top : int
         Terms of a gene set: those of the smallest FDR.
+    categories : sequence of str
+        Categories the table is of; all if there is none.
 
     Returns
     -------
@@ -63,19 +65,22 @@ def enrichment(table, *, titles, fdr_threshold, top=10):
     )
     every = [terms for terms in panels.values() if len(terms)]
     most = max((int(terms["number_of_genes"].max()) for terms in every), default=1)
-    least = min((terms["fdr"][terms["fdr"] > 0].min() for terms in every), default=np.nan)
-    least = np.nanmin([least, fdr_threshold / 10])
+    least = min([fdr_threshold / 10, *(q for terms in every for q in terms["fdr"] if q > 0)])
     style = {"norm": LogNorm(least, fdr_threshold), "cmap": "viridis"}
+    of = f" of {short(', '.join(categories))}" if len(categories) else ""
+    nothing = f"no term{of} with an FDR below {fdr_threshold:g}"
     for axes, (name, terms) in zip(grid[:, 0], panels.items(), strict=True):
         axes.set_title(titles[name], loc="left")
-        points = _panel(axes, terms, names[name], most, style, fdr_threshold)
+        points = _panel(axes, terms, names[name], most, style, nothing)
     if not every:
         for axes in grid[:, 0]:
             axes.set(xticks=[])
             axes.spines[:].set_visible(False)
     else:
-        furthest = max(terms["strength"].max() for terms in every)
-        grid[-1, 0].set(xlim=(0, 1.08 * furthest))
+        strengths = [0.0, *(x for terms in every for x in terms["strength"] if np.isfinite(x))]
+        low, high = min(strengths), max(strengths)
+        room = 0.08 * (high - low) or 0.1
+        grid[-1, 0].set(xlim=(low - room if low < 0 else 0, high + room))
         grid[-1, 0].set_xlabel("Strength, log₁₀(genes observed / expected by chance)")
         bar = color_bar(points, list(grid[:, 0]), "FDR", shrink=min(1.0, 1.8 / sum(heights)))
         log_ticks(bar.ax.yaxis)
@@ -99,12 +104,11 @@ def _names(terms, with_category):
     return names
 
 
-def _panel(axes, terms, names, most, style, fdr_threshold):
+def _panel(axes, terms, names, most, style, nothing):
     """Lollipops of the terms of a gene set, the smallest FDR on top."""
     axes.tick_params(axis="y", length=0)
     if not len(terms):
-        text = f"no term with an FDR below {fdr_threshold:g}"
-        axes.text(0.01, 0.5, text, transform=axes.transAxes, va="center", color="#606060")
+        axes.text(0.01, 0.5, nothing, transform=axes.transAxes, va="center", color="#606060")
         axes.set(yticks=[], ylim=(0, 1))
     lines = np.array([1 + LINE / TERM * name.count("\n") for name in names])
     y = -(np.cumsum(lines) - lines / 2)
