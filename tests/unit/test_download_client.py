@@ -441,8 +441,6 @@ def test_ten_kills_at_random_moments(server, tmp_path, segment):
     assert process.wait() == 0, process.communicate()
     assert path.read_bytes() == CONTENT
     assert [p.name for p in tmp_path.iterdir()] == ["data.h5ad"]
-    starts = [int(re.search(r"\d+", asked).group()) for asked in server.ranges_asked()]
-    assert sum(start % segment > 0 for start in starts) >= 5
 
 
 def test_two_processes_fetch_a_file_once(server, tmp_path):
