@@ -1,58 +1,67 @@
 """Choosing cells by their annotation."""
 
 import numpy as np
-from _inputs import listed, read_column
+from _inputs import listed
 from statediff import InputError
+from statediff.store import read_levels
 
 # A column of groups with more levels was not meant: it holds numbers or names of cells.
 MAX_GROUPS = 500
 
 
-def at_levels(values, wanted, option):
-    """Cells with one of the wanted levels, all of which must occur, as a mask."""
-    text, known = values.astype(str), values.notna()
-    levels = text[known].unique()
+def read_column(store, column, option):
+    """Level of every cell (−1: missing) in a column of obs, and the names of the levels."""
+    columns = store["obs"].attrs["column-order"]
+    if column not in columns:
+        raise InputError(f"{option}: no obs column {column!r}; there are: {listed(columns)}")
+    return read_levels(store["obs"][column])
+
+
+def at_levels(store, column, wanted, option, option_of_column):
+    """Cells with one of the wanted levels of a column, all of which must occur, as a mask."""
+    codes, levels = read_column(store, column, option_of_column)
+    occurring = levels[np.unique(codes[codes >= 0])]
     for level in wanted:
-        if level not in levels:
+        if level not in occurring:
             raise InputError(
-                f"{option}: {level!r} does not occur in obs column {values.name!r}; "
-                f"its levels are: {listed(sorted(levels))}"
+                f"{option}: {level!r} does not occur in obs column {column!r}; "
+                f"its levels are: {listed(sorted(occurring))}"
             )
-    return (known & text.isin(wanted)).to_numpy()
+    return np.isin(codes, np.flatnonzero(np.isin(levels, wanted)))
 
 
-def select(obs, selection, option):
+def select(store, selection, option):
     """Cells that meet all conditions of a selection {obs column: level or levels}."""
-    chosen = np.ones(len(obs), dtype=bool)
+    chosen = np.ones(len(store["obs"][store["obs"].attrs["_index"]]), dtype=bool)
     for column, wanted in selection.items():
         wanted = [wanted] if isinstance(wanted, str) else wanted
-        chosen &= at_levels(read_column(obs, column, option), wanted, f"{option}.{column}")
+        chosen &= at_levels(store, column, wanted, f"{option}.{column}", option)
     return chosen
 
 
-def contrast_members(obs, name, contrast):
+def contrast_members(store, name, contrast):
     """Masks of the cells that pass the filter, and of those in each condition."""
-    evaluated = select(obs, contrast["cells"] or {}, f"contrasts.{name}.cells")
-    values = read_column(obs, contrast["column"], f"contrasts.{name}.column")
+    evaluated = select(store, contrast["cells"] or {}, f"contrasts.{name}.cells")
+    column = contrast["column"], f"contrasts.{name}.column"
     return evaluated, {
-        role: evaluated & at_levels(values, [contrast[role]], f"contrasts.{name}.{role}")
+        role: evaluated
+        & at_levels(store, column[0], [contrast[role]], f"contrasts.{name}.{role}", column[1])
         for role in ("reference", "compared")
     }
 
 
-def find_groups(obs, groups, option, evaluated):
+def find_groups(store, groups, option, evaluated):
     """Masks of groups by name: the levels of a column, or selections; filtered cells only."""
     if not isinstance(groups, str):
         return {
-            name: evaluated & select(obs, selection, f"{option}.{name}")
+            name: evaluated & select(store, selection, f"{option}.{name}")
             for name, selection in groups.items()
         }
-    values = read_column(obs, groups, option).astype("category").cat
-    codes = values.codes.to_numpy()
+    codes, levels = read_column(store, groups, option)
     occurring = np.unique(codes[evaluated & (codes >= 0)])
     if occurring.size > MAX_GROUPS:
         raise InputError(
             f"{option}: obs column {groups!r} has {occurring.size} levels, expected at most "
             f"{MAX_GROUPS}"
         )
-    return {str(values.categories[code]): evaluated & (codes == code) for code in occurring}
+    return {levels[code]: evaluated & (codes == code) for code in occurring}

@@ -3,8 +3,6 @@
 import difflib
 
 import numpy as np
-from anndata.io import read_elem
-from scipy import sparse
 from statediff import InputError
 
 
@@ -14,18 +12,14 @@ def listed(names, most=20):
     return ", ".join(names[:most]) + (", …" if len(names) > most else "") if names else "none"
 
 
-def read_column(obs, column, option):
-    """Column of obs."""
-    if column not in obs:
-        raise InputError(f"{option}: no obs column {column!r}; there are: {listed(obs.columns)}")
-    return obs[column]
-
-
 def read_obsm(source, key, option):
     """Cell states or coordinates as a dense array of finite numbers."""
     if key not in source.get("obsm", {}):
         found = listed(source.get("obsm", {}))
         raise InputError(f"{option}: no obsm key {key!r}; there are: {found}")
+    from anndata.io import read_elem  # takes a second, which other readers save
+    from scipy import sparse
+
     values = read_elem(source[f"obsm/{key}"])
     try:
         dense = values.toarray() if sparse.issparse(values) else np.asarray(values)
@@ -38,18 +32,18 @@ def read_obsm(source, key, option):
 
 def find_genes(names, wanted, option):
     """Columns of some genes."""
-    found = names.get_indexer(wanted)
-    unknown = [gene for gene, at in zip(wanted, found, strict=True) if at < 0]
+    columns = {name: column for column, name in enumerate(names)}
+    unknown = [gene for gene in wanted if gene not in columns]
     if unknown:
         told = "; ".join(f"{gene!r}{close_matches(gene, names)}" for gene in unknown[:5])
         rest = f"; and {len(unknown) - 5} more" if len(unknown) > 5 else ""
         raise InputError(f"{option}: not among the {len(names)} genes: {told}{rest}")
-    return found
+    return np.array([columns[gene] for gene in wanted], dtype=int)
 
 
 def close_matches(gene, names):
     """Genes of a similar name, whatever their case, for a message."""
-    folded = {name.lower(): name for name in reversed(names.astype(str))}
+    folded = {name.lower(): name for name in reversed(names)}
     close = difflib.get_close_matches(gene.lower(), folded, n=3)
     return f" (did you mean {', '.join(folded[name] for name in close)}?)" if close else ""
 

@@ -34,9 +34,7 @@ def run(main, job):
     warnings.showwarning = show
     os.environ["NPROC"] = str(job.threads)  # read by JAX's CPU client
     if device := job.params.get("device"):
-        import jax
-
-        jax.config.update("jax_platforms", {"cpu": "cpu", "gpu": "cuda"}[device])
+        os.environ["JAX_PLATFORMS"] = {"cpu": "cpu", "gpu": "cuda"}[device]
     start = time.perf_counter()
     try:
         main(job)

@@ -5,7 +5,6 @@ import warnings
 import h5py
 import numpy as np
 from _job import run
-from anndata.io import read_elem
 from statediff import DataWarning, InputError
 from statediff.blocks import (
     centroids,
@@ -26,7 +25,7 @@ def main(job):
     members, _ = read_arrays(job.input.cells)
     states = read_arrays(job.input.states, "states")[0]["states"]
     with h5py.File(job.input.store, "r") as store:
-        coordinates = read_elem(store[f"obsm/{settings['blocks_from']}"])
+        coordinates = store[f"obsm/{settings['blocks_from']}"][:]
     cells, samples, conditions = numbered(members)
     coordinates, seed = np.asarray(coordinates, dtype=np.float64)[cells], settings["seed"]
     codes, moved = find_blocks(

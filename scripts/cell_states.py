@@ -3,7 +3,6 @@
 import numpy as np
 from _inputs import check_finite
 from _job import run
-from anndata.io import read_elem
 from statediff import InputError
 from statediff.store import open_h5ad, write_arrays
 
@@ -12,7 +11,7 @@ def main(job):
     compute = job.params.states["compute"]
     with open_h5ad(job.input[0]) as store:
         key = job.params.states["key"] if compute is None else compute["from"]
-        coordinates = read_elem(store[f"obsm/{key}"])
+        coordinates = store[f"obsm/{key}"][:]
     arrays = {"states": coordinates} if compute is None else diffusion_maps(coordinates, compute)
     write_arrays(job.output[0], arrays)
 

@@ -3,11 +3,8 @@
 import warnings
 
 import numpy as np
-import pandas as pd
-from _cells import contrast_members
-from _inputs import read_column
+from _cells import contrast_members, read_column
 from _job import run
-from anndata.io import read_elem
 from statediff import DataWarning, InputError
 from statediff.store import open_h5ad, write_arrays
 
@@ -17,8 +14,10 @@ MIN_CELLS = 10
 def main(job):
     name, contrast = job.wildcards.contrast, job.params.contrast
     with open_h5ad(job.input[0]) as store:
-        obs = read_elem(store["obs"])
-    evaluated, members = contrast_members(obs, name, contrast)
+        evaluated, members = contrast_members(store, name, contrast)
+        replicates = contrast["sample"] and read_column(
+            store, contrast["sample"], f"contrasts.{name}.sample"
+        )
     for role, cells in members.items():
         if (n := int(cells.sum())) < MIN_CELLS:
             passing = f" that pass contrasts.{name}.cells" if contrast["cells"] else ""
@@ -26,20 +25,15 @@ def main(job):
                 f"contrasts.{name}.{role}: {contrast[role]!r} has {n} cells{passing}, expected at "
                 f"least {MIN_CELLS}"
             )
-    samples = find_samples(name, contrast, obs, members)
+    samples = find_samples(name, contrast, *replicates, members) if replicates else {}
     counts = {f"n_{role}": int(cells.sum()) for role, cells in members.items()}
-    counts |= {"n_cells": len(obs), "n_evaluated": int(evaluated.sum())}
+    counts |= {"n_cells": len(evaluated), "n_evaluated": int(evaluated.sum())}
     write_arrays(job.output[0], {"evaluated": evaluated} | members | samples, **counts)
 
 
-def find_samples(name, contrast, obs, members):
+def find_samples(name, contrast, codes, levels, members):
     """Code of each cell's replicate (−1: none that counts), and the codes of each condition."""
     column = contrast["sample"]
-    if column is None:
-        return {}
-    replicates = read_column(obs, column, f"contrasts.{name}.sample")
-    codes, levels = pd.factorize(replicates)
-    codes = codes.astype(np.int32)
     found = {role: np.unique(codes[cells & (codes >= 0)]) for role, cells in members.items()}
     both = np.intersect1d(found["reference"], found["compared"])
     if both.size:

@@ -36,7 +36,8 @@ def main(job):
         out["mean_lfc"] = arrays["phi_mean"] @ difference
         out["neg_log10_ptp"] = neg_log10_ptp(distances, attributes["n_components"])
         with h5py.File(job.input.fit, "r") as fit:
-            write_layers(out, fit["phi"], wanted)
+            if wanted:
+                write_layers(out, fit["phi"], wanted)
             if "fold_change_zscores" in job.params.layers:
                 write_zscores(out, fit, difference, between)
 
@@ -59,11 +60,13 @@ def distances_under_noise(paths, genes, difference, between):
 
 def write_layers(out, phi, wanted):
     """Dense layers of the chunk, a block of cells at a time."""
+    from statediff.device import product  # starts JAX, which the statistics do without
+
     for name, coefficients in wanted.items():
         layer = out.create_dataset(name, (len(phi), coefficients.shape[1]), dtype=np.float32)
         for start in range(0, len(phi), CELLS):
             block = slice(start, start + CELLS)
-            layer[block] = phi[block] @ coefficients
+            layer[block] = product(phi[block], coefficients)
 
 
 def write_zscores(out, fit, difference, between):

@@ -2,13 +2,12 @@
 
 import h5py
 import numpy as np
-from _inputs import listed
+from _inputs import find_genes, listed
 from _job import run
-from anndata.io import read_elem
 from scipy.stats import false_discovery_control
 from statediff import InputError
 from statediff.significance import false_discovery_rates, permutation_test
-from statediff.store import read_arrays, write_arrays
+from statediff.store import read_arrays, read_names, write_arrays
 
 GENE_STATISTICS = ("mahalanobis", "mean_lfc", "neg_log10_ptp")
 # What ranks the genes under each null.
@@ -70,11 +69,8 @@ def null_distances(job, distances):
         null.append(read_table(job.input.external))
     if job.params.null_genes:
         with h5py.File(job.input.store, "r") as store:
-            names = read_elem(store["var"]).index
-        found = names.get_indexer(job.params.null_genes)
-        if missing := [name for name, i in zip(job.params.null_genes, found) if i < 0]:
-            raise InputError(f"fdr.external.genes: not in the data: {listed(missing)}")
-        null.append(distances[found])
+            names = read_names(store["var"])
+        null.append(distances[find_genes(names, job.params.null_genes, "fdr.external.genes")])
     return np.concatenate(null)
 
 

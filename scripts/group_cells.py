@@ -6,7 +6,6 @@ import numpy as np
 from _cells import contrast_members, find_groups
 from _inputs import listed
 from _job import run
-from anndata.io import read_elem
 from statediff import DataWarning, InputError
 from statediff.provenance import group_column
 from statediff.store import open_h5ad, write_arrays
@@ -16,12 +15,11 @@ def main(job):
     name, contrast = job.wildcards.contrast, job.params.contrast
     option = f"contrasts.{name}.groups"
     with open_h5ad(job.input[0]) as store:
-        obs = read_elem(store["obs"])
-    evaluated, members = contrast_members(obs, name, contrast)
-    groups = find_groups(obs, contrast["groups"], option, evaluated)
+        evaluated, members = contrast_members(store, name, contrast)
+        groups = find_groups(store, contrast["groups"], option, evaluated)
     check_names(list(groups), option)
     names = np.array(list(groups), dtype=object)
-    masks = np.array(list(groups.values())).reshape(len(groups), len(obs))
+    masks = np.array(list(groups.values())).reshape(len(groups), len(evaluated))
     counts = {role: (masks & cells).sum(axis=1) for role, cells in members.items()}
     smaller = np.minimum(counts["reference"], counts["compared"])
     small = smaller < contrast["min_cells"]

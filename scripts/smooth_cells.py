@@ -3,9 +3,8 @@
 from _cells import select
 from _inputs import find_genes
 from _job import run
-from anndata.io import read_elem
 from statediff import InputError
-from statediff.store import open_h5ad, write_arrays
+from statediff.store import open_h5ad, read_names, write_arrays
 
 MIN_CELLS = 10
 
@@ -13,9 +12,8 @@ MIN_CELLS = 10
 def main(job):
     option, smooth = f"smooth.{job.wildcards.population}", job.params.smooth
     with open_h5ad(job.input[0]) as store:
-        obs, names = read_elem(store["obs"]), read_elem(store["var"]).index
-    genes = find_genes(names, smooth["genes"], f"{option}.genes")
-    population = select(obs, smooth["cells"] or {}, f"{option}.cells")
+        genes = find_genes(read_names(store["var"]), smooth["genes"], f"{option}.genes")
+        population = select(store, smooth["cells"] or {}, f"{option}.cells")
     if (n := int(population.sum())) < MIN_CELLS:
         raise InputError(f"{option}.cells: {n} cells are left, expected at least {MIN_CELLS}")
     write_arrays(job.output[0], {"population": population, "genes": genes})

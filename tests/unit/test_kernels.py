@@ -18,10 +18,6 @@ def test_matern52_equals_the_formula_also_far_from_the_origin(offset):
     np.testing.assert_allclose(matern52(x, y, 1.7), dense_matern52(x, y, 1.7), atol=1e-9)
 
 
-def test_float64_is_on():
-    assert matern52(np.zeros((2, 2)), np.zeros((2, 2)), 1.0).dtype == np.float64
-
-
 def test_nearest_distances_by_brute_force():
     x = np.random.default_rng(1).normal(size=(150, 8))
     every = np.linalg.norm(x[:, None] - x[None], axis=2)

@@ -16,6 +16,7 @@ from statediff.store import (
     open_h5ad,
     read_arrays,
     read_columns,
+    read_levels,
     read_names,
     row_blocks,
     write_arrays,
@@ -139,3 +140,33 @@ def test_names_of_cells_and_genes(tmp_path):
     with h5py.File(tmp_path / "a.h5ad") as file:
         assert list(read_names(file["var"])) == ["<b>", "Ω", "a/b"]
         assert list(read_names(file["obs"])) == ["0", "1"]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pd.Categorical(["b", "a", None, "b"], categories=["b", "unused", "a"]),
+        pd.Categorical([2, 10, 2, 10]),
+        ["b", "a", "é Zelle", "b"],
+        pd.array(["b", None, "a", "b"], dtype="string"),
+        [3, 1, 20, 3],
+        [True, False, True, True],
+        [0.5, np.nan, 1.0, 0.5],
+        np.array([0.1, 0.2, 0.1, 0.3], dtype=np.float32),
+        pd.array([1, None, 3, 1], dtype="Int64"),
+        pd.array([True, None, False, True], dtype="boolean"),
+        [np.nan] * 4,
+    ],
+    ids=str,
+)
+def test_levels_are_those_of_pandas(tmp_path, column):
+    anndata.settings.allow_write_nullable_strings = True
+    obs = pd.DataFrame({"column": column}, index=list("wxyz"))
+    anndata.AnnData(obs=obs).write_h5ad(tmp_path / "levels.h5ad")
+    with h5py.File(tmp_path / "levels.h5ad") as file:
+        codes, levels = read_levels(file["obs/column"])
+    missing = obs["column"].isna().to_numpy()
+    assert (codes == -1).tolist() == missing.tolist()
+    assert levels[codes[~missing]].tolist() == obs["column"][~missing].astype(str).tolist()
+    categories = obs["column"].astype("category").cat.categories.astype(str)
+    assert levels.tolist() == categories.tolist()

@@ -112,7 +112,7 @@ def test_external_distances_and_genes(small_copy, snakemake_run, small_config):
 @pytest.mark.parametrize(
     ("external", "message"),
     [
-        ({"genes": ["Gene007", "missing"]}, "fdr.external.genes: not in the data: missing"),
+        ({"genes": ["Gene007", "missing"]}, "genes: 'missing'"),
         ({"distances": "bad.tsv"}, "bad.tsv has the columns distance; expected"),
     ],
 )

@@ -2,7 +2,6 @@
 
 import numpy as np
 from scipy.special import log_ndtr
-from scipy.stats import false_discovery_control, t
 
 __all__ = ["called_changes", "differential_abundance"]
 
@@ -62,6 +61,8 @@ def called_changes(change, freedom=np.inf, lfc_threshold=1.0, fdr_threshold=0.05
     dict of ndarray, shape (n,)
         `pvalue` (two-sided), `qvalue` (Benjamini & Hochberg, over the cells) and `lfc_direction`.
     """
+    from scipy.stats import false_discovery_control, t  # takes a second, saved where not needed
+
     pvalue = np.minimum(2.0 * t.sf(np.abs(change["lfc_zscore"]), freedom), 1.0)
     qvalue = false_discovery_control(pvalue)
     called = _directions(change["lfc"], qvalue < fdr_threshold, lfc_threshold)

@@ -6,21 +6,24 @@ within rounding. Pivoted Cholesky finds them with a known error, without the n �
 
 import warnings
 from dataclasses import dataclass, field
-from functools import partial
 
-import jax
-import jax.numpy as jnp
 import numpy as np
+from scipy.linalg import solve_triangular
+from scipy.linalg.lapack import dpstrf
 
 from statediff import DataWarning
-from statediff.kernels import _matern52_of_square, matern52
+from statediff.device import evaluate, survey
+from statediff.kernels import matern52
 
 __all__ = ["Basis", "build_basis", "triangular_factor"]
 
-# Cells evaluated at a time: bounds the scratch memory to BLOCK × rank.
+# Rows factorised at a time.
 BLOCK = 16384
-# Pivots whose rows are multiplied at a time.
-PANEL = 64
+# Pivots are looked for among so many cells to begin with.
+SAMPLE = 16384
+# Candidates for the next pivots, and how far below the largest of their residuals they may be.
+POOL = 256
+FRACTION = 0.1
 
 
 @dataclass(frozen=True)
@@ -76,16 +79,10 @@ class Basis:
     def __call__(self, states):
         """Evaluate the basis at cell states of shape (n, D); returns shape (n, r)."""
         states = np.asarray(states, dtype=np.float64)
-        phi = np.empty((len(states), self.size))
-        for start in range(0, len(states), BLOCK):
-            rows, q = slice(start, start + BLOCK), self.rank
-            phi[rows, :q] = _evaluate(
-                states[rows], self.pivots, self.factor, self.rotation, self.ls
-            )
-        if self.centre is not None:
-            phi[:, q:-1] = states - self.centre
-            phi[:, -1] = 1.0
-        return phi
+        phi = evaluate(states, self.pivots, self.factor, self.rotation, self.ls)
+        if self.centre is None:
+            return phi
+        return np.hstack([phi, states - self.centre, np.ones((len(states), 1))])
 
     def unexplained(self, phi):
         """Prior variance of the Matérn part that the basis leaves out, at values phi → (n,)."""
@@ -123,19 +120,14 @@ class Basis:
         return prior
 
 
-@jax.jit
-def _evaluate(states, pivots, factor, rotation, ls):
-    columns = matern52(pivots, states, ls)
-    return jax.scipy.linalg.solve_triangular(factor, columns, lower=True).T @ rotation
-
-
 def build_basis(states, ls, tol=1e-6, max_rank=2000, noise=1.0, linear=False):
     r"""Find the basis of the Matérn-5/2 kernel over a set of cells.
 
-    Each step adds the cell with the largest unexplained variance, until that is below `tol`;
-    the functions are then rotated onto the eigenvectors of the kernel matrix, and the last of
+    Pivot cells are added until the largest unexplained variance is below `tol`. They are looked
+    for among up to 16,384 cells; of more cells those are added that turn out to be left over.
+    The functions are then rotated onto the eigenvectors of the kernel matrix, and the last of
     them dropped as long as they explain less than `tol` × `noise`² per cell together: too little
-    for data with noise variance `noise`² to tell of. Time O(n r²), memory O(n r).
+    for data with noise variance `noise`² to tell of. Time O(n r²), memory O(n + r²).
 
     Parameters
     ----------
@@ -159,25 +151,25 @@ def build_basis(states, ls, tol=1e-6, max_rank=2000, noise=1.0, linear=False):
     References
     ----------
     Harbrecht, Peters & Schneider (2012), Applied Numerical Mathematics 62, for the pivoted
-    Cholesky factorisation and its error, which is the trace of the residual.
+    Cholesky factorisation and its error, which is the trace of the residual; Epperly, Tropp &
+    Webber (2024), arXiv:2410.03969, for drawing pivots from a pool of candidates.
     """
     # Sorted cells make the pivots independent of the cells' order in the file.
     states = np.asarray(states, dtype=np.float64)
     states = states[np.lexsort(states.T)]
-    rows, chosen, residual = _pivoted_cholesky(states, ls, tol, max_rank)
-    truncated = bool(residual.max() >= tol)
+    pivots, factor, residual, gram = _search(states, ls, tol, max_rank)
+    truncated = bool(len(pivots) >= max_rank and residual.max() >= tol)
     if truncated:
         warnings.warn(
-            f"the basis stopped at rank {len(chosen)} with an unexplained variance of "
+            f"the basis stopped at rank {len(pivots)} with an unexplained variance of "
             f"{residual.max():.1e} at a cell (tolerance {tol:.1e}): raise gp.max_rank or "
             "the length scale",
             DataWarning,
             stacklevel=2,
         )
-    factor = np.tril(rows[:, chosen].T)
-    eigenvalues, rotation, dropped = _rotation(rows.T, tol * noise**2 * len(states))
+    eigenvalues, rotation, dropped = _rotation(gram, tol * noise**2 * len(states))
     return Basis(
-        pivots=states[chosen],
+        pivots=pivots,
         factor=factor,
         rotation=rotation,
         ls=float(ls),
@@ -190,70 +182,71 @@ def build_basis(states, ls, tol=1e-6, max_rank=2000, noise=1.0, linear=False):
     )
 
 
-def _pivoted_cholesky(states, ls, tol, max_rank):
-    """Rows of the factor (rank, n), the pivots in order, and the residual variances (n,)."""
-    n = len(states)
-    limit = min(max_rank, n)
-    # Rows to start with: all that could be needed, or 128 MB of them (each growth recompiles).
-    capacity = min(_padded(limit), _padded((1 << 24) // n))
-    rows, residual = jnp.zeros((capacity, n)), jnp.ones(n)
-    chosen, count = jnp.zeros(capacity, dtype=int), 0
+def _search(states, ls, tol, max_rank):
+    """Pivots that explain all cells, the factor of the kernel between them, the residual
+    variances (n,), and the Gram matrix of the functions, from as few cells as it takes."""
+    looked_at = np.zeros(len(states), dtype=bool)
+    looked_at[:: -(-len(states) // SAMPLE)] = True
     while True:
-        rows, residual, chosen, count = _add_pivots(
-            rows, residual, chosen, count, states, ls, tol, min(limit, capacity)
-        )
-        if count < capacity or capacity >= limit:
-            break
-        grown = min(2 * capacity, _padded(limit))
-        rows = jnp.pad(rows, ((0, grown - capacity), (0, 0)))
-        chosen = jnp.pad(chosen, (0, grown - capacity))
-        capacity = grown
-    count = int(count)
-    return np.asarray(rows[:count]), np.asarray(chosen[:count]), np.asarray(residual)
+        sample = states[looked_at]
+        rows, chosen, residual = _pivoted_cholesky(sample, ls, tol, max_rank)
+        pivots, factor = sample[chosen], np.tril(rows[:, chosen].T)
+        if looked_at.all():
+            return pivots, factor, residual, rows @ rows.T
+        del rows
+        residual, gram = survey(states, pivots, factor, ls)
+        left = np.where(looked_at, 0.0, residual)
+        worst = np.argsort(-left, kind="stable")[: SAMPLE // 4]
+        worst = worst[left[worst] >= tol]
+        if len(pivots) >= max_rank or not worst.size:
+            return pivots, factor, residual, gram
+        looked_at[worst] = True
 
 
-def _padded(rank):
-    """Rank rounded up to whole panels."""
-    return max(1, -(-rank // PANEL)) * PANEL
+def _pivoted_cholesky(states, ls, tol, max_rank):
+    """Rows of the factor (rank, n), the pivots in order, and the residual variances (n,).
+
+    One pivot after another from the whole would pass over all rows for each. A pool of cells is
+    factorised alone instead, down to a tenth of its largest residual, and the rows of all its
+    pivots follow at once.
+    """
+    limit = min(max_rank, len(states))
+    rows, chosen, residual = np.empty((limit, len(states))), [], np.ones(len(states))
+    while len(chosen) < limit and residual.max() >= tol:
+        k, pool = len(chosen), _pool(residual, tol)
+        left = matern52(states[pool], states[pool], ls) - rows[:k, pool].T @ rows[:k, pool]
+        stop = max(tol, FRACTION * residual[pool].max())
+        lower, order, rank, _ = dpstrf(left, lower=1, tol=stop)
+        rank = min(max(rank, 1), limit - k)
+        pivots = pool[order[:rank] - 1]
+        columns = matern52(states[pivots], states, ls) - rows[:k, pivots].T @ rows[:k]
+        new = solve_triangular(lower[:rank, :rank], columns, lower=True)
+        rows[k : k + rank] = new
+        residual = np.maximum(residual - (new**2).sum(axis=0), 0.0)
+        residual[pivots] = 0.0
+        chosen.extend(pivots)
+    return rows[: len(chosen)], np.array(chosen), residual
 
 
-@partial(jax.jit, donate_argnums=(0, 1, 2))
-def _add_pivots(rows, residual, chosen, count, states, ls, tol, limit):
-    """Add pivots until the residual is below `tol` or there are `limit` of them."""
-    n = rows.shape[1]
-
-    def unfinished(carry):
-        _, residual, _, count = carry
-        return (count < limit) & (residual.max() >= tol)
-
-    def step(carry):
-        rows, residual, chosen, count = carry
-        pivot = jnp.argmax(residual)
-        square = ((states - states[pivot]) ** 2).sum(axis=1) / ls**2
-        weights = rows[:, pivot]
-
-        def subtract(i, row):
-            panel = jax.lax.dynamic_slice(rows, (i * PANEL, 0), (PANEL, n))
-            return row - jax.lax.dynamic_slice(weights, (i * PANEL,), (PANEL,)) @ panel
-
-        # Panels beyond the pivots found so far are empty.
-        row = _matern52_of_square(square)
-        row = jax.lax.fori_loop(0, (count + PANEL - 1) // PANEL, subtract, row)
-        row = row / jnp.sqrt(residual[pivot])
-        residual = jnp.maximum(residual - row**2, 0.0).at[pivot].set(0.0)
-        return rows.at[count].set(row), residual, chosen.at[count].set(pivot), count + 1
-
-    return jax.lax.while_loop(unfinished, step, (rows, residual, chosen, count))
+def _pool(residual, tol):
+    """Candidates for pivots: half of them the cells with the largest residuals, half spread over
+    the cells in proportion to theirs."""
+    half = POOL // 2
+    largest = np.argsort(-residual, kind="stable")[:half]
+    total = np.cumsum(residual)
+    spread = np.searchsorted(total, (np.arange(half) + 0.5) / half * total[-1])
+    pool = np.union1d(largest, spread)
+    return pool[residual[pool] >= tol]
 
 
-def _rotation(phi, negligible):
-    """Eigenvectors of phi phi' in the coordinates of phi, largest first, but for those last ones
-    whose eigenvalues sum to less than is negligible."""
-    _, singular, rotation = np.linalg.svd(triangular_factor(phi), full_matrices=False)
-    eigenvalues = singular**2
+def _rotation(gram, negligible):
+    """Eigenvectors of a Gram matrix, largest first, but for those last ones whose eigenvalues
+    sum to less than is negligible."""
+    eigenvalues, vectors = np.linalg.eigh(gram)
+    eigenvalues, vectors = np.maximum(eigenvalues[::-1], 0.0), vectors[:, ::-1]
     keep = np.cumsum(eigenvalues[::-1])[::-1] >= negligible
     keep[0] = True
-    return eigenvalues[keep], rotation[keep].T, float(eigenvalues[~keep].sum())
+    return eigenvalues[keep], vectors[:, keep].copy(), float(eigenvalues[~keep].sum())
 
 
 def triangular_factor(phi):

@@ -128,7 +128,7 @@ def _shifts(coordinates, centres, codes, groups, ls):
     means = sums / np.maximum(cells, 1.0)[:, :, None]
     middle = sums.sum(axis=1) / cells.sum(axis=1)[:, None]
     apart = np.where(present[:, :, None], means - middle[:, None], 0.0)
-    near = np.asarray(matern52(centres, centres, ls))
+    near = matern52(centres, centres, ls)
     weights = cells * present
     shift = np.einsum("kl,ls,lsp->ksp", near, weights, apart, optimize=True)
     shift /= (near @ weights + UNMOVED)[:, :, None]

@@ -12,8 +12,8 @@ up to the terms that don't depend on z. Equations: Otto et al. (2024), Nature Me
 from dataclasses import dataclass
 
 import jax
-import jax.numpy as jnp
 import numpy as np
+from scipy.linalg import solve_triangular
 from scipy.spatial import KDTree
 from scipy.spatial.distance import pdist
 from scipy.special import gammaln
@@ -151,7 +151,7 @@ def fit_density(
         precision = np.eye(basis.rank) + phi.T @ (rates[:, None] * phi)
         covariance = np.linalg.inv(precision)
     else:
-        covariance = np.asarray(_diagonal_covariance(phi, rates))
+        covariance = _diagonal_covariance(phi, rates)
     return Density(
         basis=basis,
         weights=weights,
@@ -216,21 +216,19 @@ def _slope(distances):
     return (spread * ranks).sum() / total if total > 0 else np.nan
 
 
-@jax.jit
 def _mode(phi, volumes, mean):
     """Posterior mode of the weights, and the gain the last step promised."""
 
     def likelihood(f):
-        rates = jnp.exp(f)
+        rates = np.exp(f)
         return f - rates, 1.0 - rates, rates
 
     # Ridge regression on the plug-in log density, near which the steps need no damping.
-    ridge = jnp.eye(phi.shape[1]) + phi.T @ phi
-    start = jnp.linalg.solve(ridge, phi.T @ (-volumes - mean))
+    ridge = np.eye(phi.shape[1]) + phi.T @ phi
+    start = np.linalg.solve(ridge, phi.T @ (-volumes - mean))
     return posterior_mode(likelihood, phi, mean + volumes, start)
 
 
-@jax.jit
 def _diagonal_covariance(phi, rates):
     r"""Covariance of the weights when only the Hessian's diagonal is kept, Mellon's way.
 
@@ -240,17 +238,15 @@ def _diagonal_covariance(phi, rates):
     of rows F at once: :math:`G = \mathrm{chol}(F P F^T + \epsilon I)^{-1} F P`. Neither the n × n
     matrix nor its factor is formed.
     """
-    n, rank = phi.shape
-    blocks = jnp.pad(phi, ((0, -n % ROWS), (0, 0))).reshape(-1, ROWS, rank)
+    rank = phi.shape[1]
     information = phi.T @ (rates[:, None] * phi)
-
-    def add_rows(carry, rows):
-        prior, covariance = carry
+    prior, covariance = np.eye(rank), np.zeros((rank, rank))
+    for start in range(0, len(phi), ROWS):
+        rows = phi[start : start + ROWS]
         product = rows @ prior
-        lower = jnp.linalg.cholesky(product @ rows.T + JITTER * jnp.eye(ROWS))
-        g = jax.scipy.linalg.solve_triangular(lower, product, lower=True)
+        lower = np.linalg.cholesky(product @ rows.T + JITTER * np.eye(len(rows)))
+        g = solve_triangular(lower, product, lower=True)
         scale = 1.0 / (1.0 + ((g @ information) * g).sum(axis=1))
-        return (prior - g.T @ g, covariance + g.T @ (scale[:, None] * g)), None
-
-    start = (jnp.eye(rank), jnp.zeros((rank, rank)))
-    return jax.lax.scan(add_rows, start, blocks)[0][1]
+        prior -= g.T @ g
+        covariance += g.T @ (scale[:, None] * g)
+    return covariance

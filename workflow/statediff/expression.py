@@ -10,9 +10,8 @@ C_c (r × genes). Equations: Rasmussen & Williams (2006), section 2.1, in weight
 
 from dataclasses import dataclass
 
-import jax
-import jax.numpy as jnp
 import numpy as np
+from scipy.linalg import solve_triangular
 from scipy.special import gammaln, log_ndtr, logsumexp, xlogy
 
 from statediff import EPS
@@ -60,7 +59,9 @@ class Posterior:
             T of `statediff.basis.Basis.prior`; the identity if not given.
         """
         prior = np.eye(len(gram)) if prior is None else prior
-        return cls(np.asarray(_covariance(gram, noise, prior)), noise)
+        precision = prior @ gram @ prior.T / noise**2 + np.eye(len(prior))
+        half = solve_triangular(np.linalg.cholesky(precision), prior, lower=True)
+        return cls(half.T @ half, noise)
 
     def weights(self, cross):
         """Posterior mean C_c of the weights, shape (r, genes), from the sums Φ'Y."""
@@ -83,14 +84,6 @@ class Posterior:
             In squared units of the expression; the same for every gene.
         """
         return unexplained + np.einsum("nr,nr->n", phi @ self.covariance, phi)
-
-
-@jax.jit
-def _covariance(gram, noise, prior):
-    precision = prior @ gram @ prior.T / noise**2 + jnp.eye(len(prior))
-    lower = jnp.linalg.cholesky(precision)
-    half = jax.scipy.linalg.solve_triangular(lower, prior, lower=True)
-    return half.T @ half
 
 
 def cross_products(blocks, phi, members):
@@ -166,8 +159,7 @@ def whitener(factor, posteriors, pooled="sum"):
     covariance = sum(p.covariance for p in posteriors) / (2.0 if pooled == "mean" else 1.0)
     spread = factor @ covariance @ factor.T
     spread = (spread + spread.T) / 2 + EPS * np.eye(len(factor))
-    lower = jnp.linalg.cholesky(spread)
-    return np.asarray(jax.scipy.linalg.solve_triangular(lower, factor, lower=True))
+    return solve_triangular(np.linalg.cholesky(spread), factor, lower=True)
 
 
 def replicate_deviations(phi, replicates, crosses, priors, noise=1.0):
@@ -240,7 +232,7 @@ def mahalanobis(whiten, difference, between=None):
     ndarray, shape (genes,)
     """
     if between is None:
-        return np.asarray(_norms(whiten, difference))
+        return np.linalg.norm(whiten @ difference, axis=0)
     found = [
         _norms_between(whiten, difference[:, genes], between[:, :, genes])
         for genes in (slice(i, i + GENES) for i in range(0, difference.shape[1], GENES))
@@ -248,20 +240,14 @@ def mahalanobis(whiten, difference, between=None):
     return np.concatenate(found)
 
 
-@jax.jit
-def _norms(whiten, difference):
-    return jnp.sqrt(((whiten @ difference) ** 2).sum(axis=0))
-
-
-@jax.jit
 def _norms_between(whiten, difference, between):
     whitened = whiten @ difference
-    factors = jnp.einsum("mr,srg->gsm", whiten, between)
-    projected = jnp.einsum("gsm,mg->gs", factors, whitened)
-    system = jnp.eye(len(between)) + factors @ jnp.swapaxes(factors, 1, 2)
-    solved = jnp.linalg.solve(system, projected[..., None])[..., 0]
+    factors = (whiten @ between).transpose(2, 0, 1)
+    projected = (factors @ whitened.T[..., None])[..., 0]
+    system = np.eye(len(between)) + factors @ factors.transpose(0, 2, 1)
+    solved = np.linalg.solve(system, projected[..., None])[..., 0]
     squared = (whitened**2).sum(axis=0) - (projected * solved).sum(axis=1)
-    return jnp.sqrt(jnp.maximum(squared, 0.0))
+    return np.sqrt(np.maximum(squared, 0.0))
 
 
 def neg_log10_ptp(distances, dimensions):

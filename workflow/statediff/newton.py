@@ -1,12 +1,17 @@
 """Mode of the posterior of a Gaussian process with a log-concave likelihood."""
 
-import jax
-import jax.numpy as jnp
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve
+
+from statediff.device import on_device, weighted_gram
 
 __all__ = ["CONVERGED", "posterior_mode"]
 
 # Newton steps end when the log posterior can gain no more than this per cell.
 CONVERGED = 1e-12
+# More steps, or shorter ones (of 1), do not help.
+STEPS = 100
+SHORTEST = 1e-10
 
 
 def posterior_mode(likelihood, phi, offset, start):
@@ -32,37 +37,27 @@ def posterior_mode(likelihood, phi, offset, start):
     ----------
     Rasmussen & Williams (2006), section 3.4; Boyd & Vandenberghe (2004), section 9.5.
     """
-    identity = jnp.eye(phi.shape[1])
+    identity, cells = np.eye(phi.shape[1]), on_device(phi)
 
     def log_posterior(weights):
-        return likelihood(offset + phi @ weights)[0].sum() - 0.5 * weights @ weights
+        with np.errstate(over="ignore", invalid="ignore"):  # of a step that is too long
+            return likelihood(offset + phi @ weights)[0].sum() - 0.5 * weights @ weights
 
-    def newton(weights):
+    weights, decrease = start, np.inf
+    for _ in range(STEPS):
         _, slope, curvature = likelihood(offset + phi @ weights)
         gradient = phi.T @ slope - weights
-        hessian = identity + phi.T @ (curvature[:, None] * phi)
-        step = jax.scipy.linalg.cho_solve((jnp.linalg.cholesky(hessian), True), gradient)
-        return step, gradient @ step
-
-    def halve(carry):
-        weights, step, size, decrease, value = carry
-        return weights, step, size / 2, decrease, value
-
-    def too_long(carry):
-        weights, step, size, decrease, value = carry
-        gained = log_posterior(weights + size * step) - value
-        return ~(gained >= 1e-4 * size * decrease) & (size > 1e-10)
-
-    def iterate(carry):
-        weights, _, count = carry
-        step, decrease = newton(weights)
-        first = (weights, step, 1.0, decrease, log_posterior(weights))
-        size = jax.lax.while_loop(too_long, halve, first)[2]
-        return weights + size * step, decrease, count + 1
-
-    def unfinished(carry):
-        _, decrease, count = carry
-        return (decrease > CONVERGED * len(phi)) & (count < 100)
-
-    weights, decrease, _ = jax.lax.while_loop(unfinished, iterate, (start, jnp.inf, 0))
+        hessian = identity + np.asarray(weighted_gram(cells, curvature))
+        if not np.isfinite(hessian).all():
+            return weights, np.inf
+        step = cho_solve(cho_factor(hessian), gradient)
+        decrease, size, value = gradient @ step, 1.0, log_posterior(weights)
+        while size > SHORTEST:
+            gained = log_posterior(weights + size * step) - value
+            if gained >= 1e-4 * size * decrease:
+                break
+            size /= 2
+        weights = weights + size * step
+        if decrease <= CONVERGED * len(phi):
+            break
     return weights, decrease

@@ -11,8 +11,6 @@ and by Bayes' rule f is the log ratio of the densities of b and a: neither has t
 
 from dataclasses import dataclass
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from scipy.optimize import brentq
 from scipy.special import expit, logit, polygamma
@@ -122,19 +120,17 @@ def fit_ratio(phi, compared):
             f"the ratio of the densities of {len(phi)} cells did not converge; are there cells "
             "far from all others (dataset.cell_states)?"
         )
-    weights = np.asarray(weights)
     p = expit(offset + phi @ weights)
     information = phi.T @ ((p * (1.0 - p))[:, None] * phi)
     return Ratio(weights, _scatter(information)[1], share)
 
 
-@jax.jit
 def _mode(phi, labels, offset):
     def likelihood(f):
-        p = jax.nn.sigmoid(f)
-        return labels * f - jax.nn.softplus(f), labels - p, p * (1.0 - p)
+        p = expit(f)
+        return labels * f - np.logaddexp(0.0, f), labels - p, p * (1.0 - p)
 
-    return posterior_mode(likelihood, phi, offset, jnp.zeros(phi.shape[1]))
+    return posterior_mode(likelihood, phi, offset, np.zeros(phi.shape[1]))
 
 
 def _scatter(information):

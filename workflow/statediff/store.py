@@ -21,6 +21,7 @@ __all__ = [
     "open_h5ad",
     "read_arrays",
     "read_columns",
+    "read_levels",
     "read_names",
     "row_blocks",
     "write_arrays",
@@ -160,6 +161,41 @@ def read_names(frame):
     ndarray of str, shape (rows,)
     """
     return frame[frame.attrs["_index"]].asstr()[:]
+
+
+def read_levels(column):
+    """Levels of a column of a data frame (obs or var) of an h5ad file, whatever its type.
+
+    Much faster to begin with than anndata, for those who need no more.
+
+    Parameters
+    ----------
+    column : h5py.Dataset or h5py.Group
+        Strings, numbers or booleans as AnnData stores them, categorical or not; some may be
+        missing.
+
+    Returns
+    -------
+    codes : ndarray of int, shape (rows,)
+        Index into the levels; −1 where the value is missing.
+    levels : ndarray of str
+        Names of the categories in their order, or of the values that occur, sorted.
+    """
+    if isinstance(column, h5py.Group) and "codes" in column:
+        levels, _ = _known_values(column["categories"])
+        return column["codes"][:].astype(np.int32), levels.astype(str).astype(object)
+    values, known = _known_values(column)
+    codes = np.full(len(values), -1, dtype=np.int32)
+    levels, codes[known] = np.unique(values[known], return_inverse=True)
+    return codes, levels.astype(str).astype(object)
+
+
+def _known_values(column):
+    """Values of a column that is not categorical, and which of them are not missing."""
+    if isinstance(column, h5py.Group):
+        return _values(column["values"]), ~column["mask"][:]
+    values = _values(column)
+    return values, values == values
 
 
 def write_csr(group, blocks, n_columns):

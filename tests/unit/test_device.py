@@ -1,0 +1,50 @@
+from types import SimpleNamespace
+
+import jax
+import numpy as np
+import pytest
+from dense import matern52
+from scipy.linalg import solve_triangular
+from statediff import device
+
+
+@pytest.fixture
+def case():
+    x = np.random.default_rng(0).normal(size=(100, 3))
+    pivots = x[:20]
+    factor = np.linalg.cholesky(matern52(pivots, pivots, 1.5))
+    return x, pivots, factor, solve_triangular(factor, matern52(pivots, x, 1.5), lower=True)
+
+
+# One block, several, and a last one that has to be filled up.
+@pytest.mark.parametrize("block", [1000, 50, 33])
+def test_functions_in_blocks_of_cells(case, block, monkeypatch):
+    monkeypatch.setattr(device, "BLOCK", block)
+    x, pivots, factor, rows = case
+    rotation = np.linalg.qr(np.random.default_rng(1).normal(size=(20, 7)))[0]
+    found = device.evaluate(x, pivots, factor, rotation, 1.5)
+    np.testing.assert_allclose(found, rows.T @ rotation, atol=1e-9)
+    residual, gram = device.survey(x, pivots, factor, 1.5)
+    np.testing.assert_allclose(residual, np.maximum(1 - (rows**2).sum(axis=0), 0), atol=1e-9)
+    np.testing.assert_allclose(gram, rows @ rows.T, atol=1e-9)
+
+
+def test_products():
+    rng = np.random.default_rng(2)
+    phi, weights, coefficients = rng.normal(size=(9, 4)), rng.random(9), rng.normal(size=(4, 6))
+    found = device.weighted_gram(device.on_device(phi), weights)
+    np.testing.assert_allclose(found, phi.T @ np.diag(weights) @ phi, rtol=1e-12)
+    np.testing.assert_allclose(device.product(phi, coefficients), phi @ coefficients, rtol=1e-12)
+    assert found.dtype == np.float64
+
+
+def test_blocks_fill_the_memory_of_a_gpu(monkeypatch):
+    def with_memory(stats):
+        monkeypatch.setattr(jax, "devices", lambda: [SimpleNamespace(memory_stats=lambda: stats)])
+
+    with_memory(None)  # a CPU
+    assert device._block_size(2000) == device.BLOCK
+    with_memory({"bytes_limit": 80e9})
+    assert device._block_size(2000) * 2000 * 8 * device.ARRAYS == pytest.approx(80e9, rel=1e-4)
+    with_memory({"bytes_limit": 1e6})
+    assert device._block_size(2000) == device.BLOCK

@@ -1,0 +1,118 @@
+"""Dense work that grows with the number of cells, on a CPU or a GPU: all that JAX does here.
+
+JAX takes a GPU where it finds one; the environment variable JAX_PLATFORMS decides otherwise.
+Importing this module switches it to float64, which every posterior here relies on.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from statediff.kernels import matern52
+
+__all__ = ["evaluate", "on_device", "product", "survey", "weighted_gram"]
+
+jax.config.update("jax_enable_x64", True)
+
+# Cells at a time on a CPU; the memory of a GPU allows for more.
+BLOCK = 4096
+# Arrays of a block that are in a GPU's memory at once, at most.
+ARRAYS = 8
+
+
+def evaluate(states, pivots, factor, rotation, ls):
+    r"""Values :math:`k(X, P) L_P^{-T} V` of the functions of a basis.
+
+    Parameters
+    ----------
+    states : array, shape (n, D)
+    pivots, factor, rotation, ls
+        See `statediff.basis.Basis`.
+
+    Returns
+    -------
+    ndarray, shape (n, q)
+    """
+    fixed = on_device(pivots), on_device(factor), on_device(rotation)
+    values = np.empty((len(states), rotation.shape[1]))
+    for rows, block, _ in _blocks(states, len(pivots)):
+        found = _rotated(block, *fixed, ls)
+        values[rows] = np.asarray(found)[: rows.stop - rows.start]
+    return values
+
+
+def survey(states, pivots, factor, ls):
+    r"""What pivots leave unexplained at every cell, and how their functions overlap there.
+
+    Parameters
+    ----------
+    states : array, shape (n, D)
+    pivots : array, shape (p, D)
+    factor : array, shape (p, p)
+        Lower Cholesky factor :math:`L_P` of the kernel between the pivots.
+    ls : float
+
+    Returns
+    -------
+    residual : ndarray, shape (n,)
+        Prior variance, of 1, that is left.
+    gram : ndarray, shape (p, p)
+        :math:`L_P^{-1} k(P, X) k(X, P) L_P^{-T}`.
+    """
+    fixed = on_device(pivots), on_device(factor)
+    residual, gram = np.empty(len(states)), jnp.zeros((len(pivots), len(pivots)))
+    for rows, block, counts in _blocks(states, len(pivots)):
+        gram, left = _surveyed(gram, block, counts, *fixed, ls)
+        residual[rows] = np.asarray(left)[: rows.stop - rows.start]
+    return residual, np.asarray(gram)
+
+
+def on_device(array):
+    """The array in the memory of the device, where several calls use it."""
+    return jnp.asarray(array, dtype=jnp.float64)
+
+
+@jax.jit
+def weighted_gram(phi, weights):
+    """Φ' diag(w) Φ, for Φ of shape (n, r)."""
+    return (phi.T * weights) @ phi
+
+
+@jax.jit
+def product(phi, coefficients):
+    """Φ C: values at cells of functions with these coefficients."""
+    return phi @ coefficients
+
+
+def _blocks(states, width):
+    """Slices of the cells, their states, and 1 for every one of them: the last block is filled up
+    with zeros to the size of all, since each new size is compiled."""
+    size = min(_block_size(width), len(states))
+    for start in range(0, len(states), size):
+        rows = slice(start, min(start + size, len(states)))
+        missing = size - (rows.stop - start)
+        counts = np.pad(np.ones(rows.stop - start), (0, missing))
+        yield rows, np.pad(states[rows], ((0, missing), (0, 0))), counts
+
+
+def _block_size(width):
+    """Cells at a time, for arrays of this many columns."""
+    memory = (jax.devices()[0].memory_stats() or {}).get("bytes_limit")
+    return BLOCK if memory is None else max(BLOCK, int(memory / (ARRAYS * 8 * width)))
+
+
+def _pivoted(states, pivots, factor, ls):
+    columns = matern52(pivots, states, ls, xp=jnp)
+    return jax.scipy.linalg.solve_triangular(factor, columns, lower=True)
+
+
+@jax.jit
+def _rotated(states, pivots, factor, rotation, ls):
+    return _pivoted(states, pivots, factor, ls).T @ rotation
+
+
+@jax.jit
+def _surveyed(gram, states, counts, pivots, factor, ls):
+    rows = _pivoted(states, pivots, factor, ls)
+    left = jnp.maximum(1.0 - (rows**2).sum(axis=0), 0.0)
+    return gram + (rows * counts) @ rows.T, left
