@@ -4,8 +4,9 @@ import os
 from pathlib import Path
 
 import _job
-from statediff.download import fetch, zenodo_file
+from statediff.download import fetch
 from statediff.store import atomic
+from statediff.zenodo import zenodo_file
 
 
 def main(job):

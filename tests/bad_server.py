@@ -14,6 +14,12 @@ PIECE = 4096
 class BadServer(ThreadingHTTPServer):
     """Hands out one file at any path, unless told otherwise.
 
+    Parameters
+    ----------
+    content : bytes
+    tls : ssl.SSLContext, optional
+        For https.
+
     Attributes
     ----------
     content : bytes
@@ -44,14 +50,16 @@ class BadServer(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, content):
+    def __init__(self, content, tls=None):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.content, self.etag, self.kind = content, '"one"', "application/octet-stream"
         self.ranges = self.conditions = True
         self.cuts, self.truncate, self.stall, self.chunked, self.pace = [], None, None, False, 0
         self.first, self.paths, self.asked, self.sent, self.limit = deque(), {}, [], 0, None
         self.guard = threading.Lock()
-        self.address = f"http://127.0.0.1:{self.server_port}"
+        if tls is not None:
+            self.socket = tls.wrap_socket(self.socket, server_side=True)
+        self.address = f"http{'s' if tls else ''}://127.0.0.1:{self.server_port}"
 
     def cut_between(self, start, stop):
         """The first cut in a range of the file; it will not happen again."""
@@ -63,22 +71,6 @@ class BadServer(ThreadingHTTPServer):
 
     def ranges_asked(self):
         return [headers.get("Range") for _, _, headers in self.asked]
-
-
-@contextlib.contextmanager
-def serving(content, tls=None):
-    """A server in a thread of its own; `tls` is an SSL context."""
-    with BadServer(content) as server:
-        if tls is not None:
-            server.socket = tls.wrap_socket(server.socket, server_side=True)
-            server.address = server.address.replace("http:", "https:")
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -1,8 +1,6 @@
 """A server on this machine that speaks STRING's protocol, and misbehaves when told to."""
 
-import threading
 import time
-from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from urllib.parse import parse_qs
@@ -146,16 +144,3 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(content)
-
-
-@contextmanager
-def serving(*arguments, **options):
-    """A STRING server that answers until the end of the block."""
-    with StringServer(*arguments, **options) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()

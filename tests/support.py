@@ -1,8 +1,10 @@
-"""Where things are, running Snakemake as a user would, and a data set of 60 cells."""
+"""Where things are, running Snakemake as a user would and servers, and a data set of 60 cells."""
 
 import os
 import subprocess
 import sys
+import threading
+from contextlib import contextmanager
 from pathlib import Path
 
 import anndata
@@ -29,6 +31,19 @@ def run_snakemake(directory, *arguments, configfile=None, check=True):
             f"snakemake {' '.join(map(str, arguments))} failed:\n{done.stdout[-4000:]}"
         )
     return done
+
+
+@contextmanager
+def serving(server):
+    """Run a server in a thread of its own until the end of the block."""
+    with server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 CONFIG = {

@@ -5,13 +5,15 @@ import re
 import ssl
 import subprocess
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from statediff import InputError, string_db
 from statediff.string_db import StringClient, clean_svg, page_address
-from string_server import DRAWING, serving
+from string_server import DRAWING, StringServer
+from support import serving
 
 GENES = [f"Gene{i}" for i in range(6)]
 HOSTILE = [
@@ -34,7 +36,8 @@ def proxy(monkeypatch):
 
 @pytest.fixture
 def server():
-    with serving([*GENES, *HOSTILE], {"T1": GENES[:3], "T2": GENES[2:]}) as server:
+    terms = {"T1": GENES[:3], "T2": GENES[2:]}
+    with serving(StringServer([*GENES, *HOSTILE], terms)) as server:
         yield server
     assert not server.faults
 
@@ -207,6 +210,14 @@ def test_a_kept_answer_that_says_nothing_is_asked_for_again(client, server, spoi
     assert path.read_bytes() == kept
 
 
+@pytest.mark.parametrize("left", [b"", b"garbage", b"1e", b"\0" * 8, b"\xff\xfe", b"nan", b"inf"])
+def test_a_time_that_cannot_be_read_is_noted_anew(client, server, left):
+    client.turn.write_bytes(left)
+    before = time.time()
+    assert list(client.map_genes(GENES)) == GENES
+    assert before <= float(client.turn.read_text()) <= time.time()
+
+
 def test_without_locks_nothing_is_asked(client, server, monkeypatch):
     def flock(*_):
         raise OSError(errno.ENOLCK, "No locks available")
@@ -243,7 +254,7 @@ def test_certificates_are_checked(tmp_path, monkeypatch):
         pytest.skip("no openssl to make a certificate with")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
-    with serving(GENES, {}) as server:
+    with serving(StringServer(GENES, {})) as server:
         server.socket = context.wrap_socket(server.socket, server_side=True)
         address = server.url.replace("http", "https", 1)
         client = StringClient(address, 10090, tmp_path / "cache", tmp_path / "turn")

@@ -11,8 +11,8 @@ import numpy as np
 import psutil
 import pytest
 import yaml
-from bad_server import serving
-from support import CONFIG, ROOT, tiny
+from bad_server import BadServer
+from support import CONFIG, ROOT, serving, tiny
 
 FILE = "results/tiny/data/downloaded.h5ad"
 
@@ -25,7 +25,7 @@ def content(tmp_path):
 
 @pytest.fixture
 def server(content):
-    with serving(content) as server:
+    with serving(BadServer(content)) as server:
         yield server
 
 
@@ -87,7 +87,7 @@ def test_a_second_data_set_of_the_file_leaves_the_first_one_as_it_is(tmp_path, s
     content = (tmp_path / "made.h5ad").read_bytes()
     assert len(content) > 1_000_000
     source = {"md5": hashlib.md5(content).hexdigest(), "bytes": len(content)}
-    with serving(content) as server:
+    with serving(BadServer(content)) as server:
         source["url"] = f"{server.address}/data.h5ad"
         for name in ("first", "second"):
             dataset = CONFIG["dataset"] | {"name": name, "source": {"zenodo": source}}

@@ -12,7 +12,8 @@ import yaml
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 from statediff.enrichment import COLUMNS
-from string_server import serving
+from string_server import StringServer
+from support import serving
 
 RESULTS = "results/small/young_vs_old"
 HOSTILE = [
@@ -51,7 +52,7 @@ def genes(hostile_run):
 def server(genes):
     known = [name for name in genes["gene"] if "\r" not in name][:-5]
     terms = {TERMS[0]: known[:12], TERMS[1]: known[5:90], TERMS[2]: known[::3]}
-    with serving(known, terms) as server:
+    with serving(StringServer(known, terms)) as server:
         yield server
     assert not server.faults
 

@@ -18,24 +18,20 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import astuple, dataclass
 from pathlib import Path
-from urllib.parse import quote
 
-import requests
 import urllib3
 from tqdm import tqdm
 
 from statediff import InputError, web
-from statediff.store import atomic
-from statediff.web import ServerFault
+from statediff.web import TRIES, UNREADABLE, ServerFault
+from statediff.zenodo import OTHERWISE
 
-__all__ = ["fetch", "zenodo_file"]
+__all__ = ["fetch"]
 
 BLOCK = 1 << 20
 # Larger files come in ranges of this many bytes.
 SEGMENT = 64 << 20
 CONNECTIONS = 4
-# Break-offs in a row, without a byte gained.
-TRIES = 6
 # Fresh starts, because the server does not resume or its file changed.
 STARTS = 6
 # Seconds between two looks at what has arrived, and bytes hashed at each.
@@ -43,15 +39,7 @@ TICK = 0.2
 HASHED = 64 << 20
 # Files that are of no more use beside a complete one.
 BESIDE = (".part", ".part.json", ".part.json.new", ".lock")
-# What is kept of Zenodo's answer about a file.
-ANSWER = ("url", "size", "md5")
-# From JSON that is damaged, or not the expected object.
-UNREADABLE = (ValueError, KeyError, TypeError)
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-OTHERWISE = (
-    "Correct dataset.source.zenodo, or name another address in its key mirror, or download the "
-    "file otherwise and name it in dataset.source.path"
-)
 PAGE = (
     "found a web page (a login, a notice, a wrong address?), expected the file; open the address "
     "in a browser"
@@ -77,92 +65,6 @@ class _Segment:
     start: int
     stop: int
     at: int
-
-
-def zenodo_file(api_url, record, name, folder):
-    """Look up a file in a record of Zenodo, by the REST API of InvenioRDM.
-
-    The files of a version never change: what Zenodo answered is kept, and not asked for again.
-
-    Parameters
-    ----------
-    api_url : str
-        Address of the records, such as https://zenodo.org/api/records.
-    record : int
-    name : str
-        Name of the file in the record.
-    folder : path
-        Where answers are kept, by a hash of what was asked.
-
-    Returns
-    -------
-    url : str
-    size : int
-        Bytes.
-    md5 : str
-
-    Raises
-    ------
-    InputError
-        If there is no such record or file, or no answer.
-    """
-    url = f"{api_url.rstrip('/')}/{record}"
-    asked = hashlib.sha256(json.dumps([url, name]).encode()).hexdigest()
-    answer = Path(folder) / f"{asked}.json"
-    with suppress(FileNotFoundError, *UNREADABLE):
-        kept = json.loads(answer.read_text())
-        return tuple(kept[key] for key in ANSWER)
-    found = _ask_zenodo(url, record, name)
-    with atomic(answer) as part:
-        part.write_text(json.dumps(dict(zip(ANSWER, found))))
-    return found
-
-
-def _ask_zenodo(url, record, name):
-    try:
-        found = _json(url)
-        files = {file["key"]: (file["size"], file["checksum"]) for file in found["files"]}
-        version = found["id"]
-    except ServerFault as fault:
-        raise InputError(f"{fault}\n{OTHERWISE}") from fault
-    except (ValueError, KeyError, TypeError):
-        raise InputError(
-            f"{url}: found no record with public files, as Zenodo describes one; check record "
-            "and api_url in dataset.source.zenodo, or give url, md5 and bytes"
-        ) from None
-    if str(version) != str(record):
-        raise InputError(
-            f"{url}: stands for the newest version, now {version!r}; name the number of one "
-            "version in dataset.source.zenodo.record, so that the data stay the same"
-        )
-    # The latter two would be taken for steps in the address.
-    if name not in files or name in (".", ".."):
-        there = ", ".join(map(repr, list(files)[:10])) or "no file"
-        raise InputError(
-            f"{url}: found no {name!r} (dataset.source.zenodo.file); the record has {there}"
-        )
-    size, checksum = files[name]
-    if type(size) is not int or size < 1 or not re.fullmatch("md5:[0-9a-f]{32}", str(checksum)):
-        raise InputError(
-            f"{url}: found the size {size!r} and the checksum {checksum!r} for {name!r}, expected "
-            "bytes and md5:…; give url, md5 and bytes in dataset.source.zenodo"
-        )
-    return f"{url}/files/{quote(name, safe='')}/content", size, checksum.removeprefix("md5:")
-
-
-def _json(url):
-    with web.new_session() as session:
-        for _ in range(TRIES):
-            try:
-                accept = {"Accept": "application/json"}
-                answer = session.get(url, headers=accept, timeout=web.TIMEOUT)
-            except requests.exceptions.ChunkedEncodingError as error:
-                cause = error
-                continue
-            if not answer.ok:
-                raise web.status_fault(url, answer.status_code)
-            return answer.json()
-    raise ServerFault(f"{url}: broke off {TRIES} times ({cause}); run again later")
 
 
 def fetch(urls, path, size, md5, terminal=None):

@@ -221,8 +221,7 @@ class _Patient(Retry):
 @contextmanager
 def _apart(turn):
     """Do something long enough after the last time, which is noted in a file."""
-    turn.seek(0)
-    since = time.time() - float(turn.read() or 0)
+    since = time.time() - _noted(turn)
     # Clocks of two machines may differ.
     time.sleep(min(max(PAUSE - since, 0), PAUSE))
     try:
@@ -230,6 +229,16 @@ def _apart(turn):
     finally:
         turn.truncate(0)
         turn.write(repr(time.time()))
+
+
+def _noted(turn):
+    """The time noted in a file; 0 if there is none, or none that can be read."""
+    turn.seek(0)
+    try:
+        noted = float(turn.read())
+    except ValueError:
+        return 0.0
+    return noted if math.isfinite(noted) else 0.0
 
 
 def _kept(path, understand):

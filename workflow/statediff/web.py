@@ -11,14 +11,21 @@ from requests.adapters import HTTPAdapter
 from statediff import InputError, __version__
 from statediff.urls import url_fault
 
-__all__ = ["BACKOFF", "TIMEOUT", "DirectSession", "ServerFault", "new_session", "status_fault"]
+__all__ = [
+    "BACKOFF", "TIMEOUT", "TRIES", "UNREADABLE", "DirectSession", "ServerFault", "new_session",
+    "status_fault",
+]  # fmt: skip
 
 # Seconds to connect, and between two pieces of an answer.
 TIMEOUT = (20, 60)
 # Of a request, with pauses of 0, 2, 4, … times BACKOFF seconds, or as Retry-After says.
 RETRIES = 6
 BACKOFF = 1.0
+# Break-offs in a row, without a byte gained.
+TRIES = 6
 BUSY = (408, 429, 500, 502, 503, 504)
+# From JSON that is damaged, or not the expected object.
+UNREADABLE = (ValueError, KeyError, TypeError)
 # What to do about a status.
 HINTS = {
     401: "it is not public; ask its authors for access",

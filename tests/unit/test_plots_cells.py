@@ -1,0 +1,235 @@
+"""What the figures of cells, their types and the fit draw: points, labels, limits (not pixels)."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from drawn import AXES, CONDITIONS, XY, inside, legend, offsets, points, type_names, words
+from statediff.plots import (
+    abundance_volcano,
+    abundance_volcanos,
+    composition,
+    direction_bars,
+    embedding_categories,
+    embedding_directions,
+    embedding_numbers,
+    embedding_values,
+    fit_overview,
+)
+from statediff.plots.style import DIRECTION_COLORS, GREY, categorical_palette
+
+
+def test_categories_are_coloured_counted_and_the_rest_is_grey():
+    labels = np.array(["b"] * 120 + ["a"] * 50 + ["c"] * 30)
+    figure = embedding_categories(XY, labels, name="age", axis_names=AXES, order=["a", "b"])
+    xy, colors = points(figure)
+    palette = categorical_palette(["a", "b"])
+    wanted = {"a": palette["a"], "b": palette["b"], "c": GREY}
+    for (x, y), color in zip(xy, colors, strict=True):
+        (cell,) = np.flatnonzero(((x, y) == XY).all(axis=1))
+        assert color == wanted[labels[cell]]
+    assert len(xy) == 200
+    assert legend(figure) == ["a (50)", "b (120)", "other cells (30)"]
+    assert figure.axes[0].get_xlabel() == "UMAP 1"
+
+
+def test_the_data_sets_own_colours_are_used():
+    figure = embedding_categories(
+        XY, ["a"] * 200, name="t", axis_names=AXES, colors=["#123456"]
+    )  # fmt: skip
+    assert set(points(figure)[1]) == {"#123456"}
+
+
+@pytest.mark.parametrize("n_types", [1, 2, 12, 40])
+def test_many_and_long_category_names_fit(n_types):
+    names = [f"{'a very long cell type name':.24} {i:03d}" for i in range(n_types)]
+    labels = np.resize(names, 200)
+    figure = embedding_categories(XY, labels, name="type", axis_names=AXES, on_data=True)
+    # Names on the cells while they fit, then numbers that the legend explains.
+    shown = names if n_types < 20 else [str(i + 1) for i in range(n_types)]
+    assert sorted(words(figure)) == sorted(shown)
+    assert all(name in entry for name, entry in zip(names, legend(figure), strict=True))
+    width, height = figure.axes[0].get_window_extent().size / figure.dpi
+    assert min(width, height) > 2.5
+    assert len(set(categorical_palette(names).values())) == n_types
+    assert inside(figure)
+
+
+def test_a_category_of_one_cell():
+    labels = np.array(["only"] + ["rest"] * 199)
+    figure = embedding_categories(XY, labels, name="t", axis_names=AXES, on_data=True)
+    assert "only (1)" in legend(figure)
+
+
+def test_values_are_centred_on_zero_and_the_extremes_on_top():
+    values = np.linspace(-1, 3, 200)
+    figure = embedding_values(XY, values, label="lfc", axis_names=AXES, percentile=100)
+    (drawn,) = figure.axes[0].collections
+    assert drawn.norm.vmin == -3
+    assert drawn.norm.vcenter == 0
+    assert drawn.norm.vmax == 3
+    np.testing.assert_allclose(drawn.get_offsets()[-1], XY[-1])
+    assert figure.axes[1].get_ylabel() == "lfc"
+
+
+def test_values_that_are_all_zero():
+    embedding_values(XY, np.zeros(200), label="lfc", axis_names=AXES)
+
+
+def test_values_of_some_cells_over_the_others_in_grey():
+    values, shown = np.arange(200.0), np.arange(200) < 50
+    figure = embedding_values(XY, values, label="lfc", axis_names=AXES, shown=shown, percentile=100)
+    grey, coloured = figure.axes[0].collections
+    assert len(grey.get_offsets()) == 150
+    np.testing.assert_array_equal(coloured.get_array(), values[shown])
+    assert coloured.norm.vmax == 49
+
+
+def test_abundance_volcano_names_its_thresholds():
+    lfc = np.array([-3.0, 0.0, 0.5, 2.0])
+    direction = ["down", "neutral", "neutral", "up"]
+    figure = abundance_volcano(
+        lfc, np.array([5.0, 0.3, 9.0, 4000.0]), direction,
+        conditions=("Young", "Old"), measure="q-value", lfc_threshold=1.0, threshold=0.05,
+    )  # fmt: skip
+    axes = figure.axes[0]
+    assert [line.get_xdata()[0] for line in axes.lines[:2]] == [-1, 1]
+    assert axes.lines[2].get_ydata()[0] == pytest.approx(-np.log10(0.05))
+    assert legend(figure)[:3] == ["more in Old (1)", "less in Old (1)", "neutral (2)"]
+    assert legend(figure)[3] == "|log fold change| > 1\nand q-value < 0.05"
+    assert axes.get_ylabel() == "−log₁₀ q-value"
+    xy, colors = points(figure)
+    assert dict(zip(xy[:, 0], colors, strict=True))[2.0] == DIRECTION_COLORS["up"]
+    assert xy[:, 1].max() == 300
+    assert "Old / Young" in axes.get_xlabel()
+    assert inside(figure)
+
+
+@pytest.mark.parametrize("n_types", [1, 40])
+def test_direction_bars_add_up_to_a_hundred_percent(n_types):
+    rng = np.random.default_rng(1)
+    counts = rng.integers(0, 50, (n_types, 3)) + np.array([1, 0, 0])
+    table = pd.DataFrame(counts, columns=["up", "neutral", "down"])
+    table.insert(
+        0, "cell_type", [f"{'a long name of a cell type':.26} {i}" for i in range(n_types)]
+    )
+    table["cells"] = counts.sum(axis=1)
+    figure = direction_bars(table, conditions=("Young", "Old"))
+    widths = [[bar.get_width() for bar in bars] for bars in figure.axes[0].containers]
+    np.testing.assert_allclose(np.sum(widths, axis=0), 100)
+    np.testing.assert_allclose(widths[0], 100 * table["down"] / table["cells"])
+    ticks = [text.get_text() for text in figure.axes[0].get_yticklabels()]
+    assert ticks[0] == f"{table['cell_type'][0]} ({table['cells'][0]:,})"
+    assert inside(figure)
+
+
+@pytest.mark.parametrize(
+    ("order", "names"), [("table", "abc"), ("cells", "cab"), ("up", "abc"), ("down", "bca")]
+)
+def test_direction_bars_in_an_order(order, names):
+    table = pd.DataFrame(
+        {"cell_type": list("abc"), "cells": [20, 10, 100], "up": [10, 2, 10], "down": [0, 5, 20]}
+    )
+    table["neutral"] = table["cells"] - table["up"] - table["down"]
+    figure = direction_bars(table, conditions=("Young", "Old"), order=order)
+    ticks = [text.get_text()[0] for text in figure.axes[0].get_yticklabels()]
+    assert "".join(ticks) == names
+
+
+def test_many_points_are_rasterised():
+    n = 100_001
+    xy = np.random.default_rng(3).normal(size=(n, 2))
+    figure = embedding_values(xy, xy[:, 0], label="lfc", axis_names=AXES)
+    assert figure.axes[0].collections[0].get_rasterized()
+    few = embedding_values(xy[:100], xy[:100, 0], label="lfc", axis_names=AXES)
+    assert not few.axes[0].collections[0].get_rasterized()
+
+
+def changes(rng, n):
+    """Log fold change, significance and direction of n cells."""
+    lfc = rng.normal(size=n)
+    return lfc, lfc**2, np.where(lfc > 1, "up", np.where(lfc < -1, "down", "neutral"))
+
+
+def test_directions_colour_the_changed_cells_that_are_asked_for():
+    lfc, _, direction = changes(np.random.default_rng(1), 200)
+    shown = XY[:, 0] > 0
+    figure = embedding_directions(
+        XY, lfc, direction, conditions=CONDITIONS, axis_names=AXES, shown=shown
+    )
+    for axes, name, text in zip(figure.axes, ("down", "up"), ("less", "more"), strict=False):
+        cells = shown & (direction == name)
+        grey, coloured = axes.collections
+        drawn = np.asarray(coloured.get_offsets())
+        assert sorted(map(tuple, drawn)) == sorted(map(tuple, XY[cells]))
+        at = [int(np.flatnonzero((point == XY).all(axis=1))[0]) for point in drawn]
+        np.testing.assert_array_equal(coloured.get_array(), lfc[at])
+        assert coloured.norm.vmin == -coloured.norm.vmax
+        assert len(grey.get_offsets()) == 200 - cells.sum()
+        assert axes.get_title() == f"{text} in Old ({cells.sum()} cells)"
+
+
+def test_directions_without_any_change():
+    figure = embedding_directions(
+        XY, np.zeros(200), np.array(["neutral"] * 200), conditions=CONDITIONS, axis_names=AXES
+    )
+    assert figure.axes[0].get_title() == "less in Old (0 cells)"
+    assert inside(figure)
+
+
+def test_numbers_are_drawn_in_order_and_unknown_ones_in_grey():
+    values = np.where(np.arange(200) < 20, np.nan, np.arange(200.0))
+    figure = embedding_numbers(XY, values, label="counts", axis_names=AXES)
+    grey, coloured = figure.axes[0].collections
+    assert len(grey.get_offsets()) == 20
+    np.testing.assert_array_equal(coloured.get_array(), np.arange(20.0, 200.0))
+
+
+@pytest.mark.parametrize("n_types", [1, 2, 40])
+def test_volcanos_have_a_panel_for_each_type_with_cells(n_types):
+    lfc, significance, direction = changes(np.random.default_rng(2), 400)
+    names = type_names(n_types)
+    types = pd.Categorical(np.resize(names, 400), categories=[*names, "empty"])
+    figure = abundance_volcanos(
+        lfc, significance, direction, types, conditions=CONDITIONS, measure="q-value",
+        lfc_threshold=1.0, threshold=0.05,
+    )  # fmt: skip
+    panels = [axes for axes in figure.axes if axes.get_title()]
+    assert [axes.get_title() for axes in panels] == [
+        f"{name} ({np.count_nonzero(types == name):,})" for name in names
+    ]
+    drawn = offsets(panels[-1])
+    inside_type = np.asarray(types == names[-1])
+    assert sorted(drawn[:, 0]) == sorted(lfc[inside_type])
+    assert inside(figure)
+
+
+@pytest.mark.parametrize("n_types", [1, 2, 40])
+def test_composition_is_in_percent_and_names_what_is_mostly_in_one_condition(n_types):
+    counts = pd.DataFrame({"Young": 10, "Old": 20}, index=type_names(n_types))
+    counts.iloc[0] = [1, 0]
+    samples = [pd.DataFrame({"a": counts[name]}) for name in CONDITIONS]
+    figure = composition(counts, conditions=CONDITIONS, samples=samples)
+    widths = [bar.get_width() for bar in figure.axes[0].patches]
+    wanted = np.concatenate([100 * counts[c] / max(counts[c].sum(), 1) for c in CONDITIONS])
+    np.testing.assert_allclose(widths, wanted)
+    assert words(figure) == ["100% in Young"]
+    points_of_samples = offsets(figure.axes[0])[:, 0]
+    np.testing.assert_allclose(points_of_samples, wanted)
+    assert inside(figure)
+
+
+def test_fit_counts_functions_above_the_noise_and_degrees_of_freedom():
+    eigenvalues = np.array([100.0, 10.0, 0.5, 0.01])
+    freedom = [eigenvalues / (eigenvalues + 1.0), eigenvalues / (eigenvalues + 2.0)]
+    figure = fit_overview(
+        eigenvalues, noise=1.0, ls=4.0, distances=np.array([0.0, 1.0, 2.0, 3.0]),
+        freedom=freedom, conditions=CONDITIONS,
+    )  # fmt: skip
+    left, middle, right = figure.axes
+    assert left.get_title() == "2 of 4 functions above the noise"
+    # A cell that lies on another one is not counted.
+    assert middle.get_title() == "Length scale = 2 × median distance"
+    for line, values in zip(right.lines, freedom, strict=True):
+        np.testing.assert_allclose(line.get_ydata(), np.cumsum(values))
+    figure.draw_without_rendering()
+    assert "10²" in [text.get_text() for text in left.get_yticklabels()]

@@ -1,0 +1,208 @@
+"""What the figures of genes draw: points, labels, limits (not pixels)."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from drawn import AXES, CONDITIONS, XY, inside, legend, offsets, points, type_names, words
+from statediff.plots import (
+    expression_along,
+    expression_volcano,
+    fold_change_dots,
+    gene_heatmap,
+    gene_panels,
+    null_comparison,
+    pvalue_calibration,
+)
+
+
+def genes(n, called):
+    rng = np.random.default_rng(2)
+    distances = np.sort(rng.gamma(3, 3, n))[::-1]
+    return pd.DataFrame(
+        {"mean_lfc": rng.normal(size=n), "mahalanobis": distances, "is_de": np.arange(n) < called},
+        index=[f"Gene{i}" for i in range(n)],
+    )
+
+
+BY_DISTANCE = {"fdr_threshold": 0.05, "ranking": "mahalanobis"}
+
+
+@pytest.mark.parametrize("called", [0, 30, 500])
+def test_expression_volcano_labels_the_largest_distances(called):
+    table = genes(500, called)
+    figure = expression_volcano(table, conditions=("Young", "Old"), **BY_DISTANCE, labelled=12)
+    named = [w for w in words(figure) if w]
+    assert named == list(table.index[:12])
+    up = int((table["is_de"] & (table["mean_lfc"] > 0)).sum())
+    assert legend(figure)[0] == f"higher in Old ({up:,})"
+    lines = [line for line in figure.axes[0].lines if len(set(line.get_ydata())) == 1]
+    if called:
+        threshold = table["mahalanobis"].iloc[called - 1]
+        assert any(line.get_ydata()[0] == pytest.approx(threshold) for line in lines)
+        assert legend(figure)[3].startswith("local FDR < 0.05")
+    else:
+        assert len(legend(figure)) == 3
+    assert inside(figure)
+
+
+def test_expression_volcano_without_labels_and_with_hostile_names():
+    table = genes(30, 5)
+    assert not words(expression_volcano(table, conditions=("a", "b"), **BY_DISTANCE, labelled=0))
+    table.index = ["$x^2$", "x" * 1000, "<b>", *table.index[3:]]
+    figure = expression_volcano(
+        table,
+        conditions=("$a$", "b"),
+        **BY_DISTANCE,
+    )
+    assert words(figure)[0] == "$x^2$"
+    assert len(words(figure)[1]) == 30
+    assert inside(figure)
+
+
+def test_expression_volcano_of_pvalues():
+    table = genes(100, 10)
+    table["pvalue"] = np.where(table["is_de"], 1e-12, 0.5)
+    figure = expression_volcano(
+        table, conditions=("a", "b"), fdr_threshold=0.1, ranking="pvalue", labelled=3
+    )
+    assert legend(figure)[3] == "FDR < 0.1\n(−log₁₀ p ≥ 12.0)"
+    assert figure.axes[0].get_ylim()[1] == pytest.approx(1.08 * 12)
+    assert "p-value" in figure.axes[0].get_ylabel()
+
+
+def test_expression_volcano_of_distances_where_pvalues_rank():
+    table = genes(100, 10)
+    table["pvalue"] = np.linspace(0.9, 1e-9, 100)
+    figure = expression_volcano(
+        table, conditions=("a", "b"), fdr_threshold=0.1, ranking="pvalue", shown="mahalanobis"
+    )
+    assert points(figure)[0][:, 1].max() == table["mahalanobis"].max()
+    assert "Mahalanobis" in figure.axes[0].get_ylabel()
+    # No distance tells called genes from others, so no line does.
+    assert len(legend(figure)) == 3
+
+
+@pytest.mark.parametrize(("n_genes", "n_types"), [(1, 1), (2, 2), (30, 40)])
+@pytest.mark.parametrize("split", [False, True])
+def test_heatmap_shows_each_value_under_its_names(n_genes, n_types, split):
+    rng = np.random.default_rng(3)
+    types = type_names(n_types)
+    genes = [f"a gene name of thirty letters {i:02d}" for i in range(n_genes)]
+    columns = pd.MultiIndex.from_product([types, CONDITIONS]) if split else types
+    values = pd.DataFrame(rng.normal(size=(n_genes, len(columns))), index=genes, columns=columns)
+    conditions = CONDITIONS if split else None
+    figure = gene_heatmap(values, label="change", conditions=conditions, percentile=90)
+    (axes,) = [axes for axes in figure.axes if axes.images]
+    drawn = np.asarray(axes.images[0].get_array())
+    rows = [text.get_text() for text in axes.get_yticklabels()]
+    shown = [text.get_text() for text in axes.get_xticklabels()]
+    assert sorted(rows) == sorted(genes)
+    assert sorted(shown) == sorted(types)
+    for i, gene in enumerate(rows):
+        wanted = np.concatenate([np.ravel(values.loc[gene, name]) for name in shown])
+        np.testing.assert_array_equal(drawn[i], wanted)
+    limit = np.percentile(np.abs(values), 90)
+    assert axes.images[0].norm.vmax == pytest.approx(limit)
+    assert inside(figure)
+
+
+def test_heatmap_leaves_unknown_values_grey():
+    values = pd.DataFrame({"a": [1.0, np.nan, 2.0], "b": [0.0, 1.0, -1.0]}, index=list("xyz"))
+    figure = gene_heatmap(values, label="change")
+    (axes,) = [axes for axes in figure.axes if axes.images]
+    assert np.ma.getmaskarray(axes.images[0].get_array()).sum() == 1
+
+
+@pytest.mark.parametrize(("n_genes", "n_types"), [(1, 1), (30, 40)])
+def test_dots_say_change_and_share(n_genes, n_types):
+    rng = np.random.default_rng(4)
+    index, columns = [f"g{i}" for i in range(n_genes)], type_names(n_types)
+    change = pd.DataFrame(rng.normal(size=(n_genes, n_types)), index=index, columns=columns)
+    share = pd.DataFrame(rng.uniform(size=(n_genes, n_types)), index=index, columns=columns)
+    figure = fold_change_dots(change, share, conditions=CONDITIONS)
+    dots = figure.axes[0].collections[0]
+    labels = [text.get_text() for text in figure.axes[0].get_yticklabels()]
+    for (x, y), value, size in zip(
+        dots.get_offsets(), dots.get_array(), dots.get_sizes(), strict=True
+    ):
+        gene, name = labels[int(y)], columns[int(x)]
+        assert value == change.loc[gene, name]
+        assert size == pytest.approx(75.0 * share.loc[gene, name])
+    assert inside(figure)
+
+
+def test_gene_panels_show_levels_change_and_zscore():
+    rng = np.random.default_rng(5)
+    genes = {
+        name: (rng.normal(size=200), rng.normal(size=200), rng.uniform(1, 2, 200))
+        for name in ("<b>gene</b>", "$x$")
+    }
+    figure = gene_panels(XY, genes, conditions=CONDITIONS, axis_names=AXES)
+    panels = [axes for axes in figure.axes if axes.collections and axes.get_label() != "<colorbar>"]
+    for row, (before, after, spread) in zip(np.reshape(panels, (2, 4)), genes.values()):
+        shown = (before, after, after - before, (after - before) / spread)
+        for axes, values in zip(row, shown, strict=True):
+            np.testing.assert_allclose(np.sort(axes.collections[0].get_array()), np.sort(values))
+    limits = [panels[i].collections[0].get_clim() for i in (0, 1)]
+    assert limits[0] == limits[1]
+    assert [axes.get_ylabel() for axes in panels[::4]] == list(genes)
+
+
+@pytest.mark.parametrize("n_genes", [1, 3])
+def test_expression_along_draws_cells_of_the_conditions_and_their_curves(n_genes):
+    rng = np.random.default_rng(6)
+    position, members = rng.uniform(size=400), (np.arange(400) < 150, np.arange(400) >= 250)
+    smoothed = np.column_stack([position, 2.0 * position])
+    genes = {
+        f"g{i}": (rng.normal(size=400), smoothed, np.full((400, 2), 0.1)) for i in range(n_genes)
+    }
+    figure = expression_along(position, genes, members, name="DC 2", conditions=CONDITIONS)
+    axes = figure.axes[0]
+    measured = [np.asarray(c.get_offsets()) for c in axes.collections if len(c.get_offsets()) > 1]
+    assert [len(xy) for xy in measured] == [150, 150]
+    np.testing.assert_array_equal(measured[1][:, 1], genes["g0"][0][members[1]])
+    for line, slope in zip(axes.lines, (1.0, 2.0), strict=True):
+        x, y = line.get_data()
+        np.testing.assert_allclose(y, slope * x)
+    assert legend(figure) == list(CONDITIONS)
+
+
+@pytest.mark.parametrize("called", ["some", "none", "all"])
+def test_null_comparison(called):
+    rng = np.random.default_rng(7)
+    distances, null = rng.gamma(9.0, 0.3, 300), rng.gamma(9.0, 0.2, 500)
+    is_de = {"some": distances > 4, "none": distances < 0, "all": distances > 0}[called]
+    rates = 1.0 / (1.0 + distances)
+    figure = null_comparison(distances, null, rates, rate="local FDR", threshold=0.05, is_de=is_de)
+    left, middle, right = figure.axes
+    curve = middle.lines[0]
+    np.testing.assert_array_equal(curve.get_xdata(), np.sort(distances))
+    assert middle.get_title() == f"{is_de.sum()} of 300 genes with local FDR < 0.05"
+    if called != "none":
+        assert left.lines[0].get_xdata()[0] == distances[is_de].min()
+    halves = offsets(right)
+    assert len(halves) == 250
+    assert sorted(halves.ravel()) == sorted(null)
+    assert inside(figure)
+
+
+@pytest.mark.parametrize("called", [0, 20, 300])
+def test_pvalues_against_uniform_ones(called):
+    pvalues = np.random.default_rng(8).uniform(1e-6, 1, 300)
+    is_de = np.argsort(np.argsort(pvalues)) < called
+    figure = pvalue_calibration(pvalues, pvalues, threshold=0.05, is_de=is_de)
+    right = figure.axes[2]
+    xy = np.asarray(right.collections[0].get_offsets())
+    np.testing.assert_allclose(xy[:, 1], np.sort(-np.log10(pvalues)))
+    np.testing.assert_allclose(10.0 ** -xy[::-1, 0], (np.arange(300) + 0.5) / 300)
+    if called:
+        assert len(right.collections[1].get_offsets()) == called
+    assert inside(figure)
+
+
+def test_small_panels_of_very_many_cells_say_how_many_they_show(monkeypatch):
+    monkeypatch.setattr("statediff.plots.genes.MOST_CELLS", 50)
+    genes = {"g": (np.arange(200.0), np.arange(200.0) + 1.0, np.ones(200))}
+    figure = gene_panels(XY, genes, conditions=CONDITIONS, axis_names=AXES)
+    assert len(figure.axes[0].collections[0].get_offsets()) == 50
+    assert "50 of 200 cells" in figure.get_supxlabel()
