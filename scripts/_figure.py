@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 from statediff.plots.style import GREY, styled
 from statediff.provenance import DIRECTIONS
-from statediff.store import atomic, read_arrays
+from statediff.store import atomic, read_arrays, read_levels
 
 
 def conditions(job):
@@ -41,18 +41,16 @@ def significance(job, cells):
 
 def own_colors(store, column, shown):
     """The data set's own colours of some categories of a column, if it has one for each of all."""
-    from anndata.io import read_elem
-
     with h5py.File(store, "r") as file:
         key = f"uns/{column}_colors"
         if key not in file or h5py.check_string_dtype(file[key].dtype) is None:
             return None
         colors = file[key].asstr()[:]
-        categories = read_elem(file["obs"])[column].astype("category").cat.categories
+        _, categories = read_levels(file["obs"][column])
     # Colours go by position among all categories, of which those without cells are not shown.
     if len(colors) != len(categories):
         return None
-    palette = dict(zip(map(str, categories), colors, strict=True))
+    palette = dict(zip(categories, colors, strict=True))
     return [palette.get(name, GREY) for name in shown]
 
 

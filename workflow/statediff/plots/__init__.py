@@ -1,41 +1,32 @@
-"""Figures: data in, a matplotlib Figure out."""
+"""Figures: data in, a matplotlib Figure out.
 
-from statediff.plots.abundance import abundance_volcano, abundance_volcanos, direction_bars
-from statediff.plots.composition import composition
-from statediff.plots.embedding import (
-    embedding_categories,
-    embedding_directions,
-    embedding_numbers,
-    embedding_values,
-)
-from statediff.plots.enrichment import enrichment, gene_network
-from statediff.plots.expression import expression_volcano
-from statediff.plots.fit import fit_overview
-from statediff.plots.genes import (
-    expression_along,
-    fold_change_dots,
-    gene_heatmap,
-    gene_panels,
-)
-from statediff.plots.significance import null_comparison, pvalue_calibration
+A module is imported when one of its functions is asked for: each figure is a process of its own,
+and should not wait for what others need.
+"""
 
-__all__ = [
-    "abundance_volcano",
-    "abundance_volcanos",
-    "composition",
-    "direction_bars",
-    "embedding_categories",
-    "embedding_directions",
-    "embedding_numbers",
-    "embedding_values",
-    "enrichment",
-    "expression_along",
-    "expression_volcano",
-    "fit_overview",
-    "fold_change_dots",
-    "gene_heatmap",
-    "gene_network",
-    "gene_panels",
-    "null_comparison",
-    "pvalue_calibration",
-]
+from importlib import import_module
+
+_FUNCTIONS = {
+    "abundance": ("abundance_volcano", "abundance_volcanos", "direction_bars"),
+    "cell_types": ("composition",),
+    "embedding": (
+        "embedding_categories",
+        "embedding_directions",
+        "embedding_numbers",
+        "embedding_values",
+    ),
+    "expression": ("expression_volcano",),
+    "fit": ("fit_overview",),
+    "genes": ("expression_along", "fold_change_dots", "gene_heatmap", "gene_panels"),
+    "significance": ("null_comparison", "pvalue_calibration"),
+    "terms": ("enrichment", "gene_network"),
+}
+_MODULES = {name: module for module, names in _FUNCTIONS.items() for name in names}
+
+__all__ = sorted(_MODULES)
+
+
+def __getattr__(name):
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

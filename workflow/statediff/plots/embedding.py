@@ -1,8 +1,6 @@
 """Cells at two coordinates, coloured by a category or a number."""
 
 import numpy as np
-import pandas as pd
-from adjustText import adjust_text
 from matplotlib.colors import TwoSlopeNorm, to_rgba_array
 from matplotlib.patheffects import withStroke
 
@@ -56,6 +54,8 @@ def embedding_categories(
     -------
     matplotlib.figure.Figure
     """
+    import pandas as pd  # takes a second, which the other functions save
+
     xy, labels = np.asarray(xy), pd.Categorical(labels, categories=order)
     order, codes = list(labels.categories), labels.codes
     palette = categorical_palette(order, colors)
@@ -228,6 +228,8 @@ def _write_on_data(axes, xy, codes, tags):
                           path_effects=[withStroke(linewidth=2, foreground="white")])
             )  # fmt: skip
     axes.figure.draw_without_rendering()
+    from adjustText import adjust_text
+
     adjust_text(
         texts, ax=axes, expand=(1.05, 1.3), iter_lim=300, ensure_inside_axes=True,
         arrowprops={"arrowstyle": "-", "color": "#404040", "lw": 0.5},

@@ -1,7 +1,6 @@
 """Figures of differential expression."""
 
 import numpy as np
-from adjustText import adjust_text
 from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
@@ -100,6 +99,8 @@ def expression_volcano(genes, *, conditions, fdr_threshold, ranking, shown=None,
 
 def _name(axes, xy, names):
     """Write names beside the first points, as far as there is room for them."""
+    from adjustText import adjust_text
+
     outline, figure = [withStroke(linewidth=1.5, foreground="white")], axes.figure
     texts = [
         axes.text(x, y, short(name, 30), fontsize=7, path_effects=outline)

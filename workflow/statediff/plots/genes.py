@@ -4,7 +4,6 @@ import numpy as np
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
-from scipy.cluster.hierarchy import dendrogram, linkage
 
 from statediff.plots.style import (
     CONDITION_COLORS,
@@ -106,6 +105,8 @@ def _bar(axes, column, color):
 
 def _tree(axes, rows, side):
     """Draw a dendrogram of some rows beside them; returns their order."""
+    from scipy.cluster.hierarchy import dendrogram, linkage
+
     axes.set_axis_off()
     if len(rows) < SMALLEST_TREE:
         return np.arange(len(rows))
