@@ -5,9 +5,8 @@ import numpy as np
 import pandas as pd
 from _job import run
 from _table import read_types, save
-from anndata.io import read_elem
 from statediff.provenance import DIRECTIONS
-from statediff.store import read_arrays
+from statediff.store import read_arrays, read_levels, read_names
 
 COLUMNS = [
     "lfc",
@@ -25,10 +24,11 @@ COLUMNS = [
 
 def main(job):
     with h5py.File(job.input.store, "r") as store:
-        obs = read_elem(store["obs"])
-    table = pd.DataFrame({"cell": obs.index, "condition": obs[job.params.column].array})
+        cells = read_names(store["obs"])
+        conditions = pd.Categorical.from_codes(*read_levels(store["obs"][job.params.column]))
+    table = pd.DataFrame({"cell": cells, "condition": conditions})
     if job.input.get("cell_types"):
-        table["cell_type"] = read_types(job.input.cell_types, len(obs))
+        table["cell_type"] = read_types(job.input.cell_types, len(cells))
     change, _ = read_arrays(job.input.abundance)
     change["lfc_direction"] = np.array(DIRECTIONS)[change["lfc_direction"]]
     density, _ = read_arrays(job.input.density, "log_density_reference", "log_density_compared")

@@ -194,7 +194,7 @@ def minutes(base, cell=0, value=0):
 
 def workers(wildcards):
     """Threads of the dense stages: small data leave the other cores to other jobs."""
-    return 1 if size().values < 5e7 else 4
+    return 1 if size().values < 1e7 else 4
 
 
 def kept_coordinates():

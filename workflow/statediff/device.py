@@ -85,9 +85,9 @@ def product(phi, coefficients):
 
 
 def _blocks(states, width):
-    """Slices of the cells, their states, and 1 for every one of them: the last block is filled up
-    with zeros to the size of all, since each new size is compiled."""
-    size = min(_block_size(width), len(states))
+    """Slices of the cells, their states, and 1 for every one of them. All blocks are filled up
+    with zeros to one size, a power of two if there is one block: each new size is compiled."""
+    size = min(_block_size(width), 1 << (len(states) - 1).bit_length())
     for start in range(0, len(states), size):
         rows = slice(start, min(start + size, len(states)))
         missing = size - (rows.stop - start)

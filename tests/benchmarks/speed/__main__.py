@@ -7,7 +7,6 @@ which takes longest, runs again only if its file is deleted.
 import json
 import os
 import shutil
-import statistics
 import sys
 import time
 from dataclasses import asdict
@@ -81,7 +80,7 @@ def time_published(python, folder, stage, source):
 
 
 def time_in_process(ours):
-    """Seconds of each repetition in one process; the first also compiles."""
+    """Seconds of each analysis in one process, again and again; the first time also compiles."""
     paths = (ours / name for name in (*STATES[:1], "young_vs_old/stages/cells.h5", *STATES[1:2]))
     command = [sys.executable, "-m", "speed.in_process", *map(str, paths), str(REPEATS)]
     return json.loads(measure(command)[1].splitlines()[-1])
@@ -123,15 +122,13 @@ def main(published_python):
             published_python, folder, stage, results / "young_vs_old/adata.h5ad"
         )
         published[stage] = facts
-    seconds = time_in_process(results)
     write(
         ROOT / "docs/benchmark.md",
         case=CASE,
         ours=usage.groupby("stage").median(numeric_only=True),
         published=published,
         jobs=taken,
-        first=seconds[0],
-        again=statistics.median(seconds[1:]),
+        in_process=time_in_process(results),
         agreement=agreement(results, values, folder, source, published["expression"]["ls"]),
         compared=compared(results),
         repeats=REPEATS,

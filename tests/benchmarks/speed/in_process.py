@@ -1,11 +1,13 @@
-"""Distances of all genes in one process, from the open store, again and again."""
+"""Both analyses in one process, from the open store, again and again."""
 
 import json
 import sys
 import time
 
 import h5py
+from statediff.abundance import differential_abundance
 from statediff.basis import build_basis, triangular_factor
+from statediff.density import fit_density
 from statediff.expression import Posterior, cross_products, mahalanobis, whitener
 from statediff.neighbours import length_scale, nearest_distances
 from statediff.store import read_arrays, row_blocks
@@ -25,14 +27,25 @@ def distances(store, members, states):
     return mahalanobis(whitener(triangular_factor(phi[trained]), posteriors), compared - reference)
 
 
+def abundance(_, members, states):
+    """Change of abundance at every cell, by kompot's conventions."""
+    fits = [fit_density(states[members[role]], uncertainty="diagonal") for role in ROLES]
+    values = [fit.basis(states) for fit in fits]
+    densities = [fit(phi) for fit, phi in zip(fits, values, strict=True)]
+    variance = sum(fit.variance(phi) for fit, phi in zip(fits, values, strict=True))
+    return differential_abundance(*densities, variance)
+
+
 def main(store, cells, states, repeats):
-    seconds = []
-    for _ in range(int(repeats) + 1):
-        start = time.perf_counter()
-        members, _ = read_arrays(cells)
-        with h5py.File(store, "r") as file:
-            distances(file, members, read_arrays(states, "states")[0]["states"])
-        seconds.append(time.perf_counter() - start)
+    seconds = {}
+    for analysis in (abundance, distances):
+        seconds[analysis.__name__] = taken = []
+        for _ in range(int(repeats) + 1):
+            start = time.perf_counter()
+            members, _ = read_arrays(cells)
+            with h5py.File(store, "r") as file:
+                analysis(file, members, read_arrays(states, "states")[0]["states"])
+            taken.append(time.perf_counter() - start)
     print(json.dumps(seconds))
 
 
