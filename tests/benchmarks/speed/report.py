@@ -82,8 +82,8 @@ def _within(seconds, published):
     first, *later = seconds
     again = statistics.median(later)
     return (
-        f"{again:.2f} s ({published / again:.0f}× faster than kompot's call), {first:.2f} s the first "
-        "time, when JAX compiles"
+        f"{again:.2f} s ({published / again:.0f}× faster than kompot's call), {first:.2f} s the "
+        "first time, when JAX compiles"
     )
 
 
