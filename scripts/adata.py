@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from _job import run
 from anndata.io import read_elem, write_elem
-from statediff.plots.style import DIRECTION_COLORS
 from statediff.provenance import (
+    DIRECTION_COLORS,
     DIRECTIONS,
     abundance_fields,
     abundance_run,

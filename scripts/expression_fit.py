@@ -4,8 +4,14 @@ import h5py
 import numpy as np
 from _job import run
 from statediff import EPS
-from statediff.basis import build_basis, triangular_factor
-from statediff.expression import Posterior, cross_products, replicate_deviations, whitener
+from statediff.basis import build_basis
+from statediff.expression import (
+    Posterior,
+    cross_products,
+    replicate_deviations,
+    triangular_factor,
+    whitener,
+)
 from statediff.neighbours import length_scale, nearest_distances
 from statediff.store import read_arrays, row_blocks, write_arrays
 

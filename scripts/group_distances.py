@@ -4,8 +4,7 @@ import h5py
 import numpy as np
 from _fit import read_coefficients
 from _job import run
-from statediff.basis import triangular_factor
-from statediff.expression import Posterior, mahalanobis, whitener
+from statediff.expression import Posterior, mahalanobis, triangular_factor, whitener
 from statediff.noise import mahalanobis_noise
 from statediff.store import read_arrays, write_arrays
 

@@ -3,9 +3,8 @@
 import h5py
 import numpy as np
 from _job import run
-from statediff.basis import triangular_factor
 from statediff.blocks import permute_within
-from statediff.expression import Posterior, cross_products, mahalanobis, whitener
+from statediff.expression import Posterior, cross_products, mahalanobis, triangular_factor, whitener
 from statediff.store import read_arrays, row_blocks, write_arrays
 
 ROLES = ("reference", "compared")

@@ -1,8 +1,10 @@
 """The files around the code: pins, environments, documentation of the configuration."""
 
+import ast
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import yaml
@@ -127,3 +129,48 @@ def test_no_large_files_and_no_addresses_of_package_indexes():
         assert path.stat().st_size < 1_500_000, path
         if path.suffix in (".py", ".md", ".txt", ".yaml", ".toml", ".smk", ""):
             assert not hosts.search(path.read_text()), path
+
+
+def imported(path, seen):
+    """Names of the packages that a file imports when it starts, with what it imports of ours."""
+    found = set()
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.Import):
+            modules = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            modules = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        else:
+            continue
+        for module in modules:
+            parts = module.split(".")
+            own = [ROOT / "workflow" / Path(*parts).with_suffix(".py"),
+                   ROOT / "workflow" / Path(*parts) / "__init__.py",
+                   ROOT / "scripts" / f"{module}.py"]  # fmt: skip
+            found.add(parts[0])
+            for file in own:
+                if file.is_file() and file not in seen:
+                    found |= imported(file, seen | {file})
+    return found
+
+
+def test_scripts_start_with_the_packages_they_use_and_no_others():
+    """Each of these takes a second or more, and every job is a process of its own."""
+    found = {path.stem: imported(path, set()) for path in (ROOT / "scripts").glob("*.py")}
+    using = {
+        package: {name for name in found if package in found[name] and not name.startswith("_")}
+        for package in ("scanpy", "palantir", "jax", "matplotlib", "anndata", "pandas")
+    }
+    assert using["scanpy"] == using["palantir"] == set()  # only where something is to be computed
+    assert using["jax"] == {
+        "abundance_ratio", "condition_density", "expression_fit", "smooth_expression"
+    }  # fmt: skip
+    figures = {name for name in found if name.startswith("plot_")}
+    assert using["matplotlib"] <= figures | {"explore_page", "string_network"}
+    assert not using["anndata"] & figures
+    numbers = {"abundance_change", "abundance_density", "blocks", "contrast_cells",
+               "expression_noise", "expression_predict", "fdr", "group_cells", "group_discovery",
+               "group_distances", "label_distances", "null_distances", "residual_test"}  # fmt: skip
+    assert numbers <= found.keys()
+    assert not (using["anndata"] | using["pandas"]) & (
+        numbers | using["jax"] - {"smooth_expression"}
+    )

@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from statediff import DataWarning
-from statediff.basis import build_basis, triangular_factor
+from statediff.basis import build_basis
+from statediff.expression import triangular_factor
 
 finite = st.floats(-10, 10, allow_nan=False, width=32)
 # Few shapes: every new one is compiled.
@@ -133,7 +134,7 @@ def test_new_cells_are_covered_where_there_is_data():
 
 
 def test_triangular_factor_over_several_blocks(monkeypatch):
-    monkeypatch.setattr("statediff.basis.BLOCK", 16)
+    monkeypatch.setattr("statediff.expression.BLOCK", 16)
     phi = np.random.default_rng(4).normal(size=(100, 7))
     factor = triangular_factor(phi)
     assert factor.shape == (7, 7)

@@ -4,13 +4,14 @@ import pytest
 from scipy import sparse
 from scipy.stats import chi2
 from statediff import EPS
-from statediff.basis import build_basis, triangular_factor
+from statediff.basis import build_basis
 from statediff.expression import (
     Posterior,
     cross_products,
     mahalanobis,
     neg_log10_ptp,
     replicate_deviations,
+    triangular_factor,
     whitener,
 )
 

@@ -15,10 +15,8 @@ from statediff import DataWarning
 from statediff.device import evaluate, survey
 from statediff.kernels import matern52
 
-__all__ = ["Basis", "build_basis", "triangular_factor"]
+__all__ = ["Basis", "build_basis"]
 
-# Rows factorised at a time.
-BLOCK = 16384
 # Pivots are looked for among so many cells to begin with.
 SAMPLE = 16384
 # Candidates for the next pivots, and how far below the largest of their residuals they may be.
@@ -247,24 +245,3 @@ def _rotation(gram, negligible):
     keep = np.cumsum(eigenvalues[::-1])[::-1] >= negligible
     keep[0] = True
     return eigenvalues[keep], vectors[:, keep].copy(), float(eigenvalues[~keep].sum())
-
-
-def triangular_factor(phi):
-    """Upper triangular R with R'R = phi'phi, by QR over blocks of rows.
-
-    Parameters
-    ----------
-    phi : ndarray, shape (n, r)
-
-    Returns
-    -------
-    ndarray, shape (min(n, r), r)
-
-    References
-    ----------
-    Demmel et al. (2012), SIAM J. Sci. Comput. 34, for QR of tall matrices by blocks.
-    """
-    factor = np.empty((0, phi.shape[1]))
-    for start in range(0, len(phi), BLOCK):
-        factor = np.linalg.qr(np.vstack([factor, phi[start : start + BLOCK]]), mode="r")
-    return factor

@@ -22,9 +22,12 @@ __all__ = [
     "mahalanobis",
     "neg_log10_ptp",
     "replicate_deviations",
+    "triangular_factor",
     "whitener",
 ]
 
+# Rows factorised at a time.
+BLOCK = 16384
 # Cells whose expression is dense at a time.
 PANEL = 512
 # Genes whose replicates are worked on at a time.
@@ -126,6 +129,27 @@ def cross_products(blocks, phi, members):
     return [total.T for total in sums]
 
 
+def triangular_factor(phi):
+    """Upper triangular R with R'R = phi'phi, by QR over blocks of rows.
+
+    Parameters
+    ----------
+    phi : ndarray, shape (n, r)
+
+    Returns
+    -------
+    ndarray, shape (min(n, r), r)
+
+    References
+    ----------
+    Demmel et al. (2012), SIAM J. Sci. Comput. 34, for QR of tall matrices by blocks.
+    """
+    factor = np.empty((0, phi.shape[1]))
+    for start in range(0, len(phi), BLOCK):
+        factor = np.linalg.qr(np.vstack([factor, phi[start : start + BLOCK]]), mode="r")
+    return factor
+
+
 def whitener(factor, posteriors, pooled="sum"):
     r"""Matrix W with :math:`D_g = \lVert W d_g \rVert` for differences d of coefficients.
 
@@ -139,7 +163,7 @@ def whitener(factor, posteriors, pooled="sum"):
     Parameters
     ----------
     factor : ndarray, shape (m, r)
-        R, see `statediff.basis.triangular_factor`.
+        R, from `triangular_factor`.
     posteriors : sequence of Posterior
         The two conditions.
     pooled : {"sum", "mean"}

@@ -20,6 +20,7 @@ __all__ = [
 
 # What abundance can do in a cell, in the order of the codes.
 DIRECTIONS = ("down", "neutral", "up")
+DIRECTION_COLORS = {"down": "#2166ac", "neutral": "#c4c4c4", "up": "#b2182b"}
 
 # What the fields that count the variance between replicates end in.
 SUFFIX = "_sample_var"

@@ -2,9 +2,8 @@
 
 import numpy as np
 from scipy.stats import false_discovery_control
-from statediff.basis import triangular_factor
 from statediff.blocks import permute_within
-from statediff.expression import Posterior, cross_products, mahalanobis, whitener
+from statediff.expression import Posterior, cross_products, mahalanobis, triangular_factor, whitener
 from statediff.significance import false_discovery_rates, permutation_test
 
 from calibration.ours import blocks

@@ -4,7 +4,7 @@ from functools import lru_cache
 
 import numpy as np
 from statediff.abundance import differential_abundance
-from statediff.basis import build_basis, triangular_factor
+from statediff.basis import build_basis
 from statediff.conventions import PRESETS
 from statediff.density import fit_density
 from statediff.expression import (
@@ -12,6 +12,7 @@ from statediff.expression import (
     cross_products,
     mahalanobis,
     replicate_deviations,
+    triangular_factor,
     whitener,
 )
 from statediff.neighbours import length_scale, nearest_distances

@@ -4,7 +4,6 @@ import numpy as np
 from matplotlib.lines import Line2D
 
 from statediff.plots.style import (
-    DIRECTION_COLORS,
     canvas,
     dot,
     legend_beside,
@@ -13,6 +12,7 @@ from statediff.plots.style import (
     short,
     styled,
 )
+from statediff.provenance import DIRECTION_COLORS
 
 __all__ = ["abundance_volcano", "abundance_volcanos", "direction_bars"]
 

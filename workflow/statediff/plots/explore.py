@@ -12,7 +12,8 @@ from plotly.offline import get_plotlyjs
 
 from statediff.compression import compress_layers, largest_error
 from statediff.plots.expression import LABELS, SHORT
-from statediff.plots.style import DIRECTION_COLORS, GREY, categorical_palette, point_size, short
+from statediff.plots.style import GREY, categorical_palette, point_size, short
+from statediff.provenance import DIRECTION_COLORS
 
 __all__ = [
     "MAX_CELLS",

@@ -6,7 +6,6 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
 from statediff.plots.style import (
-    DIRECTION_COLORS,
     canvas,
     dot,
     legend_beside,
@@ -15,6 +14,7 @@ from statediff.plots.style import (
     short,
     styled,
 )
+from statediff.provenance import DIRECTION_COLORS
 
 __all__ = ["expression_volcano"]
 

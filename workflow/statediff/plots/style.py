@@ -10,7 +10,6 @@ from matplotlib.lines import Line2D
 
 __all__ = [
     "CONDITION_COLORS",
-    "DIRECTION_COLORS",
     "GREY",
     "OKABE_ITO",
     "canvas",
@@ -26,7 +25,6 @@ __all__ = [
 ]
 
 # Blue and red of ColorBrewer's RdBu, told apart with any colour vision.
-DIRECTION_COLORS = {"down": "#2166ac", "neutral": "#c4c4c4", "up": "#b2182b"}
 GREY = "#d9d9d9"
 OKABE_ITO = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#000000")
 # Of reference and compared condition.

@@ -7,7 +7,6 @@ from matplotlib.colors import LogNorm
 from matplotlib.lines import Line2D
 
 from statediff.plots.style import (
-    DIRECTION_COLORS,
     GREY,
     canvas,
     color_bar,
@@ -17,6 +16,7 @@ from statediff.plots.style import (
     short,
     styled,
 )
+from statediff.provenance import DIRECTION_COLORS
 
 __all__ = ["enrichment", "gene_network"]
 
