@@ -168,7 +168,7 @@ def test_scripts_start_with_the_packages_they_use_and_no_others():
     assert using["matplotlib"] <= figures | {"explore_page", "string_network"}
     assert not using["anndata"] & figures
     numbers = {"abundance_change", "abundance_density", "blocks", "contrast_cells",
-               "expression_noise", "expression_predict", "fdr", "group_cells", "group_discovery",
+               "expression_noise", "expression_predict", "fdr", "group_cells", "group_fdr",
                "group_distances", "label_distances", "null_distances", "residual_test"}  # fmt: skip
     assert numbers <= found.keys()
     assert not (using["anndata"] | using["pandas"]) & (
