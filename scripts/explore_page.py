@@ -14,7 +14,8 @@ from statediff.plots.explore import (
     explore_page,
     value_column,
 )
-from statediff.plots.style import DIRECTION_COLORS, short
+from statediff.plots.style import short
+from statediff.provenance import DIRECTION_COLORS
 from statediff.significance import rank_genes
 from statediff.store import atomic, read_arrays, read_names
 

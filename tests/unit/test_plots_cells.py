@@ -15,7 +15,8 @@ from statediff.plots import (
     embedding_values,
     fit_overview,
 )
-from statediff.plots.style import DIRECTION_COLORS, GREY, categorical_palette
+from statediff.plots.style import GREY, categorical_palette
+from statediff.provenance import DIRECTION_COLORS
 
 
 def test_categories_are_coloured_counted_and_the_rest_is_grey():

@@ -11,7 +11,7 @@ from statediff.plots import (
     enrichment,
     gene_network,
 )
-from statediff.plots.style import DIRECTION_COLORS
+from statediff.provenance import DIRECTION_COLORS
 
 
 def terms(number, gene_set="all", length=100):

@@ -10,7 +10,7 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select, WebDriverWait
 from statediff.plots.explore import category_column, value_column
-from statediff.plots.style import DIRECTION_COLORS
+from statediff.provenance import DIRECTION_COLORS
 from test_page import HOSTILE, page_of, problem
 
 RESULTS = "results/small/young_vs_old"
