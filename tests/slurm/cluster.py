@@ -5,6 +5,7 @@ import shutil
 import socket
 import subprocess
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -33,15 +34,15 @@ SwitchType=switch/none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory,CR_LLN
 MinJobAge=3600
-NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs=4 RealMemory=32000
-NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} CPUs=4 RealMemory=32000
+NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs=8 RealMemory=32000
+NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} CPUs=8 RealMemory=32000
 PartitionName=both Nodes=n1,n2 Default=YES MaxTime=INFINITE
 """
 
 
-@pytest.fixture(scope="session")
-def slurm(tmp_path_factory):
-    """Start the daemons, and stop them after the tests; another Slurm is left alone."""
+@contextmanager
+def two_nodes(folder):
+    """Start the daemons, their files in a folder, and stop them; another Slurm is left alone."""
     if os.geteuid() != 0:
         pytest.skip("no Slurm: starting its daemons takes root")
     if absent := [name for name in DAEMONS if shutil.which(name) is None]:
@@ -50,7 +51,6 @@ def slurm(tmp_path_factory):
         pytest.skip(f"{CONFIGURATION} is of another Slurm, which is left alone")
     if nodes("%N"):
         pytest.skip("a Slurm runs here already, and is left alone")
-    folder = tmp_path_factory.mktemp("slurm")
     started = []
     try:
         configure(folder)
@@ -113,10 +113,8 @@ def start(folder, started):
 
 
 def wait_for(happened, seconds=60):
-    """Whether something happened within this time."""
+    """What this returns as soon as that is true, or after this time."""
     end = time.monotonic() + seconds
-    while not happened():
-        if time.monotonic() > end:
-            return False
+    while not (now := happened()) and time.monotonic() < end:
         time.sleep(0.1)
-    return True
+    return now
