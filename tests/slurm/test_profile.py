@@ -3,9 +3,11 @@
 import os
 import re
 import subprocess
+import sys
 
 import pytest
 import yaml
+import yte
 from support import ROOT, run_snakemake
 
 SMALL = ROOT / "tests/config/small.yaml"
@@ -48,6 +50,15 @@ def test_groups_are_of_rules_that_exist():
     assert profile["group-components"].keys() <= set(profile["groups"].values())
     (array,) = [value for key, value in profile.items() if key.startswith("?if")]
     assert array["slurm-array-jobs"] in rules - profile["groups"].keys()
+
+
+@pytest.mark.parametrize("limit", [["--jobs", "5"], ["--jobs=5"], ["-j5"], ["-j", "5"]])
+def test_a_limit_of_jobs_turns_arrays_off(monkeypatch, limit):
+    for arguments, arrays in (([], True), (limit, False)):
+        monkeypatch.setattr(sys, "argv", ["snakemake", "--profile", "slurm", *arguments])
+        with (SLURM / "config.yaml").open() as file:
+            profile = yte.process_yaml(file, require_use_yte=True)
+        assert ("slurm-array-jobs" in profile) == arrays
 
 
 def test_a_gpu_is_asked_for_where_the_configuration_says_so(tmp_path):
