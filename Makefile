@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: benchmark calibration demo scaling setup test lint lock clean
+.PHONY: benchmark calibration demo profiles scaling setup test lint lock clean
 
 setup: .venv/installed
 
@@ -12,6 +12,16 @@ demo: .venv/installed
 	@echo
 	@echo "Open results/simulated_bone_marrow/report.html in a browser, or explore.html, figures and"
 	@echo "tables in results/simulated_bone_marrow/young_vs_old; README.md explains each file."
+
+# Where Snakemake looks for profiles by name: `snakemake --profile slurm` then works anywhere.
+PROFILES = $(or $(XDG_CONFIG_HOME),$(HOME)/.config)/snakemake
+
+profiles:
+	@mkdir -p "$(PROFILES)"
+	@if [ -e "$(PROFILES)/slurm" ] && ! [ "$(PROFILES)/slurm" -ef profiles/slurm ]; then \
+	  echo "$(PROFILES)/slurm: found another profile, expected none, or a link to this one; rename"; \
+	  echo "it, or use this one by its path: --profile $(CURDIR)/profiles/slurm"; exit 1; fi
+	ln -sfn "$(CURDIR)/profiles/slurm" "$(PROFILES)/slurm"
 
 test: lint
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile

@@ -17,6 +17,8 @@ def main(job):
         file.flush()
         command = [sys.executable, "-m", "snakemake", "all", "--dry-run", "--nolock"]
         command += ["--snakefile", job.params.snakefile, "--configfile", file.name]
+        # The cores of this machine limit no cluster.
+        command += ["--cores", "1000"]
         done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         sys.exit(f"Error (plan): the dry run failed\n{done.stderr or done.stdout}")

@@ -19,6 +19,7 @@ if config["abundance"]["estimator"] == "ratio":
             ENVIRONMENT
         threads: workers
         resources:
+            **GPU,
             mem_mb=memory(700, cell=14),
             runtime=minutes(20, cell=120),
         params:
@@ -43,6 +44,7 @@ else:
             ENVIRONMENT
         threads: workers
         resources:
+            **GPU,
             # Of the store, only the annotation of the cells is read.
             mem_mb=memory(700, cell=10),
             runtime=minutes(20, cell=120),

@@ -54,7 +54,16 @@ SHOWN_ENRICHMENT += ["figures/network.svg"] if PROVIDER == "string" else []
 # The noise of each gene, where it is learnt from the data.
 NOISE = "<run>/{contrast}/stages/noise.h5" if config["gp"]["noise"] == "empirical" else []
 
-ENVIRONMENT = f"../../envs/{'cuda' if config['gp']['device'] == 'gpu' else 'cpu'}.yaml"
+ON_GPU, PARTITION = config["gp"]["device"] == "gpu", config["gp"]["partition"]
+if PARTITION and not ON_GPU:
+    raise WorkflowError(
+        f"gp.partition: found {PARTITION} with gp.device: cpu; it names the partition of the jobs "
+        "that compute on a GPU: set gp.device to gpu, or leave gp.partition out"
+    )
+ENVIRONMENT = f"../../envs/{'cuda' if ON_GPU else 'cpu'}.yaml"
+# What a cluster is asked for by the jobs that compute on a GPU, beside memory and time.
+GPU = {"gpu": 1} if ON_GPU else {}
+GPU |= {"slurm_partition": PARTITION} if PARTITION else {}
 
 
 # The results of this data set, and what its contrasts share.

@@ -16,6 +16,7 @@ rule expression_fit:
         ENVIRONMENT
     threads: workers
     resources:
+        **GPU,
         mem_mb=memory(400, cell=12, gene=20, block=16),
         runtime=minutes(20, value=0.5),
     params:
@@ -62,6 +63,7 @@ rule expression_predict:
     conda:
         ENVIRONMENT
     resources:
+        **GPU,
         mem_mb=memory(1000 if NOISE else 350, cell=12 if NOISE else 0, gene=15),
         runtime=minutes(30, value=20) if NOISE else minutes(10),
     params:

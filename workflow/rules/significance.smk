@@ -15,6 +15,7 @@ rule null_distances:
     conda:
         ENVIRONMENT
     resources:
+        **GPU,
         mem_mb=memory(400, cell=8, gene=2, block=8),
         runtime=minutes(10, value=0.2),
     params:
@@ -85,6 +86,7 @@ rule label_distances:
         ENVIRONMENT
     threads: workers
     resources:
+        **GPU,
         mem_mb=memory(500, cell=10, gene=20, block=24),
         runtime=minutes(20, value=0.5),
     params:

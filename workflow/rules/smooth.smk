@@ -39,6 +39,7 @@ rule smooth_expression:
         ENVIRONMENT
     threads: workers
     resources:
+        **GPU,
         mem_mb=memory(500, cell=12, gene=1, block=24),
         runtime=minutes(20, value=0.2),
     params:
