@@ -33,10 +33,12 @@ def run(main, job):
 
     warnings.showwarning = show
     os.environ["NPROC"] = str(job.threads)  # read by JAX's CPU client
-    if device := job.params.get("device"):
-        os.environ["JAX_PLATFORMS"] = {"cpu": "cpu", "gpu": "cuda"}[device]
     start = time.perf_counter()
     try:
+        if device := job.params.get("device"):
+            from statediff.device import place  # starts JAX, which other jobs do without
+
+            place(device)
         main(job)
     except InputError as error:
         log.write(f"Error: {error}\n")

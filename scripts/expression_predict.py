@@ -71,6 +71,8 @@ def write_layers(out, phi, wanted):
 
 def write_zscores(out, fit, difference, between):
     """Fold changes over their standard deviation, with the variance between replicates if any."""
+    from statediff.device import product
+
     phi, shape = fit["phi"], (len(fit["phi"]), difference.shape[1])
     layer = out.create_dataset("fold_change_zscores", shape, dtype=np.float32)
     for start in range(0, len(phi), CELLS):
@@ -79,8 +81,8 @@ def write_zscores(out, fit, difference, between):
         variance = fit["std_reference"][block] ** 2 + fit["std_compared"][block] ** 2 - EPS
         variance = np.repeat(variance[:, None], shape[1], axis=1)
         for deviation in () if between is None else between:
-            variance += (rows @ deviation) ** 2
-        layer[block] = rows @ difference / np.sqrt(variance)
+            variance += np.square(product(rows, deviation))
+        layer[block] = product(rows, difference) / np.sqrt(variance)
 
 
 run(main, snakemake)

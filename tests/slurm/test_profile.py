@@ -62,9 +62,15 @@ def test_a_limit_of_jobs_turns_arrays_off(monkeypatch, limit):
 
 
 def test_a_gpu_is_asked_for_where_the_configuration_says_so(tmp_path):
-    computing = {"condition_density", "expression_fit", "expression_predict", "null_distances"}
-    for gp, on_gpu in (({}, set()), ({"device": "gpu", "partition": "fast"}, computing)):
-        jobs = planned(tmp_path, {"gp": gp}, "--profile", SLURM)
+    computing = {"condition_density", "expression_fit"}
+    gpu = {"gp": {"device": "gpu", "partition": "fast"}}
+    layers = gpu | {"expression": {"layers": ["smoothed"]}}
+    for changes, on_gpu in (
+        ({}, set()),
+        (gpu, computing),
+        (layers, computing | {"expression_predict"}),
+    ):
+        jobs = planned(tmp_path, changes, "--profile", SLURM)
         assert {name for name, text in jobs.items() if "gpu=1" in text} == on_gpu
         assert {name for name, text in jobs.items() if "slurm_partition=fast" in text} == on_gpu
 
@@ -73,7 +79,7 @@ def test_a_partition_of_gpus_without_one_is_refused(tmp_path):
     (tmp_path / "gpus.yaml").write_text("gp: {partition: fast}")
     done = run_snakemake(tmp_path, "-n", configfile=[SMALL, tmp_path / "gpus.yaml"], check=False)
     assert done.returncode != 0
-    assert "gp.partition: found fast with gp.device: cpu" in done.stdout
+    assert "gp.partition: found fast without gp.device: gpu" in done.stdout
 
 
 def test_a_plan_with_the_profile(tmp_path):

@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import jax
@@ -6,6 +9,7 @@ import pytest
 from dense import matern52
 from scipy.linalg import solve_triangular
 from statediff import device
+from support import ROOT
 
 
 @pytest.fixture
@@ -48,3 +52,20 @@ def test_blocks_fill_the_memory_of_a_gpu(monkeypatch):
     assert device._block_size(2000) * 2000 * 8 * device.ARRAYS == pytest.approx(80e9, rel=1e-4)
     with_memory({"bytes_limit": 1e6})
     assert device._block_size(2000) == device.BLOCK
+
+
+def test_a_device_that_is_not_there_is_named():
+    code = "from statediff.device import place; place('gpu')"
+    hidden = os.environ | {"CUDA_VISIBLE_DEVICES": ""}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(
+        command, cwd=ROOT / "workflow", env=hidden, text=True, capture_output=True
+    )
+    assert done.returncode != 0
+    assert "gp.device: JAX finds no GPU here" in done.stderr
+
+
+@pytest.mark.parametrize("where", ["auto", "cpu"])
+def test_arrays_are_on_the_device_that_was_chosen(where):
+    device.place(where)
+    assert device.on_device(np.eye(2)).device == jax.devices()[0]

@@ -61,7 +61,7 @@ def test_the_order_of_keys_does_not_matter():
         ("fdr.null_genes", 2000.0, "fdr.null_genes: found 2000.0, expected integer"),
         ("fdr.threshold", 2, "fdr.threshold: 2.0 is greater than the maximum of 1"),
         ("gp.ls", -1, "gp.ls: -1.0 is less than or equal to the minimum of 0"),
-        ("gp.device", "tpu", "gp.device: found 'tpu', expected one of cpu, gpu"),
+        ("gp.device", "tpu", "gp.device: found 'tpu', expected one of auto, cpu, gpu"),
         ("abundance.uncertainty", "x", "found 'x', expected one of full, diagonal, null"),
         ("conventions", "x", "conventions: found 'x', expected one of standard, kompot-0.8"),
         ("expression.layers", ["raw"], "expression.layers.0: found 'raw', expected one of"),

@@ -57,7 +57,7 @@ NOISE = "<run>/{contrast}/stages/noise.h5" if config["gp"]["noise"] == "empirica
 ON_GPU, PARTITION = config["gp"]["device"] == "gpu", config["gp"]["partition"]
 if PARTITION and not ON_GPU:
     raise WorkflowError(
-        f"gp.partition: found {PARTITION} with gp.device: cpu; it names the partition of the jobs "
+        f"gp.partition: found {PARTITION} without gp.device: gpu; it names the partition of the jobs "
         "that compute on a GPU: set gp.device to gpu, or leave gp.partition out"
     )
 ENVIRONMENT = f"../../envs/{'cuda' if ON_GPU else 'cpu'}.yaml"

@@ -63,12 +63,13 @@ rule expression_predict:
     conda:
         ENVIRONMENT
     resources:
-        **GPU,
+        **(GPU if config["expression"]["layers"] else {}),
         mem_mb=memory(1000 if NOISE else 350, cell=12 if NOISE else 0, gene=15),
         runtime=minutes(30, value=20) if NOISE else minutes(10),
     params:
         layers=config["expression"]["layers"],
-        device=config["gp"]["device"],
+        # Only layers are large enough for JAX.
+        device=config["gp"]["device"] if config["expression"]["layers"] else None,
     script:
         "../../scripts/expression_predict.py"
 

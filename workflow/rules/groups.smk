@@ -41,11 +41,8 @@ rule group_distances:
         ENVIRONMENT
     threads: workers
     resources:
-        **GPU,
         mem_mb=memory(400, cell=8, gene=30),
         runtime=minutes(20, cell=60),
-    params:
-        device=config["gp"]["device"],
     script:
         "../../scripts/group_distances.py"
 

@@ -15,14 +15,12 @@ rule null_distances:
     conda:
         ENVIRONMENT
     resources:
-        **GPU,
         mem_mb=memory(400, cell=8, gene=2, block=8),
         runtime=minutes(10, value=0.2),
     params:
         noise=config["gp"]["noise"],
         null_genes=config["fdr"]["null_genes"],
         seed=config["fdr"]["seed"],
-        device=config["gp"]["device"],
     script:
         "../../scripts/null_distances.py"
 
@@ -86,12 +84,10 @@ rule label_distances:
         ENVIRONMENT
     threads: workers
     resources:
-        **GPU,
         mem_mb=memory(500, cell=10, gene=20, block=24),
         runtime=minutes(20, value=0.5),
     params:
         seed=config["fdr"]["seed"],
-        device=config["gp"]["device"],
     script:
         "../../scripts/label_distances.py"
 

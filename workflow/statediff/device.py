@@ -1,23 +1,53 @@
 """Dense work that grows with the number of cells, on a CPU or a GPU: all that JAX does here.
 
-JAX takes a GPU where it finds one; the environment variable JAX_PLATFORMS decides otherwise.
-Importing this module switches it to float64, which every posterior here relies on.
+JAX takes a GPU where it finds one, unless `place` says otherwise. Importing this module switches it
+to float64, which every posterior here relies on.
 """
+
+import os
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from statediff import InputError
 from statediff.kernels import matern52
 
-__all__ = ["evaluate", "on_device", "product", "survey", "weighted_gram"]
+__all__ = ["evaluate", "on_device", "place", "product", "survey", "weighted_gram"]
 
 jax.config.update("jax_enable_x64", True)
 
 # Cells at a time on a CPU; the memory of a GPU allows for more.
 BLOCK = 4096
 # Arrays of a block that are in a GPU's memory at once, at most.
-ARRAYS = 8
+ARRAYS = 16
+
+
+def place(device):
+    """Choose where to compute, before anything is computed.
+
+    Parameters
+    ----------
+    device : {"auto", "cpu", "gpu"}
+        `auto`: a GPU, if there is one.
+
+    Raises
+    ------
+    InputError
+        If there is no such device.
+    """
+    # Several jobs can share a GPU.
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    if device == "cpu":
+        jax.config.update("jax_platforms", "cpu")
+    elif device == "gpu":
+        try:
+            jax.devices("gpu")  # which JAX then prefers
+        except RuntimeError as error:
+            raise InputError(
+                f"gp.device: JAX finds no GPU here ({str(error).splitlines()[0]}); expected one, "
+                "and a CUDA build of JAX (envs/requirements-cuda.txt), or gp.device: auto"
+            ) from None
 
 
 def evaluate(states, pivots, factor, rotation, ls):
