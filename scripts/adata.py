@@ -18,7 +18,8 @@ from statediff.provenance import (
 )
 from statediff.store import create_h5ad, create_slot, read_arrays
 
-CELLS = 16384
+# Of a layer, at a time.
+VALUES = 1 << 24
 # Probabilities are kept in full: float32 would make 1e-163 zero.
 PRECISE = ("local_fdr", "tail_fdr", "pvalue", "qvalue")
 LAYERS = {
@@ -138,8 +139,11 @@ def write_layers(out, chunks, fields, shape):
                 if name not in layers:
                     layer = layers.create_dataset(name, shape, np.float32, chunks=True)
                     layer.attrs.update({"encoding-type": "array", "encoding-version": "0.2.0"})
-                for row in range(0, shape[0], CELLS):
-                    rows = slice(row, row + CELLS)
+                # Whole chunks of the file, which are written once.
+                whole = layers[name].chunks[0]
+                cells = max(1, VALUES // (stop - start) // whole) * whole
+                for row in range(0, shape[0], cells):
+                    rows = slice(row, row + cells)
                     layers[name][rows, start:stop] = chunk[role][rows]
 
 

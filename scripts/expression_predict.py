@@ -9,7 +9,8 @@ from statediff.expression import Posterior, mahalanobis, neg_log10_ptp
 from statediff.noise import mahalanobis_noise
 from statediff.store import atomic, read_arrays
 
-CELLS = 16384
+# Of a layer, at a time.
+VALUES = 1 << 22
 ROLES = ("reference", "compared")
 
 
@@ -64,9 +65,14 @@ def write_layers(out, phi, wanted):
 
     for name, coefficients in wanted.items():
         layer = out.create_dataset(name, (len(phi), coefficients.shape[1]), dtype=np.float32)
-        for start in range(0, len(phi), CELLS):
-            block = slice(start, start + CELLS)
+        for block in cell_blocks(layer):
             layer[block] = product(phi[block], coefficients)
+
+
+def cell_blocks(layer):
+    """Slices of the cells of a layer."""
+    cells = max(1, VALUES // layer.shape[1])
+    return (slice(start, start + cells) for start in range(0, len(layer), cells))
 
 
 def write_zscores(out, fit, difference, between):
@@ -75,8 +81,7 @@ def write_zscores(out, fit, difference, between):
 
     phi, shape = fit["phi"], (len(fit["phi"]), difference.shape[1])
     layer = out.create_dataset("fold_change_zscores", shape, dtype=np.float32)
-    for start in range(0, len(phi), CELLS):
-        block = slice(start, start + CELLS)
+    for block in cell_blocks(layer):
         rows = phi[block]
         variance = fit["std_reference"][block] ** 2 + fit["std_compared"][block] ** 2 - EPS
         variance = np.repeat(variance[:, None], shape[1], axis=1)

@@ -38,7 +38,9 @@ def test_products():
     phi, weights, coefficients = rng.normal(size=(9, 4)), rng.random(9), rng.normal(size=(4, 6))
     found = device.weighted_gram(device.on_device(phi), weights)
     np.testing.assert_allclose(found, phi.T @ np.diag(weights) @ phi, rtol=1e-12)
-    np.testing.assert_allclose(device.product(phi, coefficients), phi @ coefficients, rtol=1e-12)
+    layer = device.product(phi, coefficients)
+    np.testing.assert_allclose(layer, phi @ coefficients, atol=1e-5)
+    assert layer.dtype == np.float32
     assert found.dtype == np.float64
 
 

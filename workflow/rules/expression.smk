@@ -64,7 +64,11 @@ rule expression_predict:
         ENVIRONMENT
     resources:
         **(GPU if config["expression"]["layers"] else {}),
-        mem_mb=memory(1000 if NOISE else 350, cell=12 if NOISE else 0, gene=15),
+        mem_mb=memory(
+            1000 if NOISE or config["expression"]["layers"] else 350,
+            cell=12 if NOISE else 0,
+            gene=15,
+        ),
         runtime=minutes(30, value=20) if NOISE else minutes(10),
     params:
         layers=config["expression"]["layers"],

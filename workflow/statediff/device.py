@@ -110,8 +110,9 @@ def weighted_gram(phi, weights):
 
 @jax.jit
 def product(phi, coefficients):
-    """Φ C: values at cells of functions with these coefficients."""
-    return phi @ coefficients
+    """Φ C, values at cells of functions with these coefficients, in the single precision that
+    layers are kept in."""
+    return phi.astype(jnp.float32) @ coefficients.astype(jnp.float32)
 
 
 def _blocks(states, width):
