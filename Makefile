@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: benchmark calibration demo profiles scaling setup test lint lock clean
+.PHONY: benchmark calibration demo kompot profiles scaling setup test lint lock clean
 
 setup: .venv/installed
 
@@ -31,6 +31,9 @@ test: lint
 calibration: .venv/calibration/installed
 	PATH="$(CURDIR)/.venv/calibration/bin:$$PATH" snakemake --quiet rules reason host \
 	  --snakefile tests/benchmarks/calibration/Snakefile --cores $(or $(CORES),2)
+
+# An environment with kompot 0.8.0 (1.3 GB): tests that open results with it skip without.
+kompot: .venv/kompot/installed
 
 # Time and memory beside kompot 0.8.0, which gets an environment of its own: docs/benchmark.md.
 benchmark: .venv/kompot/installed

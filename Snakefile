@@ -24,12 +24,18 @@ include: "workflow/rules/enrichment.smk"
 include: "workflow/rules/report.smk"
 
 
+# Last, since its rules come before others.
+if FROM_FILE:
+
+    include: "workflow/rules/kompot.smk"
+
+
 rule all:
     default_target: True
     input:
         rules.results.input if CONTRASTS else [],
         rules.figures.input if CONTRASTS else [],
-        rules.explore.input if CONTRASTS else [],
+        rules.explore.input if CONTRASTS and not FROM_FILE else [],
         rules.smooth.input if SMOOTH else [],
         rules.enrichment.input if CONTRASTS else [],
 

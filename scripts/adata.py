@@ -20,8 +20,6 @@ from statediff.store import create_h5ad, create_slot, read_arrays
 
 # Of a layer, at a time.
 VALUES = 1 << 24
-# Probabilities are kept in full: float32 would make 1e-163 zero.
-PRECISE = ("local_fdr", "tail_fdr", "pvalue", "qvalue")
 LAYERS = {
     "smoothed": ("smoothed_reference", "smoothed_compared"),
     "fold_change": ("fold_change",),
@@ -67,8 +65,9 @@ def main(job):
             write_elem(out, f"obsm/{de_fields['phi'][1]}", arrays["phi"][:].astype(np.float32))
             for role in ("coefficients_reference", "coefficients_compared"):
                 write_elem(out, f"varm/{de_fields[role][1]}", arrays[role][:].astype(np.float32))
+        grouped = None
         if job.input.get("groups"):
-            write_groups(out, job.input.groups, de_fields, var.index)
+            grouped = write_groups(out, job.input.groups, de_fields, var.index)
         write_layers(out, job.input.genes, de_fields, (len(obs), len(var)))
 
         settings = config.settings | contrast | config.groups
@@ -81,6 +80,7 @@ def main(job):
             "n_de": fdr["n_de"],
             "n_genes": len(var),
             "mahalanobis_threshold": fdr["mahalanobis_threshold"] if fdr["n_de"] else None,
+            "groups": grouped,
         }
         colors = [DIRECTION_COLORS[name] for name in DIRECTIONS]
         write_elem(out, f"uns/{da_fields['lfc_direction'][1]}_colors", np.array(colors))
@@ -95,25 +95,22 @@ def with_fields(table, arrays, fields):
         values = arrays[role]
         if role == "lfc_direction":
             values = pd.Categorical.from_codes(values, DIRECTIONS)
-        columns[fields[role][1]] = rounded(values, role)
+        elif values.dtype.kind == "f":
+            # Kompot's figures print no numbers of single precision.
+            values = values.astype(np.float64)
+        columns[fields[role][1]] = values
     kept = table.drop(columns=columns, errors="ignore")
     return pd.concat([kept, pd.DataFrame(columns, index=table.index)], axis=1)
 
 
-def rounded(values, role):
-    """Numbers in single precision, where that is enough."""
-    precise = values.dtype.kind != "f" or role in PRECISE
-    return values if precise else values.astype(np.float32)
-
-
 def write_groups(out, path, fields, genes):
-    """Data frames of the groups, one column each."""
+    """Data frames of the groups, one column each; returns the columns."""
     arrays, _ = read_arrays(path)
     columns = [group_column(name) for name in arrays["names"]]
     for role in IN_GROUPS:
-        values = rounded(arrays[role].T, role)
-        frame = pd.DataFrame(values, index=genes, columns=columns)
+        frame = pd.DataFrame(arrays[role].T, index=genes, columns=columns)
         write_elem(out, f"varm/{fields[f'{role}_groups'][1]}", frame)
+    return columns
 
 
 def write_coordinates(out, path, name, key):

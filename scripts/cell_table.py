@@ -32,8 +32,9 @@ def main(job):
     change, _ = read_arrays(job.input.abundance)
     change["lfc_direction"] = np.array(DIRECTIONS)[change["lfc_direction"]]
     density, _ = read_arrays(job.input.density, "log_density_reference", "log_density_compared")
-    std, _ = read_arrays(job.input.fit, "std_reference", "std_compared")
-    columns = change | density | std
+    columns = change | density
+    if job.input.get("fit"):
+        columns |= read_arrays(job.input.fit, "std_reference", "std_compared")[0]
     save(job, table.assign(**{name: columns[name] for name in COLUMNS if name in columns}))
 
 

@@ -21,9 +21,12 @@ RANKING = {
 
 def main(job):
     settings = job.params.fdr
-    chunks = [read_arrays(path, "start", *GENE_STATISTICS)[0] for path in job.input.genes]
+    with h5py.File(job.input.genes[0], "r") as chunk:
+        # Kompot seldom writes the last.
+        names = [name for name in GENE_STATISTICS if name in chunk]
+    chunks = [read_arrays(path, "start", *names)[0] for path in job.input.genes]
     chunks.sort(key=lambda chunk: chunk["start"])
-    genes = {name: np.concatenate([c[name] for c in chunks]) for name in GENE_STATISTICS}
+    genes = {name: np.concatenate([c[name] for c in chunks]) for name in names}
     distances = genes["mahalanobis"]
     match settings["null"]:
         case "residual":

@@ -23,8 +23,8 @@ def main(job):
                 f"dataset.layer: expression has shape {matrix_shape(matrix)}, "
                 f"expected {len(obs)} cells × {len(var)} genes"
             )
-        write_elem(store, "obs", obs)
-        write_elem(store, "var", var)
+        write_elem(store, "obs", with_categories(obs))
+        write_elem(store, "var", with_categories(var))
         write_elem(store, "obsm", arrays)
         uns = source.get("uns", {})
         write_elem(store, "uns", {k: read_elem(uns[k]) for k in uns if k.endswith("_colors")})
@@ -39,6 +39,12 @@ def check_names(names, kind):
             f"{listed(repeated)}; make them unique (AnnData's "
             f"{'obs' if kind == 'cell' else 'var'}_names_make_unique)"
         )
+
+
+def with_categories(table):
+    """Table with its text as categories: scanpy draws by them, cellxgene takes nothing else."""
+    text = table.select_dtypes(["object", "string"]).astype(object)
+    return table.assign(**{name: text[name].astype("category") for name in text})
 
 
 def expression(source, layer):

@@ -1,9 +1,11 @@
 """Shared by all tests."""
 
+import os
 import shutil
+from pathlib import Path
 
 import pytest
-from support import SHARED, run_snakemake
+from support import ROOT, SHARED, run_snakemake
 
 
 @pytest.fixture(scope="session")
@@ -17,6 +19,15 @@ def shared():
 @pytest.fixture(scope="session")
 def snakemake_run():
     return run_snakemake
+
+
+@pytest.fixture(scope="session")
+def kompot_python():
+    """The Python of an environment with kompot 0.8.0, which `make kompot` makes."""
+    python = os.environ.get("STATEDIFF_KOMPOT", ROOT / ".venv/kompot/bin/python")
+    if not Path(python).is_file():
+        pytest.skip("no environment with kompot: run `make kompot` (or set STATEDIFF_KOMPOT)")
+    return python
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
-from statediff import InputError
+from statediff import InputError, store
 from statediff.store import (
     atomic,
     create_h5ad,
@@ -73,6 +73,17 @@ def test_written_csr_is_what_anndata_reads(matrix, tmp_path):
         write_csr(file.create_group("X"), (matrix[i : i + 10] for i in range(0, 97, 10)), 13)
     read = anndata.read_h5ad(path)
     np.testing.assert_array_equal(read.X.toarray(), matrix.toarray())
+
+
+@pytest.mark.parametrize(("most", "dtype"), [(10_000, np.int32), (100, np.int64)])
+def test_both_indices_are_of_one_type(matrix, tmp_path, monkeypatch, most, dtype):
+    monkeypatch.setattr(store, "MOST_INT32", most)
+    with h5py.File(tmp_path / "file.h5", "w") as file:
+        write_csr(file.create_group("X"), [matrix[:50], matrix[50:]], 13)
+        assert file["X/indices"].dtype == file["X/indptr"].dtype == dtype
+        read = anndata.io.read_elem(file["X"])
+    np.testing.assert_array_equal(read.toarray(), matrix.toarray())
+    read.eliminate_zeros()
 
 
 def test_arrays_and_attributes_return(tmp_path):

@@ -147,8 +147,10 @@ def test_fields_and_table_agree(grouped, adata):
         assert part["mahalanobis"].is_monotonic_decreasing
     run = json.loads(adata.uns["kompot_de"]["last_run_info"])
     assert run["has_groups"]
-    assert set(run["params"]["groups"]) > set(EVALUATED)
-    assert run["params"]["cell_filter"] == {"lineage": ["Erythroid", "Monocyte", "Neutrophil"]}
+    assert run["groups_summary"]["names"] == ["early erythroid", "erythroblasts", "stem_MPP"]
+    chosen = run["params"]["filter"]
+    assert set(chosen["groups"]) > set(EVALUATED)
+    assert chosen["cell_filter"] == {"lineage": ["Erythroid", "Monocyte", "Neutrophil"]}
     for name, field in run["field_mapping"].items():
         if field["location"] == "varm":
             assert name in adata.varm

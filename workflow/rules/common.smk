@@ -28,6 +28,8 @@ with open(workflow.source_path("../schemas/config.schema.yaml")) as schema:
 DATASET = config["dataset"]
 SOURCE = DATASET["source"]
 STATES = DATASET["cell_states"]
+# Whether both analyses are in the source file already, and no model is learnt.
+FROM_FILE = DATASET["results"] == "from_file"
 CONTRASTS = config["contrasts"]
 FDR = config["fdr"]
 # Keys of a contrast that decide about its groups and nothing else.

@@ -18,6 +18,15 @@ FIGURES = {
     "significance": False,
     "fit": False,
 }
+if FROM_FILE:
+    # These show what only the models know.
+    OF_MODELS = ("fold_changes", "fold_change_dots", "gene_panels", "expression_along", "fit")
+    if refused := sorted(set(OF_MODELS) & set(MADE or [])):
+        raise WorkflowError(
+            f"figures.make: {', '.join(refused)}: expected dataset.results: computed, since a file "
+            "of results has no model"
+        )
+    FIGURES = {name: about for name, about in FIGURES.items() if name not in OF_MODELS}
 # Columns of obs by the names of their files.
 OBS = {safe(column): column for column in config["figures"]["obs"]}
 if DATASET["cell_type"] is None:

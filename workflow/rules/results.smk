@@ -70,7 +70,7 @@ rule cell_table:
         store="<data>/store.h5ad",
         abundance="<run>/{contrast}/stages/abundance.h5",
         density="<run>/{contrast}/stages/density.h5",
-        fit="<run>/{contrast}/stages/fit.h5",
+        fit=[] if FROM_FILE else "<run>/{contrast}/stages/fit.h5",
     output:
         tsv="<run>/{contrast}/tables/cells.tsv",
         parquet="<run>/{contrast}/tables/cells.parquet",
@@ -186,8 +186,8 @@ rule contrast_table:
 
 rule results:
     input:
-        rules.contrast_table.output,
-        per_contrast("adata.h5ad", "summary.json"),
+        [] if FROM_FILE else rules.contrast_table.output,
+        [] if FROM_FILE else per_contrast("adata.h5ad", "summary.json"),
         per_contrast(*(f"tables/{name}.tsv" for name in TABLES)),
         per_contrast(*(f"tables/{name}.parquet" for name in TABLES)),
         rules.groups.input,

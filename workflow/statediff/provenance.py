@@ -25,6 +25,9 @@ DIRECTION_COLORS = {"down": "#2166ac", "neutral": "#c4c4c4", "up": "#b2182b"}
 # What the fields that count the variance between replicates end in.
 SUFFIX = "_sample_var"
 
+# Not of Kompot: its tools would call the basis missing, and clear the coefficients away without it.
+COMPRESSED = ("phi", "coefficients_reference", "coefficients_compared")
+
 PACKAGES = ("anndata", "h5py", "jax", "numpy", "pandas", "palantir", "scanpy", "scikit-learn",
             "scipy", "snakemake")  # fmt: skip
 
@@ -282,9 +285,10 @@ def expression_run(fields, settings, results):
     fields : dict
         Those of `expression_fields` that were written.
     settings : dict
-        As for `abundance_run`, with `layer`, `fdr` and `groups`.
+        As for `abundance_run`, with `layer` (of the source), `fdr` and `groups`.
     results : dict
-        `n_de`, `n_genes`, `mahalanobis_threshold`.
+        `n_de`, `n_genes`, `mahalanobis_threshold`, and `groups`, the columns of the groups' data
+        frames (none: None).
     """
     keys = {role: fields[role][1] for role in fields}
     named = {
@@ -296,7 +300,8 @@ def expression_run(fields, settings, results):
         "pvalue_key": keys.get("pvalue"),
         "qvalue_key": keys.get("qvalue"),
         "local_fdr_key": keys.get("local_fdr"),
-        "tail_fdr_key": keys.get("tail_fdr"),
+        # A q-value is the false discovery rate of a tail.
+        "tail_fdr_key": keys.get("tail_fdr", keys.get("qvalue")),
         "is_de_key": keys["is_de"],
     }
     layers = {
@@ -305,8 +310,22 @@ def expression_run(fields, settings, results):
         "fold_change": keys.get("fold_change"),
     }
     entry = _entry("de", "compute_differential_expression", fields, settings)
-    entry["params"] |= {key: settings[key] for key in ("layer", "fdr", "groups")}
-    entry["has_groups"] = settings["groups"] is not None
+    entry["params"] |= {
+        # The expression is X of this file.
+        "layer": None,
+        "source_layer": settings["layer"],
+        "fdr": settings["fdr"] | {"null_seed": settings["fdr"]["seed"]},
+    }
+    entry["params"]["filter"]["groups"] = settings["groups"]
+    if results["groups"]:
+        entry |= {
+            "has_groups": True,
+            "groups_summary": {"count": len(results["groups"]), "names": results["groups"]},
+            "varm_keys": {
+                "mean_lfc": keys["mean_lfc_groups"],
+                "mahalanobis": keys["mahalanobis_groups"],
+            },
+        }
     return entry | named | {
         "fdr_keys": fdr_keys,
         "fdr_results": {
@@ -320,13 +339,17 @@ def expression_run(fields, settings, results):
         "field_names": {
             "mean_lfc_key": keys["mean_lfc"],
             "mahalanobis_key": keys["mahalanobis"],
-            "mahalanobis_local_fdr_key": keys.get("local_fdr"),
+            "mahalanobis_local_fdr_key": fdr_keys["local_fdr_key"],
+            "mahalanobis_tail_fdr_key": fdr_keys["tail_fdr_key"],
             "is_de_key": keys["is_de"],
             "std_key_1": keys["std_reference"],
             "std_key_2": keys["std_compared"],
             "smoothed_key_1": layers["condition1"],
             "smoothed_key_2": layers["condition2"],
             "fold_change_key": layers["fold_change"],
+            "basis_key": keys["phi"],
+            "coefficients_key_1": keys["coefficients_reference"],
+            "coefficients_key_2": keys["coefficients_compared"],
         },
     }  # fmt: skip
 
@@ -343,7 +366,8 @@ def _entry(kind, function, fields, settings):
         "has_groups": False,
         "field_mapping": {
             name: {"location": slot, "type": kind_of, "description": text}
-            for slot, name, kind_of, text in fields.values()
+            for role, (slot, name, kind_of, text) in fields.items()
+            if role not in COMPRESSED
         },
         "params": {
             "groupby": settings["column"],
@@ -351,7 +375,7 @@ def _entry(kind, function, fields, settings):
             "condition2": settings["compared"],
             "obsm_key": settings["states"],
             "sample_col": settings["sample"],
-            "cell_filter": settings["cells"],
+            "filter": {"cell_filter": settings["cells"]},
             "gp": settings["gp"],
             "conventions": settings["conventions"],
             "storage": {"result_key": f"kompot_{kind}"},

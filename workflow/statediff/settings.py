@@ -76,6 +76,7 @@ def checked(config, schema):
             filled[section][key] = PRESETS[filled["conventions"]][choice]
     if filled["contrasts"]:
         _check_null(filled)
+        _check_results(filled)
     return _canonical(filled)
 
 
@@ -183,6 +184,26 @@ def _check_case(section, names):
             raise InputError(
                 f"{section}: {other!r} and {name!r} differ only in case and would share a folder "
                 "on some file systems; rename one"
+            )
+
+
+def _check_results(config):
+    """What results from the source file leave to choose."""
+    if config["dataset"]["results"] == "computed":
+        return
+    if "path" not in config["dataset"]["source"]:
+        raise InputError("dataset.results: from_file expects dataset.source.path")
+    fdr = config["fdr"]
+    if fdr["null"] not in ("residual", "external") or fdr["external"]["shuffled"]:
+        raise InputError(
+            f"fdr.null: found {fdr['null']!r}; dataset.results: from_file expects residual, or "
+            "external without shuffled genes: other nulls need the models"
+        )
+    for name, contrast in config["contrasts"].items():
+        if contrast["groups"] is not None:
+            raise InputError(
+                f"contrasts.{name}.groups: expected null with dataset.results: from_file: groups "
+                "need the models"
             )
 
 

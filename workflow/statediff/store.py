@@ -30,6 +30,8 @@ __all__ = [
 
 # Stored values read at a time, about 200 MB with their indices.
 BLOCK_VALUES = 1 << 24
+# Stored values that 32 bits can count.
+MOST_INT32 = np.iinfo(np.int32).max
 CHUNK = 1 << 18
 
 
@@ -220,9 +222,24 @@ def write_csr(group, blocks, n_columns):
             group[name][end:] = getattr(block, name)
         indptr.append(end + block.indptr[1:].astype(np.int64))
     indptr = np.concatenate(indptr)
-    group["indptr"] = indptr
+    # Both of one type: much of scipy, and so of scanpy, refuses a mixture.
+    if indptr[-1] > MOST_INT32:
+        _widen(group)
+    group["indptr"] = indptr.astype(group["indices"].dtype)
     group.attrs.update({"encoding-type": "csr_matrix", "encoding-version": "0.1.0"})
     group.attrs["shape"] = np.array([len(indptr) - 1, n_columns])
+
+
+def _widen(group):
+    """Give the column of each value of a CSR matrix 64 bits."""
+    narrow = group["indices"]
+    del group["indices"]
+    wide = group.create_dataset(
+        "indices", narrow.shape, dtype=np.int64, maxshape=(None,), chunks=(CHUNK,)
+    )
+    for start in range(0, len(narrow), BLOCK_VALUES):
+        block = slice(start, start + BLOCK_VALUES)
+        wide[block] = narrow[block]
 
 
 def write_arrays(path, arrays, **attributes):

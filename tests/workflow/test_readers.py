@@ -1,0 +1,111 @@
+"""The AnnData as others read it: anndata without a warning, scanpy, cellxgene."""
+
+import re
+import warnings
+
+import anndata
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+import scanpy
+import yaml
+from matplotlib.colors import to_hex
+from statediff.plots.style import DIRECTION_COLORS
+from support import CONFIG, tiny
+
+DIRECTION = "kompot_da_Young_to_Old_lfc_direction"
+
+
+@pytest.fixture(scope="module")
+def path(small_run):
+    return small_run / "results/small/young_vs_old/adata.h5ad"
+
+
+@pytest.fixture(scope="module")
+def text_path(tmp_path_factory, snakemake_run):
+    """The AnnData from a file with text that is no category."""
+    directory = tmp_path_factory.mktemp("text")
+    adata = tiny()
+    adata.obs["barcode"] = [f"AC{i}GT" for i in range(60)]
+    adata.obs["note"] = pd.array(["seen", pd.NA] * 30, dtype="string")
+    adata.var["symbol"] = adata.var_names
+    with anndata.settings.override(allow_write_nullable_strings=True):
+        adata.write_h5ad(directory / "data.h5ad", convert_strings_to_categoricals=False)
+    with h5py.File(directory / "data.h5ad") as file:
+        assert file["obs/group"].attrs["encoding-type"] != "categorical"
+    (directory / "config.yaml").write_text(yaml.safe_dump(CONFIG))
+    result = "results/tiny/a_vs_b/adata.h5ad"
+    snakemake_run(directory, result, configfile=directory / "config.yaml")
+    return directory / result
+
+
+@pytest.fixture(params=["path", "text_path"])
+def any_path(request):
+    return request.getfixturevalue(request.param)
+
+
+def test_anndata_reads_and_writes_it_without_a_warning(any_path, tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        adata = anndata.read_h5ad(any_path)
+        adata.write_h5ad(tmp_path / "again.h5ad")
+        again = anndata.read_h5ad(tmp_path / "again.h5ad")
+    assert adata.obs.equals(again.obs)
+    assert adata.var.equals(again.var)
+    assert (adata.X != again.X).nnz == 0
+    for slot in ("obsm", "varm", "layers", "uns"):
+        assert set(getattr(adata, slot)) == set(getattr(again, slot))
+
+
+def test_every_element_says_how_it_is_encoded(any_path):
+    missing = []
+    with h5py.File(any_path) as file:
+        assert file.attrs["encoding-type"] == "anndata"
+        # The parts of a sparse matrix are described by the whole.
+        parts = {f"X/{name}" for name in ("data", "indices", "indptr")}
+        file.visititems(
+            lambda name, element: None if "encoding-type" in element.attrs else missing.append(name)
+        )
+        assert set(missing) <= parts
+
+
+def test_columns_are_what_cellxgene_takes(any_path):
+    adata = anndata.read_h5ad(any_path)
+    for table in (adata.obs, adata.var):
+        assert table.index.is_unique
+        assert table.columns.is_unique
+        for name, values in table.items():
+            assert values.dtype.kind in "biuf" or values.dtype == "category", name
+    coordinates = [key for key in adata.obsm if key.startswith("X_")]
+    assert coordinates
+    for key in coordinates:
+        assert adata.obsm[key].shape[1] >= 2
+        assert np.isfinite(adata.obsm[key]).all()
+    for key in [key for key in adata.uns if key.endswith("_colors")]:
+        categories = adata.obs[key.removesuffix("_colors")].cat.categories
+        assert len(adata.uns[key]) == len(categories)
+        assert all(re.fullmatch("#[0-9A-Fa-f]{6}", color) for color in adata.uns[key])
+
+
+def test_text_becomes_categories(text_path):
+    adata = anndata.read_h5ad(text_path)
+    assert {"group", "cell_type", "barcode", "note"} <= set(adata.obs)
+    assert list(adata.obs["group"].cat.categories) == ["a", "b", "c"]
+    assert list(adata.obs["barcode"][:2]) == ["AC0GT", "AC1GT"]
+    assert adata.obs["note"].isna().sum() == 30
+    assert list(adata.var["symbol"]) == list(adata.var_names)
+
+
+def test_scanpy_draws_directions_in_our_colours(path):
+    adata = anndata.read_h5ad(path)
+    figure = scanpy.pl.embedding(adata, "pca", color=DIRECTION, return_fig=True, show=False)
+    (points, *_) = figure.axes[0].collections
+    drawn = {to_hex(color) for color in points.get_facecolors()}
+    assert drawn == {to_hex(DIRECTION_COLORS[name]) for name in adata.obs[DIRECTION].unique()}
+
+
+def test_scanpy_tests_its_expression(path):
+    adata = anndata.read_h5ad(path)
+    scanpy.tl.rank_genes_groups(adata, "Age", method="t-test")
+    assert len(adata.uns["rank_genes_groups"]["names"]) == adata.n_vars

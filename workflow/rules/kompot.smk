@@ -1,0 +1,70 @@
+# The results of a contrast as kompot left them in the source file, in place of the models.
+
+
+ruleorder: kompot_expression > expression_predict
+ruleorder: no_model > expression_fit
+
+
+if config["abundance"]["estimator"] == "ratio":
+
+    ruleorder: kompot_abundance > abundance_ratio
+
+else:
+
+    ruleorder: kompot_abundance > abundance_density
+
+
+def refuse_model(wildcards):
+    raise WorkflowError(
+        "dataset.results: from_file has no model, which this target needs; expected computed"
+    )
+
+
+rule no_model:
+    input:
+        refuse_model,
+    output:
+        "<run>/{contrast}/stages/fit.h5",
+
+
+rule kompot_abundance:
+    input:
+        source=source_file,
+        # Nothing is read of it: a contrast with faults stops here.
+        cells="<run>/{contrast}/stages/cells.h5",
+    output:
+        "<run>/{contrast}/stages/density.h5",
+    log:
+        "<logs>/{contrast}/kompot_abundance.log",
+    benchmark:
+        "<benchmarks>/{contrast}/kompot_abundance.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=memory(300, cell=1),
+        runtime=10,
+    params:
+        contrast=contrast_of,
+    script:
+        "../../scripts/kompot_abundance.py"
+
+
+rule kompot_expression:
+    input:
+        source=source_file,
+        cells="<run>/{contrast}/stages/cells.h5",
+    output:
+        "<run>/{contrast}/stages/genes.{scatteritem}.h5",
+    log:
+        "<logs>/{contrast}/kompot_expression.{scatteritem}.log",
+    benchmark:
+        "<benchmarks>/{contrast}/kompot_expression.{scatteritem}.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=memory(300, gene=1),
+        runtime=10,
+    params:
+        contrast=contrast_of,
+    script:
+        "../../scripts/kompot_expression.py"
