@@ -320,7 +320,8 @@ def test_gene_table_links_by_species(hostile_run, tmp_path, snakemake, genes, br
 
     def links():
         return browser.execute_script(
-            "return [...document.querySelectorAll('#table tbody tr')].map(row => "
+            # While the table loads, its only row has one cell.
+            "return [...document.querySelectorAll('#table tbody tr:has(td + td)')].map(row => "
             "  [row.cells[0].innerText, ...[...row.cells[1].querySelectorAll('a')].map("
             "    link => [link.textContent, link.href, link.rel])])"
         )

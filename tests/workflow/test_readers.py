@@ -11,7 +11,7 @@ import pytest
 import scanpy
 import yaml
 from matplotlib.colors import to_hex
-from statediff.plots.style import DIRECTION_COLORS
+from statediff.provenance import DIRECTION_COLORS
 from support import CONFIG, tiny
 
 DIRECTION = "kompot_da_Young_to_Old_lfc_direction"
