@@ -20,16 +20,23 @@ scaling` measures it again, in an hour or two, and needs 20 GB of disk.
 
 {table}
 
-Seconds of each job's own work (chunks of genes added up) and its peak memory. The slope is that of
-the logarithm of the seconds over the logarithm of the number of cells, from the first size at which
-the job takes {least:.0f} s; 1 is proportional. *All* is one command from the file to the results of
+Seconds of each job's own work (chunks of genes added up) and its peak memory. Slopes are those of
+the logarithm of the seconds over the logarithm of the number of cells, or genes, between sizes at
+which the job takes {least:.0f} s or more; 1 is proportional. *All* is one command from the file to the results of
 both analyses: wall time, and memory of all processes together.
 
 ![time and memory by number of cells](images/scaling.png)
+
+## Figures of {most:,} cells
+
+Seconds of the whole job: reading, drawing, and saving as PDF and PNG. Points are pixels of 300 dpi
+in the PDF beyond 100,000 of them; text and lines stay vectors.
+
+{figures}
 """
 
 
-def write(documents, jobs):
+def write(documents, jobs, most, figures):
     """Write the document and its figure.
 
     Parameters
@@ -37,6 +44,10 @@ def write(documents, jobs):
     documents : pathlib.Path
     jobs : pandas.DataFrame
         `cells`, `genes`, `job`, `seconds`, `own_seconds` (none for all together), `peak_mb`.
+    most : int
+        Cells of the figures.
+    figures : pandas.DataFrame
+        `figure`, `seconds`, `peak_mb`, `pdf_mb`.
     """
     jobs = jobs.assign(
         seconds=jobs["own_seconds"].fillna(jobs["seconds"]), job=jobs["job"].str.split(".").str[0]
@@ -45,7 +56,12 @@ def write(documents, jobs):
         seconds=("seconds", "sum"), peak_mb=("peak_mb", "max")
     )
     text = TEXT.format(
-        version=__version__, cores=os.cpu_count(), table=_table(sums), least=LEAST_SECONDS
+        version=__version__,
+        cores=os.cpu_count(),
+        table=_table(sums),
+        least=LEAST_SECONDS,
+        most=most,
+        figures=_figures(figures),
     )
     (documents / "scaling.md").write_text(text)
     _figure(sums).savefig(documents / "images/scaling.png", dpi=200)
@@ -54,10 +70,23 @@ def write(documents, jobs):
 def _table(sums):
     sizes = list(dict.fromkeys(sums.index.droplevel("job")))
     heads = " | ".join(f"{cells:,} × {genes:,}" for genes, cells in sizes)
-    rows = [f"| job | {heads} | slope |", "|---|" + "---:|" * (len(sizes) + 1)]
+    rows = [
+        f"| job | {heads} | slope, cells | slope, genes |",
+        "|---|" + "---:|" * (len(sizes) + 2),
+    ]
     for job in dict.fromkeys(sums.index.get_level_values("job")):
         cells = [_cell(sums, (job, *size)) for size in sizes]
-        rows.append(f"| {job} | {' | '.join(cells)} | {_slope(sums.loc[job])} |")
+        slopes = _slope(sums.loc[job], "genes"), _slope(sums.loc[job], "cells")
+        rows.append(f"| {job} | {' | '.join([*cells, *slopes])} |")
+    return "\n".join(rows)
+
+
+def _figures(figures):
+    rows = ["| figure | seconds | peak memory | PDF |", "|---|---:|---:|---:|"]
+    for row in figures.itertuples():
+        rows.append(
+            f"| `{row.figure}` | {row.seconds:.1f} | {row.peak_mb:,.0f} MB | {row.pdf_mb:.2f} MB |"
+        )
     return "\n".join(rows)
 
 
@@ -68,10 +97,11 @@ def _cell(sums, key):
     return f"{seconds:,.1f} s, {peak / 1000:.1f} GB"
 
 
-def _slope(job):
-    """Log-log slope of the seconds in the cells, at the smallest number of genes."""
-    genes = job.index.get_level_values("genes").min()
-    seconds = job.loc[genes]["seconds"]
+def _slope(job, fixed):
+    """Log-log slope of the seconds in one size where the other is fixed, at the value of which
+    most is known."""
+    at = job.index.get_level_values(fixed).value_counts().idxmax()
+    seconds = job.xs(at, level=fixed)["seconds"]
     seconds = seconds[seconds >= LEAST_SECONDS]
     if len(seconds) < 2:
         return ""

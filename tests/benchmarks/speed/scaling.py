@@ -1,7 +1,7 @@
 """Time and memory of abundance and expression as the data grow, in docs/scaling.md.
 
-States are given, so that what grows is what the models do. Sizes measured before are kept in
-results/scaling; the largest needs 20 GB of disk.
+States are given, so that what grows is what the models do. Of as many cells all figures are drawn,
+too. Sizes measured before are kept in results/scaling; the largest needs 20 GB of disk.
 """
 
 import json
@@ -57,6 +57,8 @@ def measure_size(folder, cells, genes):
         usage = workflow.run(*TARGETS)
         found = {"seconds": usage.seconds, "peak_mb": usage.peak_mb}
         found["jobs"] = workflow.jobs().to_dict("records")
+        workflow.run("figures")
+        found["figures"] = figures(workflow)
         workflow.clean()
         part = kept.with_suffix(".part")
         part.write_text(json.dumps(found))
@@ -65,15 +67,27 @@ def measure_size(folder, cells, genes):
     return json.loads(kept.read_text())
 
 
+def figures(workflow):
+    """Seconds and memory of each figure, and the size of its PDF."""
+    jobs = workflow.jobs().set_index("job")
+    rows = []
+    for path in sorted(workflow.results.rglob("figures/*.pdf")):
+        job = jobs.loc[f"plot_{path.stem}"]
+        taken = {"seconds": job["seconds"], "peak_mb": job["peak_mb"]}
+        rows.append({"figure": path.stem, "pdf_mb": path.stat().st_size / 1e6} | taken)
+    return rows
+
+
 def main(*sizes):
-    folder, rows = Path("results/scaling"), []
+    folder, rows, drawn = Path("results/scaling"), [], {}
     folder.mkdir(parents=True, exist_ok=True)
     for cells, genes in SIZES[: int(sizes[0])] if sizes else SIZES:
         found = measure_size(folder, cells, genes)
         whole = {"job": "all", "seconds": found["seconds"], "peak_mb": found["peak_mb"]}
         for job in [*found["jobs"], whole]:
             rows.append({"cells": cells, "genes": genes} | job)
-    write(ROOT / "docs", pd.DataFrame(rows))
+        drawn[cells] = found["figures"]
+    write(ROOT / "docs", pd.DataFrame(rows), max(drawn), pd.DataFrame(drawn[max(drawn)]))
 
 
 if __name__ == "__main__":

@@ -30,8 +30,9 @@ class Workflow:
         (folder / "config.yaml").write_text(yaml.safe_dump(config))
 
     def run(self, *targets):
-        """Make some of the results, or all; returns what it took."""
-        targets = [str((self.results / t).relative_to(self.folder)) for t in targets]
+        """Make files of the results, or rules by their names, or all; returns what it took."""
+        results = self.results.relative_to(self.folder)
+        targets = [name if name.isidentifier() else str(results / name) for name in targets]
         command = [sys.executable, "-m", "snakemake", *targets]
         command += ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(self.folder)]
         command += ["--configfile", str(self.folder / "config.yaml"), "--benchmark-extended"]
