@@ -22,8 +22,8 @@ scaling` measures it again, in an hour or two, and needs 20 GB of disk.
 
 Seconds of each job's own work (chunks of genes added up) and its peak memory. Slopes are those of
 the logarithm of the seconds over the logarithm of the number of cells, or genes, between sizes at
-which the job takes {least:.0f} s or more; 1 is proportional. *All* is one command from the file to the results of
-both analyses: wall time, and memory of all processes together.
+which the job takes {least:.0f} s or more; 1 is proportional. *All* is one command from the file to
+the results of both analyses: wall time, and memory of all processes together.
 
 ![time and memory by number of cells](images/scaling.png)
 
