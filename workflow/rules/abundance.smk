@@ -17,7 +17,7 @@ if config["abundance"]["estimator"] == "ratio":
             "<benchmarks>/{contrast}/abundance_ratio.tsv"
         conda:
             ENVIRONMENT
-        threads: workers
+        threads: density_workers
         resources:
             **GPU,
             mem_mb=memory(700, cell=14),
@@ -42,7 +42,7 @@ else:
             "<benchmarks>/conditions/{condition}/condition_density.tsv"
         conda:
             ENVIRONMENT
-        threads: workers
+        threads: density_workers
         resources:
             **GPU,
             # Of the store, only the annotation of the cells is read.

@@ -208,6 +208,11 @@ def workers(wildcards):
     return 1 if size().values < 1e7 else 4
 
 
+def density_workers(wildcards):
+    """Threads of the densities, which know nothing of the genes."""
+    return 1 if size().cells < 50_000 else 4
+
+
 def kept_coordinates():
     """Keys of obsm that the stages read, each with the option that names it."""
     kept = {}

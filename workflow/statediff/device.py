@@ -9,6 +9,7 @@ import os
 import jax
 import jax.numpy as jnp
 import numpy as np
+from scipy.linalg import solve_triangular
 
 from statediff import InputError
 from statediff.kernels import matern52
@@ -63,10 +64,11 @@ def evaluate(states, pivots, factor, rotation, ls):
     -------
     ndarray, shape (n, q)
     """
-    fixed = on_device(pivots), on_device(factor), on_device(rotation)
+    # Solved once for all cells, for which products are left.
+    fixed = on_device(pivots), on_device(solve_triangular(factor, rotation, lower=True, trans="T"))
     values = np.empty((len(states), rotation.shape[1]))
     for rows, block, _ in _blocks(states, len(pivots)):
-        found = _rotated(block, *fixed, ls)
+        found = _weighted(block, *fixed, ls)
         values[rows] = np.asarray(found)[: rows.stop - rows.start]
     return values
 
@@ -132,18 +134,14 @@ def _block_size(width):
     return BLOCK if memory is None else max(BLOCK, int(memory / (ARRAYS * 8 * width)))
 
 
-def _pivoted(states, pivots, factor, ls):
-    columns = matern52(pivots, states, ls, xp=jnp)
-    return jax.scipy.linalg.solve_triangular(factor, columns, lower=True)
-
-
 @jax.jit
-def _rotated(states, pivots, factor, rotation, ls):
-    return _pivoted(states, pivots, factor, ls).T @ rotation
+def _weighted(states, pivots, weights, ls):
+    return matern52(states, pivots, ls, xp=jnp) @ weights
 
 
 @jax.jit
 def _surveyed(gram, states, counts, pivots, factor, ls):
-    rows = _pivoted(states, pivots, factor, ls)
+    columns = matern52(pivots, states, ls, xp=jnp)
+    rows = jax.scipy.linalg.solve_triangular(factor, columns, lower=True)
     left = jnp.maximum(1.0 - (rows**2).sum(axis=0), 0.0)
     return gram + (rows * counts) @ rows.T, left

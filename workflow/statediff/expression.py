@@ -123,7 +123,7 @@ def cross_products(blocks, phi, members):
             for first in range(0, len(rows), PANEL):
                 # Dense products are several times faster, even where few values are not zero.
                 panel = rows[first : first + PANEL]
-                total += block[panel].toarray().astype(np.float64).T @ phi[start + panel]
+                total += block[panel].astype(np.float64).toarray().T @ phi[start + panel]
     if end != len(phi):
         raise ValueError(f"expression has {end} cells, the basis {len(phi)}")
     return [total.T for total in sums]

@@ -1,7 +1,6 @@
 """Mode of the posterior of a Gaussian process with a log-concave likelihood."""
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
 
 from statediff.device import on_device, weighted_gram
 
@@ -50,7 +49,7 @@ def posterior_mode(likelihood, phi, offset, start):
         hessian = identity + np.asarray(weighted_gram(cells, curvature))
         if not np.isfinite(hessian).all():
             return weights, np.inf
-        step = cho_solve(cho_factor(hessian), gradient)
+        step = np.linalg.solve(hessian, gradient)
         decrease, size, value = gradient @ step, 1.0, log_posterior(weights)
         while size > SHORTEST:
             gained = log_posterior(weights + size * step) - value
