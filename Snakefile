@@ -31,7 +31,6 @@ if FROM_FILE:
 
 
 rule all:
-    default_target: True
     input:
         rules.results.input if CONTRASTS else [],
         rules.figures.input if CONTRASTS else [],

@@ -202,7 +202,7 @@ rule plan:
     conda:
         ENVIRONMENT
     params:
-        snakefile=str(workflow.main_snakefile),
-        config=config,
+        **AGAIN,
+        target=lambda wildcards: rules.all.rule.name,
     script:
         "../../scripts/plan.py"
