@@ -203,6 +203,6 @@ rule plan:
         ENVIRONMENT
     params:
         **AGAIN,
-        target=lambda wildcards: rules.all.rule.name,
+        target=workflow.modifier.modify_rulename("all"),
     script:
         "../../scripts/plan.py"
