@@ -1,6 +1,14 @@
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
 min_version("9.27")
+
+if not Path(str(workflow.current_basedir)).is_dir():
+    raise WorkflowError(
+        "module: found snakefile Snakefile of a git repository, expected workflow/Snakefile"
+    )
 
 
 # Not merged with a configuration given on the command line: that one stands alone.
@@ -31,7 +39,6 @@ if FROM_FILE:
 
 
 rule all:
-    default_target: True
     input:
         rules.results.input if CONTRASTS else [],
         rules.figures.input if CONTRASTS else [],

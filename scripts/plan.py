@@ -6,20 +6,16 @@ import sys
 import tempfile
 
 import pandas as pd
-import yaml
+from _again import command
 
 JOB = re.compile(r"^(?:local)?rule (\w+):\n((?:    .*\n)+)", re.M)
 
 
 def main(job):
-    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
-        yaml.safe_dump(job.params.config, file)
-        file.flush()
-        command = [sys.executable, "-m", "snakemake", "all", "--dry-run", "--nolock"]
-        command += ["--snakefile", job.params.snakefile, "--configfile", file.name]
+    with tempfile.TemporaryDirectory() as folder:
         # The cores of this machine limit no cluster.
-        command += ["--cores", "1000"]
-        done = subprocess.run(command, capture_output=True, text=True)
+        options = ["--dry-run", "--cores", "1000", "--", job.params.target]
+        done = subprocess.run([*command(job, folder), *options], capture_output=True, text=True)
     if done.returncode:
         sys.exit(f"Error (plan): the dry run failed\n{done.stderr or done.stdout}")
     jobs = [asked(name, text) for name, text in JOB.findall(done.stdout)]

@@ -1,12 +1,11 @@
 """One HTML file of all results, by Snakemake from what its rules mark for the report."""
 
-import json
 import re
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
+from _again import command
 from _job import run
 from statediff.store import atomic
 
@@ -14,14 +13,11 @@ from statediff.store import atomic
 def main(job):
     script = Path(job.input.script).read_text()
     with tempfile.TemporaryDirectory() as folder:
-        # All that decides, wherever it was given: files, command line, defaults.
-        config, page = Path(folder) / "config.json", Path(folder) / "report.html"
-        config.write_text(json.dumps(job.config))
-        command = [sys.executable, "-m", "snakemake", "--snakefile", job.params.snakefile]
-        command += ["--configfile", config, "--nolock", "--report", page, "--"]
+        page = Path(folder) / "report.html"
         results = [path for path in job.input if path != job.input.script]
         results += [path for path in job.params.enrichment if Path(path).is_file()]
-        subprocess.run([*command, *results], check=True)
+        options = ["--report", page, "--", *results]
+        subprocess.run([*command(job, folder), *options], check=True)
         html = page.read_text()
     with atomic(job.output[0]) as part:
         part.write_text(with_script(html, script))

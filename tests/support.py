@@ -16,9 +16,9 @@ ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("STATEDIFF_SHARED", ROOT.parent / "shared"))
 
 
-def run_snakemake(directory, *arguments, configfile=None, check=True):
+def run_snakemake(directory, *arguments, snakefile=ROOT / "Snakefile", configfile=None, check=True):
     """Run the workflow in a directory; returns the completed process, output in `stdout`."""
-    command = [sys.executable, "-m", "snakemake", "-s", str(ROOT / "Snakefile")]
+    command = [sys.executable, "-m", "snakemake", "-s", str(snakefile)]
     command += ["--directory", str(directory), *map(str, arguments)]
     if configfile is not None:
         files = configfile if isinstance(configfile, list) else [configfile]

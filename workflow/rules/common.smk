@@ -12,12 +12,19 @@ from snakemake.exceptions import WorkflowError
 HERE = Path(workflow.current_basedir.get_path_or_uri(secret_free=True))
 sys.path.insert(0, str(HERE.parent))
 
+import statediff
 from statediff import InputError
 from statediff.provenance import safe
 from sizes import MAX_BLOCKS, size_of_download, size_of_file, size_of_simulation
 from statediff.settings import checked
 from statediff.store import BLOCK_VALUES
 from terminal import as_line, as_text, read_usage
+
+if not HERE.parent.samefile(Path(statediff.__file__).parents[1]):
+    raise WorkflowError(
+        f"module: found two copies of statediff in one workflow, {Path(statediff.__file__).parents[1]} "
+        f"and {HERE.parent}; expected one for all imports"
+    )
 
 with open(workflow.source_path("../schemas/config.schema.yaml")) as schema:
     try:
@@ -53,6 +60,8 @@ MADE = config["figures"]["make"]
 # What the report shows of the enrichment, where that is there.
 SHOWN_ENRICHMENT = ["figures/enrichment.png", "tables/enriched_terms.html"]
 SHOWN_ENRICHMENT += ["figures/network.svg"] if PROVIDER == "string" else []
+# Distances of genes that do not change, where the user has them.
+EXTERNAL = FDR["external"]["distances"] if FDR["null"] == "external" else None
 # The noise of each gene, where it is learnt from the data.
 NOISE = "<run>/{contrast}/stages/noise.h5" if config["gp"]["noise"] == "empirical" else []
 
@@ -66,6 +75,9 @@ ENVIRONMENT = f"../../envs/{'cuda' if ON_GPU else 'cpu'}.yaml"
 # What a cluster is asked for by the jobs that compute on a GPU, beside memory and time.
 GPU = {"gpu": 1} if ON_GPU else {}
 GPU |= {"slurm_partition": PARTITION} if PARTITION else {}
+# For jobs that run Snakemake once more; the configuration is that of the Snakefile that imports
+# this one, if one does.
+AGAIN = {"snakefile": workflow.main_snakefile, "config": lambda wildcards: workflow.config}
 
 
 # The results of this data set, and what its contrasts share.
@@ -74,6 +86,12 @@ pathvars:
     data="<run>/data",
     logs="<run>/logs",
     benchmarks="<run>/benchmarks",
+
+
+def located(path, pathvars=workflow.pathvars, prefix=workflow.modifier.path_modifier):
+    """Where a file of the rules is. Of a module also when its rules are long read, and `workflow`
+    tells of the Snakefile that imports it."""
+    return pathvars.apply(prefix.replace_prefix(path))
 
 
 def one_of(names):
@@ -106,7 +124,7 @@ wildcard_constraints:
 
 
 scattergather:
-    genes=config["expression"]["gene_chunks"],
+    gene_chunks=config["expression"]["gene_chunks"],
 
 
 def contrast_of(wildcards):
@@ -164,7 +182,7 @@ def made(name, about_types=True):
 
 def all_chunks(path):
     """The path of every gene chunk, for the contrast at hand."""
-    return gather.genes(path.replace("{contrast}", "{{contrast}}"))
+    return gather.gene_chunks(path.replace("{contrast}", "{{contrast}}"))
 
 
 @functools.cache
@@ -174,7 +192,7 @@ def size():
         return size_of_file(SOURCE["path"], DATASET["layer"])
     if "simulate" in SOURCE:
         return size_of_simulation(SOURCE["simulate"])
-    downloaded = Path(workflow.pathvars.apply("<data>/downloaded.h5ad"))
+    downloaded = Path(located("<data>/downloaded.h5ad"))
     if downloaded.is_file():
         return size_of_file(downloaded, DATASET["layer"])
     return size_of_download(SOURCE["zenodo"].get("bytes") or UNKNOWN_BYTES)
@@ -239,7 +257,8 @@ def null_of(wildcards):
 def source_file(wildcards):
     """Where the data set comes from: a file of the user, or one that a job makes."""
     if "path" in SOURCE:
-        return SOURCE["path"]
+        # A prefix of a module is for what its rules make.
+        return local(SOURCE["path"])
     return "<data>/simulated.h5ad" if "simulate" in SOURCE else "<data>/downloaded.h5ad"
 
 
@@ -317,14 +336,14 @@ def enrichment_there(wildcards):
     there = {}
     for contrast in CONTRASTS if PROVIDER != "none" else []:
         for name in SHOWN_ENRICHMENT:
-            path = Path(workflow.pathvars.apply(f"<run>/{contrast}/{name}"))
+            path = Path(located(f"<run>/{contrast}/{name}"))
             there[str(path)] = path.stat().st_mtime if path.is_file() else None
     return there
 
 
 def print_summaries():
     """Summary of each contrast that is up to date: a line if many, else with all its jobs."""
-    run = Path(workflow.pathvars.apply("<run>"))
+    run = Path(located("<run>"))
     for name in CONTRASTS:
         path = run / name / "summary.json"
         stages = [path.stat().st_mtime for path in (run / name / "stages").glob("*.h5")]

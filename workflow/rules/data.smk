@@ -35,7 +35,7 @@ rule download:
         runtime=240,
     params:
         content=content_of_download(),
-        kept=workflow.pathvars.apply("<results>/downloads"),
+        kept=located("<results>/downloads"),
     script:
         "../../scripts/download.py"
 

@@ -6,7 +6,7 @@ if PROVIDER == "local":
     rule gene_set_files:
         input:
             store="<data>/store.h5ad",
-            gmt=config["enrichment"]["gmt"],
+            gmt=[local(path) for path in config["enrichment"]["gmt"]],
         output:
             "<data>/gene_sets.json",
         log:
@@ -78,8 +78,8 @@ elif PROVIDER == "string":
             enrichment=settings(
                 "enrichment", "species", "api_url", "background", "genome_genes", "categories"
             ),
-            answers=workflow.pathvars.apply("<run>/string"),
-            turn=workflow.pathvars.apply("<results>/string.turn"),
+            answers=located("<run>/string"),
+            turn=located("<results>/string.turn"),
         script:
             "../../scripts/string_enrichment.py"
 
@@ -102,8 +102,8 @@ elif PROVIDER == "string":
         params:
             contrast=contrast_of,
             enrichment=settings("enrichment", "species", "api_url"),
-            answers=workflow.pathvars.apply("<run>/string"),
-            turn=workflow.pathvars.apply("<results>/string.turn"),
+            answers=located("<run>/string"),
+            turn=located("<results>/string.turn"),
         script:
             "../../scripts/string_network.py"
 

@@ -1,8 +1,10 @@
 # Pages to read in a browser, and one report that holds them and the figures.
 
 
-# Text of the report's first page.
-report: "../report/workflow.rst"
+# Text of the report's first page; a Snakefile that imports this one may have its own.
+if workflow.modifier.is_main_snakefile():
+
+    report: "../report/workflow.rst"
 
 
 # Settings that the methods tell of, beside those of the contrast.
@@ -100,7 +102,7 @@ rule report:
         mem_mb=1000,
         runtime=60,
     params:
-        snakefile=workflow.main_snakefile,
+        **AGAIN,
         enrichment=enrichment_there,
     script:
         "../../scripts/report.py"

@@ -202,7 +202,7 @@ rule plan:
     conda:
         ENVIRONMENT
     params:
-        snakefile=str(workflow.main_snakefile),
-        config=config,
+        **AGAIN,
+        target=workflow.modifier.modify_rulename("all"),
     script:
         "../../scripts/plan.py"

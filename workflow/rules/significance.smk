@@ -97,7 +97,7 @@ rule false_discovery:
         genes=all_chunks("<run>/{contrast}/stages/genes.{scatteritem}.h5"),
         store="<data>/store.h5ad",
         null=null_of,
-        external=FDR["external"]["distances"] or [] if FDR["null"] == "external" else [],
+        external=local(EXTERNAL) if EXTERNAL else [],
     output:
         "<run>/{contrast}/stages/fdr.h5",
     log:

@@ -1,0 +1,19 @@
+"""Snakemake once more, on the Snakefile that is running."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+
+def command(job, folder):
+    """Start of a command line; the configuration is written into a folder (of temporary files).
+
+    It holds all that decides, wherever it was given: files, command line, defaults; of a Snakefile
+    that imports this workflow its whole configuration.
+    """
+    config = Path(folder) / "config.json"
+    # Dates, which other workflows may have, as text.
+    config.write_text(json.dumps(job.params.config, default=str))
+    again = [sys.executable, "-m", "snakemake", "--snakefile", job.params.snakefile, "--nolock"]
+    return [*again, "--directory", os.getcwd(), "--configfile", config]
