@@ -28,7 +28,6 @@ with open(workflow.source_path("../schemas/config.schema.yaml")) as schema:
 DATASET = config["dataset"]
 SOURCE = DATASET["source"]
 PREPROCESS = DATASET["preprocess"]
-HIGHLY_VARIABLE = PREPROCESS["highly_variable_genes"] if PREPROCESS else 0
 STATES = DATASET["cell_states"]
 # Whether both analyses are in the source file already, and no model is learnt.
 FROM_FILE = DATASET["results"] == "from_file"

@@ -1,5 +1,9 @@
 # From raw counts to a layer of log expression, principal components and, if asked, Harmony's.
 
+VARIABLE, COMPONENTS = 0, 0
+if PREPROCESS:
+    VARIABLE, COMPONENTS = PREPROCESS["highly_variable_genes"], PREPROCESS["n_components"]
+
 
 rule preprocess:
     input:
@@ -11,13 +15,15 @@ rule preprocess:
         "<logs>/preprocess.log",
     benchmark:
         "<benchmarks>/preprocess.tsv"
-    threads: workers
     conda:
         ENVIRONMENT
+    threads: workers
     resources:
-        # The covariance of the variable genes, and copies of it while it is decomposed.
-        mem_mb=memory(500 + 40 * (HIGHLY_VARIABLE / 1000) ** 2, cell=5, gene=1, block=60),
-        runtime=minutes(10, cell=20, value=0.5),
+        # The covariance of the variable genes, and what is worked on beside it.
+        mem_mb=memory(
+            500 + 40 * (VARIABLE / 1000) ** 2, cell=1 + 0.04 * COMPONENTS, gene=1, block=60
+        ),
+        runtime=minutes(10, cell=20, value=0.1),
     params:
         preprocess=PREPROCESS,
     script:
