@@ -19,6 +19,7 @@ if not workflow.configfiles:
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
+include: "workflow/rules/preprocess.smk"
 include: "workflow/rules/cell_states.smk"
 include: "workflow/rules/abundance.smk"
 include: "workflow/rules/expression.smk"

@@ -4,12 +4,41 @@ import difflib
 
 import numpy as np
 from statediff import InputError
+from statediff.store import matrix_shape
 
 
 def listed(names, most=20):
     """Names for a message: the first few, none as such."""
     names = [str(name) for name in names]
     return ", ".join(names[:most]) + (", …" if len(names) > most else "") if names else "none"
+
+
+def check_names(obs, var):
+    """Refuse cells or genes that share a name."""
+    for kind, axis, names in (("cell", "obs", obs.index), ("gene", "var", var.index)):
+        repeated = names[names.duplicated()].unique()
+        if len(repeated):
+            raise InputError(
+                f"dataset.source: {len(repeated)} {kind} names occur more than once, such as "
+                f"{listed(repeated)}; make them unique (AnnData's {axis}_names_make_unique)"
+            )
+
+
+def find_matrix(source, layer, option, shape):
+    """The layer that an option names, or X, of this shape; dense, CSR or CSC."""
+    if layer is None and "X" not in source:
+        raise InputError(f"{option}: null stands for X, but the file has no X")
+    if layer is not None and layer not in source.get("layers", {}):
+        found = listed(source.get("layers", {}))
+        hint = "; dataset.preprocess makes it from raw counts" if layer == "logged_counts" else ""
+        raise InputError(f"{option}: no layer {layer!r}; there are: {found} (null: X){hint}")
+    matrix = source["X" if layer is None else f"layers/{layer}"]
+    if matrix_shape(matrix) != shape:
+        raise InputError(
+            f"{option}: the matrix has shape {matrix_shape(matrix)}, expected {shape[0]} cells × "
+            f"{shape[1]} genes"
+        )
+    return matrix
 
 
 def read_obsm(source, key, option):

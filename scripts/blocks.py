@@ -45,7 +45,8 @@ def main(job):
         warnings.warn(
             f"cells have {separation:.1f} times as many neighbours from their own sample as they "
             f"would if samples mixed (fdr.blocks_from: {settings['blocks_from']}): false "
-            "discovery rates can be too low, whichever the test; see docs/calibration.md",
+            "discovery rates can be too low, whichever the test (docs/calibration.md); integrate "
+            "the cell states over the samples, if they are not: see dataset.preprocess.harmony",
             DataWarning,
             stacklevel=1,
         )

@@ -4,7 +4,8 @@ from _job import run
 from anndata.io import write_elem
 from scipy import sparse
 from sklearn.decomposition import PCA
-from statediff.simulate import Simulation, log_normalise
+from statediff.preprocess import log_normalise
+from statediff.simulate import Simulation
 from statediff.store import create_h5ad, row_blocks, write_csr
 
 

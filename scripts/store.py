@@ -3,26 +3,20 @@
 import warnings
 
 import numpy as np
-from _inputs import listed, read_obsm
+from _inputs import check_names, find_matrix, read_obsm
 from _job import run
 from anndata.io import read_elem, write_elem
 from statediff import DataWarning, InputError
-from statediff.store import create_h5ad, matrix_shape, open_h5ad, row_blocks, write_csr
+from statediff.store import create_h5ad, open_h5ad, row_blocks, write_csr
 
 
 def main(job):
     config = job.params
     with open_h5ad(job.input[0]) as source, create_h5ad(job.output[0]) as store:
         obs, var = read_elem(source["obs"]), read_elem(source["var"])
-        check_names(obs.index, "cell")
-        check_names(var.index, "gene")
+        check_names(obs, var)
         arrays = {key: read_obsm(source, key, option) for key, option in config.obsm.items()}
-        matrix = expression(source, config.layer)
-        if matrix_shape(matrix) != (len(obs), len(var)):
-            raise InputError(
-                f"dataset.layer: expression has shape {matrix_shape(matrix)}, "
-                f"expected {len(obs)} cells × {len(var)} genes"
-            )
+        matrix = find_matrix(source, config.layer, "dataset.layer", (len(obs), len(var)))
         write_elem(store, "obs", with_categories(obs))
         write_elem(store, "var", with_categories(var))
         write_elem(store, "obsm", arrays)
@@ -31,31 +25,10 @@ def main(job):
         write_csr(store.create_group("X"), checked_blocks(matrix, config.layer, var), len(var))
 
 
-def check_names(names, kind):
-    repeated = names[names.duplicated()].unique()
-    if len(repeated):
-        raise InputError(
-            f"dataset.source: {len(repeated)} {kind} names occur more than once, such as "
-            f"{listed(repeated)}; make them unique (AnnData's "
-            f"{'obs' if kind == 'cell' else 'var'}_names_make_unique)"
-        )
-
-
 def with_categories(table):
     """Table with its text as categories: scanpy draws by them, cellxgene takes nothing else."""
     text = table.select_dtypes(["object", "string"]).astype(object)
     return table.assign(**{name: text[name].astype("category") for name in text})
-
-
-def expression(source, layer):
-    if layer is None:
-        if "X" not in source:
-            raise InputError("dataset.layer: null stands for X, but the file has no X")
-        return source["X"]
-    if layer not in source.get("layers", {}):
-        found = listed(source.get("layers", {}))
-        raise InputError(f"dataset.layer: no layer {layer!r}; there are: {found} (null: X)")
-    return source[f"layers/{layer}"]
 
 
 def checked_blocks(matrix, layer, var):
@@ -75,7 +48,7 @@ def checked_blocks(matrix, layer, var):
     if whole:
         warnings.warn(
             f"the expression ({layer or 'X'}) holds whole numbers only, like raw counts; "
-            "log-normalised expression is expected (dataset.layer)",
+            "log-normalised expression is expected (dataset.layer; dataset.preprocess makes it)",
             DataWarning,
             stacklevel=1,
         )

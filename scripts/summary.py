@@ -1,6 +1,7 @@
 """The figures of a contrast that a reader asks for first, as JSON."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 from _job import run
@@ -42,17 +43,20 @@ def main(job):
             "fdr_gaps": fdr["gaps"],
             "mahalanobis_threshold": fdr["mahalanobis_threshold"] if fdr["n_de"] else None,
         },
+        "preprocessed": read_json(job.input.get("preprocessed")),
         "blocks": read_arrays(job.input.blocks, "conditions")[1] if job.input.blocks else None,
         "groups": describe_groups(job) if job.input.get("groups") else None,
-        "truth": None,
+        "truth": read_json(job.input.get("truth")),
         "stages": read_usage(job.input.benchmarks, job.input.logs),
         "versions": versions(),
     }
-    if job.input.get("truth"):
-        with open(job.input.truth) as file:
-            result["truth"] = json.load(file)
     with atomic(job.output[0]) as part:
         part.write_text(json.dumps(result, indent=1, allow_nan=False) + "\n")
+
+
+def read_json(path):
+    """Contents of a file that may not be called for."""
+    return json.loads(Path(path).read_text()) if path else None
 
 
 def describe_groups(job):

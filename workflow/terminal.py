@@ -69,6 +69,14 @@ def as_text(summary, stages, folder):
         f"  abundance   {density['up']:,} cells up, {density['down']:,} down, "
         f"{density['neutral']:,} neutral",
     ]
+    if made := summary["preprocessed"]:
+        cells, genes, parts = made["cells"], made["genes"], made["components"]
+        lines.insert(
+            1,
+            f"  preprocess  {cells['kept']:,} of {cells['found']:,} cells and {genes['kept']:,} of "
+            f"{genes['found']:,} genes kept; {parts['n']} components with "
+            f"{parts['share_of_variance']:.0%} of the variance of {genes['highly_variable']:,}",
+        )
     if blocks := summary["blocks"]:
         mixing = (
             f"; neighbours from a cell's own sample {blocks['separation']:.2f} × expected"

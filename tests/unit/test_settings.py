@@ -81,7 +81,8 @@ def test_the_order_of_keys_does_not_matter():
         ("dataset.source", {"zenodo": {"record": 0}}, "record: 0 is less than the minimum of 1"),
         ("dataset.name", "../x", "dataset.name: '../x' is no safe folder name"),
         ("dataset.cell_states.compute", 3, "compute: found 3, expected object or null"),
-        ("dataset.cell_states.compute", {"knn": 5}, "compute: missing from"),
+        ("dataset.cell_states.compute", {"knn": 5}, "cell_states.compute.from: found null, expect"),
+        ("dataset.embedding.compute", {}, "dataset.embedding.compute.from: found null, expected"),
         (
             "contrasts",
             {},
@@ -266,6 +267,52 @@ def test_the_same_coordinates_may_serve_twice():
     config["dataset"] |= {"cell_states": {"key": "X_pca"}, "embedding": {"key": "X_pca"}}
     config["fdr"] = {"blocks_from": "X_pca"}
     checked(config, SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("preprocess", "wanted"),
+    [({}, "X_pca"), ({"harmony": {"batch": ["a", "b"]}}, "X_pca_harmony")],
+)
+def test_what_preprocessing_makes_is_used(preprocess, wanted):
+    config = copy.deepcopy(GOOD)
+    config["dataset"] |= {"cell_states": {"compute": {}}, "embedding": {"compute": {}}}
+    config["dataset"]["preprocess"] = preprocess
+    full = checked(config, SCHEMA)
+    for name in ("cell_states", "embedding"):
+        assert full["dataset"][name]["compute"]["from"] == wanted
+    # The blocks allow for shifts of samples themselves.
+    assert full["fdr"]["blocks_from"] == "X_pca"
+    assert full["dataset"]["preprocess"]["n_components"] == 50
+    assert checked(full, SCHEMA) == full
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("dataset.preprocess.harmony", {}, "dataset.preprocess.harmony: missing batch"),
+        ("dataset.preprocess.harmony", "sample", "harmony: found 'sample', expected object or"),
+        ("dataset.preprocess.target", 1, "unknown key 'target'; did you mean target_sum?"),
+        ("dataset.layer", None, "dataset.layer: found None, expected logged_counts (the default)"),
+        ("dataset.results", "from_file", "dataset.preprocess: expected null with dataset.results"),
+        (
+            "dataset.cell_states.compute.from",
+            "X_pca_harmony",
+            "dataset.cell_states.compute.from: found X_pca_harmony, which needs dataset.pre",
+        ),
+        ("dataset.embedding.key", "X_pca_harmony", "embedding.key: found X_pca_harmony, which nee"),
+        ("fdr.blocks_from", "X_pca_harmony", "fdr.blocks_from: found X_pca_harmony, which needs"),
+        (
+            "dataset.embedding",
+            {"key": "X_pca_harmony", "compute": {"from": "X_pca"}},
+            "dataset.embedding.key: 'X_pca_harmony' is what dataset.preprocess makes",
+        ),
+    ],
+)
+def test_what_preprocessing_makes_has_its_names(key, value, message):
+    config = changed(key, value)
+    config["dataset"].setdefault("preprocess", {})
+    with pytest.raises(InputError, match=re.escape(message)):
+        checked(config, SCHEMA)
 
 
 def test_whole_numbers_are_numbers():

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from scipy import sparse
-from statediff.simulate import AGES, LINEAGES, Simulation, log_normalise
+from statediff.simulate import AGES, LINEAGES, Simulation
 
 
 @pytest.fixture(scope="module")
@@ -95,14 +95,6 @@ def test_blocks_have_a_bounded_number_of_values(monkeypatch):
     blocks = list(Simulation(seed=1, cells=510, genes=200).counts())
     assert [b.shape[0] for b in blocks] == [500, 10]
     assert all(b.dtype == np.float32 and b.nnz for b in blocks)
-
-
-def test_log_normalise_by_hand():
-    counts = sparse.csr_matrix([[0, 1.0, 3.0], [0, 0, 0], [5.0, 0, 0]])
-    found = log_normalise(counts)
-    assert found.nnz == 3
-    wanted = np.log2(np.array([[0, 2500, 7500], [0, 0, 0], [1e4, 0, 0]]) + 0.1) - np.log2(0.1)
-    np.testing.assert_allclose(found.toarray(), wanted, rtol=1e-6, atol=1e-6)
 
 
 def test_programs_are_the_states_that_expression_follows():

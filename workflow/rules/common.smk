@@ -34,6 +34,7 @@ with open(workflow.source_path("../schemas/config.schema.yaml")) as schema:
 
 DATASET = config["dataset"]
 SOURCE = DATASET["source"]
+PREPROCESS = DATASET["preprocess"]
 STATES = DATASET["cell_states"]
 # Whether both analyses are in the source file already, and no model is learnt.
 FROM_FILE = DATASET["results"] == "from_file"
@@ -188,13 +189,15 @@ def all_chunks(path):
 @functools.cache
 def size():
     """Cells, genes and stored values of the data set, known or estimated before any job."""
+    # What preprocessing makes is no larger than the counts.
+    layer = PREPROCESS["counts"] if PREPROCESS else DATASET["layer"]
     if "path" in SOURCE:
-        return size_of_file(SOURCE["path"], DATASET["layer"])
+        return size_of_file(SOURCE["path"], layer)
     if "simulate" in SOURCE:
         return size_of_simulation(SOURCE["simulate"])
     downloaded = Path(located("<data>/downloaded.h5ad"))
     if downloaded.is_file():
-        return size_of_file(downloaded, DATASET["layer"])
+        return size_of_file(downloaded, layer)
     return size_of_download(SOURCE["zenodo"].get("bytes") or UNKNOWN_BYTES)
 
 
@@ -254,12 +257,17 @@ def null_of(wildcards):
     return f"{stages}/null.h5"
 
 
-def source_file(wildcards):
+def raw_file(wildcards):
     """Where the data set comes from: a file of the user, or one that a job makes."""
     if "path" in SOURCE:
         # A prefix of a module is for what its rules make.
         return local(SOURCE["path"])
     return "<data>/simulated.h5ad" if "simulate" in SOURCE else "<data>/downloaded.h5ad"
+
+
+def source_file(wildcards):
+    """The file with expression and coordinates, preprocessed or as it came."""
+    return "<data>/preprocessed.h5ad" if PREPROCESS else raw_file(wildcards)
 
 
 def content_of_download():
@@ -298,6 +306,8 @@ def where_grouped(path):
 def computing_stages(folder, suffix):
     """A file of every job that computes for the contrast at hand."""
     shared, own = ["store", "cell_states", "embedding"], ["contrast_cells"]
+    if PREPROCESS:
+        shared.insert(0, "preprocess")
     if "path" not in SOURCE:
         shared.insert(0, "simulate" if "simulate" in SOURCE else "download")
     estimator, densities = "abundance_ratio", []

@@ -111,7 +111,8 @@ rule cell_type_table:
 
 rule evaluate:
     input:
-        truth="<data>/simulated.h5ad",
+        # The truth comes with the annotation, of the cells and genes that were kept.
+        truth="<data>/store.h5ad",
         abundance="<run>/{contrast}/stages/abundance.h5",
         fdr="<run>/{contrast}/stages/fdr.h5",
     output:
@@ -134,6 +135,7 @@ rule evaluate:
 rule summary:
     input:
         truth=truth,
+        preprocessed="<data>/preprocessed.json" if PREPROCESS else [],
         cells="<run>/{contrast}/stages/cells.h5",
         abundance="<run>/{contrast}/stages/abundance.h5",
         density="<run>/{contrast}/stages/density.h5",

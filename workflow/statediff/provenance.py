@@ -28,8 +28,8 @@ SUFFIX = "_sample_var"
 # Not of Kompot: its tools would call the basis missing, and clear the coefficients away without it.
 COMPRESSED = ("phi", "coefficients_reference", "coefficients_compared")
 
-PACKAGES = ("anndata", "h5py", "jax", "numpy", "pandas", "palantir", "scanpy", "scikit-learn",
-            "scipy", "snakemake")  # fmt: skip
+PACKAGES = ("anndata", "h5py", "harmonypy", "jax", "numpy", "pandas", "palantir", "scanpy",
+            "scikit-learn", "scipy", "snakemake")  # fmt: skip
 
 
 def safe(name):

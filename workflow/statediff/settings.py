@@ -22,6 +22,8 @@ FOLDERS = ("data", "logs", "benchmarks", "conditions", "figures", "smooth", "str
 ENTRIES = ("workflow", "statistics")
 # What says which file to download.
 DOWNLOADS = (("record", "file"), ("url", "md5", "bytes"))
+# What dataset.preprocess makes: a layer, and coordinates before and after an integration.
+LAYER, COMPONENTS, INTEGRATED = "logged_counts", "X_pca", "X_pca_harmony"
 # Where each choice of the conventions is set.
 CHOICES = {
     ("gp", "kernel"): "kernel",
@@ -69,7 +71,9 @@ def checked(config, schema):
     _check_case("smooth", filled["smooth"])
     check_path("dataset.source.path", filled["dataset"]["source"].get("path", ""))
     _check_download(filled["dataset"]["source"])
+    _fill_in_components(filled["dataset"])
     _check_coordinates(filled["dataset"])
+    _check_preprocess(filled)
     _check_enrichment(filled["enrichment"])
     for (section, key), choice in CHOICES.items():
         if filled[section][key] is None:
@@ -212,13 +216,16 @@ def _check_null(config):
     fdr, states = config["fdr"], config["dataset"]["cell_states"]
     null = fdr["null"]
     if null in ("residual", "labels") and fdr["blocks_from"] is None:
-        if states["compute"] is None:
+        if config["dataset"]["preprocess"] is not None:
+            fdr["blocks_from"] = COMPONENTS
+        elif states["compute"] is None:
             raise InputError(
                 f"fdr.blocks_from: found null, expected the obsm key of principal components: "
                 f"fdr.null {null!r} finds blocks of cells in them (or set fdr.null: genes, the "
                 "published null)"
             )
-        fdr["blocks_from"] = states["compute"]["from"]
+        else:
+            fdr["blocks_from"] = states["compute"]["from"]
     if null == "labels":
         sampled = [name for name, contrast in config["contrasts"].items() if contrast["sample"]]
         if sampled:
@@ -234,6 +241,55 @@ def _check_null(config):
         raise InputError(
             "fdr.external: fdr.null 'external' expects distances (a table) or genes, or both"
         )
+
+
+def _fill_in_components(dataset):
+    """The principal components to compute from, where it is clear which."""
+    preprocess = dataset["preprocess"]
+    for name in ("cell_states", "embedding"):
+        compute = dataset[name]["compute"]
+        if compute is None or compute["from"] is not None:
+            continue
+        if preprocess is None:
+            raise InputError(
+                f"dataset.{name}.compute.from: found null, expected the obsm key of the principal "
+                "components in the file (dataset.preprocess makes them from raw counts)"
+            )
+        compute["from"] = COMPONENTS if preprocess["harmony"] is None else INTEGRATED
+
+
+def _check_preprocess(config):
+    """What preprocessing makes is there to be used, and nothing else goes by its names."""
+    dataset = config["dataset"]
+    if dataset["preprocess"] is None:
+        return
+    if dataset["results"] == "from_file":
+        raise InputError(
+            "dataset.preprocess: expected null with dataset.results: from_file, whose results are "
+            "of the cells and genes of the file"
+        )
+    if dataset["layer"] != LAYER:
+        raise InputError(
+            f"dataset.layer: found {dataset['layer']!r}, expected {LAYER} (the default), which "
+            "dataset.preprocess makes; the layer of raw counts is dataset.preprocess.counts"
+        )
+    used = {"fdr.blocks_from": config["fdr"]["blocks_from"]}
+    for name in ("cell_states", "embedding"):
+        key, compute = dataset[name]["key"], dataset[name]["compute"]
+        used[f"dataset.{name}.key"] = key
+        if compute is not None:
+            used[f"dataset.{name}.compute.from"] = compute["from"]
+            if key in (COMPONENTS, INTEGRATED):
+                raise InputError(
+                    f"dataset.{name}.key: {key!r} is what dataset.preprocess makes; expected "
+                    "a new name for what is computed"
+                )
+    for option, key in used.items():
+        if key == INTEGRATED and dataset["preprocess"]["harmony"] is None:
+            raise InputError(
+                f"{option}: found {INTEGRATED}, which needs dataset.preprocess.harmony (found "
+                f"null); expected {COMPONENTS}, or harmony: {{batch: <obs column>}}"
+            )
 
 
 def _check_coordinates(dataset):

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-__all__ = ["Simulation", "log_normalise"]
+__all__ = ["Simulation"]
 
 LINEAGES = ("Erythroid", "Monocyte", "Neutrophil", "B cell", "Dendritic")
 MATURE = ("Erythroblast", "Monocyte", "Neutrophil", "B cell", "Dendritic cell")
@@ -225,25 +225,6 @@ class Simulation:
             del change
             rate *= rng.gamma(1.0 / DISPERSION, DISPERSION, rate.shape)
             yield sparse.csr_matrix(rng.poisson(rate).astype(np.float32))
-
-
-def log_normalise(counts, target=1e4, pseudocount=0.1):
-    """Log2 of counts per `target` plus a pseudocount, shifted so that zero stays zero.
-
-    Parameters
-    ----------
-    counts : scipy.sparse.csr_matrix, shape (cells, genes)
-
-    Returns
-    -------
-    scipy.sparse.csr_matrix
-        log2(x + 0.1) − log2(0.1), as sparse as the counts, float32.
-    """
-    totals = np.asarray(counts.sum(axis=1)).ravel()
-    scaled = sparse.csr_matrix(counts, dtype=np.float64, copy=True)
-    scaled.data *= np.repeat(target / np.maximum(totals, 1.0), np.diff(scaled.indptr))
-    scaled.data = np.log2(scaled.data + pseudocount) - np.log2(pseudocount)
-    return scaled.astype(np.float32)
 
 
 def _stemness(t):

@@ -6,7 +6,8 @@ import numpy as np
 from scipy import sparse
 from sklearn.decomposition import PCA
 from statediff.blocks import sample_separation
-from statediff.simulate import Simulation, log_normalise
+from statediff.preprocess import log_normalise
+from statediff.simulate import Simulation
 from statediff.store import read_arrays, write_arrays
 
 __all__ = ["Dataset", "load", "make", "save"]

@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 import yaml
 from anndata.io import write_elem
-from statediff.simulate import Simulation, log_normalise
+from statediff.preprocess import log_normalise
+from statediff.simulate import Simulation
 from statediff.store import create_h5ad, write_csr
 
 from speed.report_scaling import write

@@ -1,0 +1,117 @@
+"""From raw counts to log expression, principal components and, if asked, those of Harmony."""
+
+import json
+
+import numpy as np
+from _counts import check_kept, count_blocks, find_batches
+from _inputs import check_names, find_matrix
+from _job import run
+from anndata.io import read_elem, write_elem
+from statediff.preprocess import (
+    FEWEST,
+    Moments,
+    covariance,
+    integrate,
+    logarithm,
+    principal_components,
+    project,
+    quality,
+    scale,
+    variable_genes,
+)
+from statediff.settings import COMPONENTS, INTEGRATED, LAYER
+from statediff.store import atomic, create_h5ad, open_h5ad, row_blocks, write_csr
+
+MADE = (COMPONENTS, INTEGRATED)
+# What scanpy noted of matrices and components other than those made here.
+STALE = ("log1p", "hvg", "pca", "neighbors")
+
+
+def main(job):
+    config, option = job.params.preprocess, "dataset.preprocess.counts"
+    with open_h5ad(job.input[0]) as source, create_h5ad(job.output.data) as file:
+        obs, var = read_elem(source["obs"]), read_elem(source["var"])
+        check_names(obs, var)
+        find_batches(obs, config)
+        matrix = find_matrix(source, config["counts"], option, (len(obs), len(var)))
+        blocks = count_blocks(matrix, option, var.index)
+        limits = config["min_counts"] or 0, config["min_genes"] or 0
+        found = quality(blocks, len(var), *limits)
+        cells, genes = found.kept, found.cells >= (config["min_cells"] or 0)
+        check_kept(found, genes, config, obs.index)
+        batches, mixed = find_batches(obs[cells], config)
+
+        moments = Moments(batches, int(genes.sum()))
+        layer = file.create_group(f"layers/{LAYER}")
+        blocks = kept_blocks(count_blocks(matrix, option, var.index), cells, genes)
+        write_csr(layer, logged_blocks(blocks, config["target_sum"], moments), int(genes.sum()))
+        chosen = variable_genes(moments, config["highly_variable_genes"])
+        mean, spread = covariance(row_blocks(layer), chosen)
+        loadings, variance = principal_components(spread, config["n_components"])
+        made = {COMPONENTS: project(row_blocks(layer), chosen, mean, loadings)}
+        share = variance / np.trace(spread)
+        if harmony := config["harmony"]:
+            how = harmony["theta"], harmony["seed"], job.threads
+            made[INTEGRATED] = integrate(made[COMPONENTS], mixed, *how)
+
+        var = var[genes].assign(highly_variable=np.isin(np.arange(genes.sum()), chosen))
+        weights = np.zeros((len(var), len(variance)))
+        weights[chosen] = loadings
+        write_elem(file, "obs", obs[cells])
+        write_elem(file, "var", var)
+        write_elem(file, "varm", {"PCs": weights})
+        write_elem(file, "obsm", read_all(source, "obsm", MADE, cells) | made)
+        pca = {"variance": variance, "variance_ratio": share}
+        write_elem(file, "uns", read_all(source, "uns", STALE) | {"pca": pca})
+
+        replaced = [name for name in MADE if name in source.get("obsm", {})]
+    record = {
+        "cells": {
+            "found": len(cells),
+            "too_few_counts": int((found.counts < limits[0]).sum()),
+            "too_few_genes": int((found.genes < limits[1]).sum()),
+            "kept": int(cells.sum()),
+        },
+        "genes": {"found": len(genes), "kept": len(var), "highly_variable": len(chosen)},
+        "counts_per_cell": spread_of(found.counts[cells]),
+        "genes_per_cell": spread_of(found.genes[cells]),
+        "components": {"n": len(variance), "share_of_variance": float(share.sum())},
+        "batches": {"ranked_in": int((moments.cells >= FEWEST).sum())}
+        | {"mixed": {column: int(codes.max() + 1) for column, codes in mixed.items()}},
+        "replaced": replaced,
+    }
+    text = json.dumps(record, indent=1)
+    print(text)
+    with atomic(job.output.record) as part:
+        part.write_text(text + "\n")
+
+
+def kept_blocks(blocks, cells, genes):
+    """Blocks of the cells and genes that are kept."""
+    for start, block in blocks:
+        yield block[cells[start : start + block.shape[0]]][:, genes]
+
+
+def logged_blocks(blocks, target, moments):
+    """Log expression of blocks of counts, which are counted in on the way."""
+    start = 0
+    for block in blocks:
+        scaled = scale(block, target)
+        moments.add(start, scaled)
+        start += scaled.shape[0]
+        yield logarithm(scaled)
+
+
+def read_all(source, slot, without, rows=None):
+    """Elements of a slot by name, some left out; of some rows, if given."""
+    group = source.get(slot, {})
+    found = {key: read_elem(group[key]) for key in group if key not in without}
+    return found if rows is None else {key: values[rows] for key, values in found.items()}
+
+
+def spread_of(values):
+    """Smallest, median and largest value."""
+    return dict(zip(("min", "median", "max"), map(float, np.quantile(values, [0, 0.5, 1]))))
+
+
+run(main, snakemake)
