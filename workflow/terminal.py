@@ -70,12 +70,13 @@ def as_text(summary, stages, folder):
         f"{density['neutral']:,} neutral",
     ]
     if made := summary["preprocessed"]:
-        cells, genes, parts = made["cells"], made["genes"], made["components"]
+        kept, genes, parts = made["cells"], made["genes"], made["components"]
         lines.insert(
             1,
-            f"  preprocess  {cells['kept']:,} of {cells['found']:,} cells and {genes['kept']:,} of "
-            f"{genes['found']:,} genes kept; {parts['n']} components with "
-            f"{parts['share_of_variance']:.0%} of the variance of {genes['highly_variable']:,}",
+            f"  preprocess  {kept['kept']:,} of {kept['found']:,} cells and {genes['kept']:,} of "
+            f"{genes['found']:,} genes kept; {parts['n']} components have "
+            f"{parts['share_of_variance']:.0%} of the variance of "
+            f"{genes['highly_variable']:,} genes",
         )
     if blocks := summary["blocks"]:
         mixing = (

@@ -103,6 +103,14 @@ def test_what_was_left_out_is_told(raw_run, made):
     assert truth["genes_changed"] == (made.var["true_change"] != "none").sum()
 
 
+def test_samples_that_lie_apart_point_to_integration(raw_run):
+    output = (raw_run / "output.txt").read_text()
+    warning = re.search(r"^Warning \(blocks\): .*$", output, re.M)[0]
+    assert "times as many neighbours from their own sample" in warning
+    assert "(fdr.blocks_from: X_pca)" in warning
+    assert "dataset.preprocess.harmony" in warning
+
+
 @pytest.mark.parametrize(
     ("changes", "again"),
     [
