@@ -46,7 +46,7 @@ scaling: .venv/installed
 lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/snakefmt --check Snakefile workflow/rules tests/benchmarks
+	$(BIN)/snakefmt --check Snakefile workflow docs tests/benchmarks
 	$(BIN)/snakemake --lint
 
 # Pins again what pyproject.toml asks for, and the conda environments with them.

@@ -48,6 +48,45 @@ def test_every_dependency_is_pinned_exactly():
             assert name in names or name == "statediff", f"{name} is not in {source}"
 
 
+def test_the_image_has_the_pins_and_what_a_run_needs():
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    recipe = (ROOT / "Dockerfile").read_text()
+    (python,) = re.findall(r"^FROM python:([\d.]+)-slim$", recipe, re.M)
+    assert python == lock.PYTHON
+    assert project["requires-python"] == f">={python}"
+    pins = f"envs/{lock.CONDA['cpu']}.txt"
+    assert re.findall(r"^COPY (\S+) envs/\nRUN pip install .*-r (\S+)$", recipe, re.M) == [
+        (pins, pins)
+    ]
+    everything, *kept = (ROOT / ".dockerignore").read_text().split()
+    assert everything == "*"
+    kept = {name.removeprefix("!") for name in kept if name.startswith("!")}
+    assert all((ROOT / name).exists() for name in kept)
+    imported = re.search(r"^FILES = (.*)$", (ROOT / "workflow/Snakefile").read_text(), re.M)
+    assert set(ast.literal_eval(imported.group(1))) | {"config", "profiles"} == kept
+
+
+def test_the_catalogue_finds_what_it_asks_for():
+    usage = yaml.safe_load((ROOT / ".snakemake-workflow-catalog.yml").read_text())["usage"]
+    assert usage.keys() == {"software-stack-deployment", "report"}
+    rules = "".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
+    ways = {"conda": "conda:", "apptainer": "container:", "apptainer+conda": "container:"}
+    assert usage["software-stack-deployment"] == {
+        way: bool(re.search(rf"^ *{directive}$", rules, re.M)) for way, directive in ways.items()
+    }
+    assert (ROOT / "workflow/Snakefile").is_file()
+    assert (ROOT / "config/README.md").is_file()
+
+
+def test_the_configuration_of_the_example_is_valid():
+    from statediff.settings import checked
+
+    (text,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/module.md").read_text(), re.S)
+    assert checked(yaml.safe_load(text)["statediff"], SCHEMA)["contrasts"]
+
+
 def pinned(source):
     return dict(line.split("==", 1) for line in lock.pins(source))
 

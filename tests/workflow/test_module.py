@@ -15,7 +15,6 @@ import yaml
 from support import CONFIG, ROOT, run_snakemake, serving, tiny
 
 RESULTS = "results/small/young_vs_old"
-TREE = ("Snakefile", "workflow", "scripts", "envs")
 GITFILE = 'gitfile("{repository}", path="workflow/Snakefile", tag="v1")'
 GITHUB = 'github("owner/statediff", path="workflow/Snakefile", tag="v1")'
 GITLAB = 'gitlab("owner/statediff", path="workflow/Snakefile", branch="main")'
@@ -35,18 +34,17 @@ def repository(tmp_path_factory):
     if shutil.which("git") is None:
         pytest.skip("no git")
     folder = tmp_path_factory.mktemp("repository")
-    for name in TREE:
-        if (ROOT / name).is_dir():
-            ignored = shutil.ignore_patterns("__pycache__")
-            shutil.copytree(ROOT / name, folder / name, ignore=ignored)
-        else:
-            shutil.copy(ROOT / name, folder)
+    for name in ("workflow", "scripts", "envs"):
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+    shutil.copy(ROOT / "Snakefile", folder)
     version = folder / "workflow/statediff/__init__.py"
     version.write_text(re.sub('(__version__ = ").*"', r'\1from git"', version.read_text()))
     who = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
-    old = os.environ | dict.fromkeys(("GIT_AUTHOR_DATE", "GIT_COMMITTER_DATE"), "@1600000000 +0000")
+    old = dict.fromkeys(("GIT_AUTHOR_DATE", "GIT_COMMITTER_DATE"), "@1600000000 +0000")
+    own = os.environ | old | {"GIT_CONFIG_GLOBAL": os.devnull}
     for command in ("init -q -b main", "add .", "commit -q -m all", "tag v1"):
-        subprocess.run(["git", *who, *command.split()], cwd=folder, env=old, check=True)
+        subprocess.run(["git", *who, *command.split()], cwd=folder, env=own, check=True)
     return folder
 
 
