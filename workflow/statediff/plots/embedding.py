@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.colors import TwoSlopeNorm, to_rgba_array
 from matplotlib.patheffects import withStroke
 
+from statediff.plots.panel import settle
 from statediff.plots.style import (
     GREY,
     canvas,
@@ -15,6 +16,7 @@ from statediff.plots.style import (
     scatter,
     short,
     styled,
+    text_size,
 )
 
 __all__ = [
@@ -224,10 +226,10 @@ def _write_on_data(axes, xy, codes, tags):
             centre = np.median(cells, axis=0)
             x, y = cells[np.argmin(((cells - centre) ** 2).sum(axis=1))]
             texts.append(
-                axes.text(x, y, tag, fontsize=7, ha="center", va="center",
+                axes.text(x, y, tag, fontsize=text_size(7), ha="center", va="center",
                           path_effects=[withStroke(linewidth=2, foreground="white")])
             )  # fmt: skip
-    axes.figure.draw_without_rendering()
+    settle(axes.figure)
     from adjustText import adjust_text
 
     adjust_text(
