@@ -35,6 +35,7 @@ def merged(figure, panels):
     page = PdfWriter(text)
     for path, (x, y) in panels:
         page.pages[0].merge_translated_page(PdfReader(path).pages[0], 72 * x, 72 * y)
+    page.pages[0].compress_content_streams()
     return page
 
 

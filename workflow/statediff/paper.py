@@ -130,9 +130,9 @@ def check_panels(paper, figures, refused, without_contrast, contrasts):
                     f"{option}.contrast: found {contrast!r}, expected none: {figure} has none"
                 )
             if figure not in without_contrast and contrast not in contrasts:
+                found = "nothing" if contrast is None else repr(contrast)
                 raise InputError(
-                    f"{option}.contrast: found {contrast or 'nothing'}, expected one of "
-                    f"{', '.join(contrasts)}"
+                    f"{option}.contrast: found {found}, expected one of {', '.join(contrasts)}"
                 )
             if foreign := sorted(set(panel) - ITS_OWN - set(figures[figure])):
                 raise InputError(

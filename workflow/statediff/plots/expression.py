@@ -3,10 +3,10 @@
 import numpy as np
 from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
-from matplotlib.patheffects import withStroke
 
 from statediff.plots.panel import settle
 from statediff.plots.style import (
+    Outlined,
     canvas,
     dot,
     legend_beside,
@@ -103,9 +103,9 @@ def _name(axes, xy, names):
     """Write names beside the first points, as far as there is room for them."""
     from adjustText import adjust_text
 
-    outline, figure = [withStroke(linewidth=1.5, foreground="white")], axes.figure
+    figure = axes.figure
     texts = [
-        axes.text(x, y, short(name, 30), fontsize=text_size(7), path_effects=outline)
+        axes.add_artist(Outlined(x, y, short(name, 30), fontsize=text_size(7), clip_on=False))
         for (x, y), name in zip(xy, names)
     ]
     targets = xy[: len(texts)]

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
+import numpy as np
+
 from statediff import DataWarning, InputError
 from statediff.paper import MM
 
@@ -83,44 +85,65 @@ def settle(figure):
     Raises
     ------
     InputError
-        If hardly anything is left for the axes of a panel. A warning tells where text is cut off.
+        If hardly anything is left for the axes of a panel. Warnings tell where text is cut off or
+        covers other text.
     """
-    size = current()
-    if size is None:
+    if current() is None:
         figure.draw_without_rendering()
         return
-    _lay_out(figure, size)
+    shown = [axes for axes in figure.axes if axes.axison]
+    _lay_out(figure, shown)
+    labels = [t for axes in shown for t in (axes.title, axes.xaxis.label, axes.yaxis.label)]
+    labels += [*figure.texts, *(legend.get_title() for legend in figure.legends)]
+    whole = {text: text.get_text() for text in labels if text.get_text()}
     # A broken label takes room from the axes, which others then lack.
-    while [text for text in _labels(figure) if _break(text, _room(figure, text))]:
-        _lay_out(figure, size)
-    box, (width, height) = figure.get_tightbbox(), figure.get_size_inches()
-    over = max(-box.x0, -box.y0, box.x1 - width, box.y1 - height)
-    if over > TOLERANCE:
-        message = f"{size}: up to {MM * over:.1f} mm of text are cut off; {ENLARGE}"
-        warnings.warn(message, DataWarning, stacklevel=2)
+    while _break_all(whole, figure):
+        _lay_out(figure, shown)
+    for fault in _faults(figure, shown):
+        warnings.warn(f"{current()}: {fault}; {ENLARGE}", DataWarning, stacklevel=3)
 
 
-def _lay_out(figure, size):
+def _lay_out(figure, shown):
     with warnings.catch_warnings():
         warnings.filterwarnings("error", "constrained_layout not applied")
         try:
-            figure.draw_without_rendering()
-            drawn = [a for a in figure.axes if a.axison and a.get_label() != "<colorbar>"]
-            least = min((min(axes.bbox.size) / figure.dpi for axes in drawn), default=SMALLEST)
+            # The second time the axes are where they stay: their ticks are known.
+            for _ in range(2):
+                figure.draw_without_rendering()
+            sides = [min(axes.bbox.size) for axes in shown if axes.get_label() != "<colorbar>"]
+            least = min(sides, default=np.inf) / figure.dpi
         except UserWarning:
             least = 0.0
     if least < SMALLEST:
         raise InputError(
-            f"{size}: text leaves less than {MM * SMALLEST:.0f} mm for the axes; {ENLARGE}"
+            f"{current()}: text leaves less than {MM * SMALLEST:.0f} mm for the axes; {ENLARGE}"
         )
 
 
-def _labels(figure):
-    for axes in figure.axes:
-        if axes.axison:
-            yield from (axes.title, axes.xaxis.label, axes.yaxis.label)
-    yield from figure.texts
-    yield from (legend.get_title() for legend in figure.legends)
+def _faults(figure, shown):
+    """What went wrong, as far as it can be told without looking."""
+    box, (width, height) = figure.get_tightbbox(), figure.get_size_inches()
+    over = max(-box.x0, -box.y0, box.x1 - width, box.y1 - height)
+    if over > TOLERANCE:
+        yield f"up to {MM * over:.1f} mm of text are cut off"
+    # Lines are read although the space around them overlaps.
+    inner = -0.2 * current().font_size * figure.dpi / 72
+    for axis in (axis for axes in shown for axis in (axes.xaxis, axes.yaxis)):
+        labels = [text for text in axis.get_ticklabels() if text.get_visible() and text.get_text()]
+        boxes = [text.get_window_extent().padded(inner) for text in labels]
+        for text, one, other in zip(labels, boxes, boxes[1:]):
+            if one.overlaps(other):
+                yield f"{text.get_text()!r} and the next on its axis cover each other"
+                return
+
+
+def _break_all(whole, figure):
+    """Whether some of these texts were too long, and now have more lines."""
+    renderer = figure.canvas.get_renderer()
+    boxes = [axes.get_tightbbox(renderer, for_layout_only=True) for axes in figure.axes]
+    boxes += [legend.get_window_extent() for legend in figure.legends]
+    broken = [_break(text, whole[text], _room(text, boxes, figure)) for text in whole]
+    return any(broken)
 
 
 def _along(text):
@@ -128,14 +151,13 @@ def _along(text):
     return int(text.get_rotation() == 90)
 
 
-def _room(figure, text):
-    """Pixels for a text around its middle, up to the figure's edge or to axes and legends there."""
+def _room(text, boxes, figure):
+    """Pixels for a text around its middle, up to the boxes beside it or the figure's edge."""
     along, ends = _along(text), text.get_window_extent().get_points()
     middle, (low, high) = ends[:, along].mean(), ends[:, 1 - along]
     start, end = figure.bbox.get_points()[:, along]
-    renderer, gap = figure.canvas.get_renderer(), GAP * figure.dpi
-    boxes = [axes.get_tightbbox(renderer, for_layout_only=True) for axes in figure.axes]
-    for box in boxes + [legend.get_window_extent() for legend in figure.legends]:
+    gap = GAP * figure.dpi
+    for box in boxes:
         (first, last), (below, above) = box.get_points().T[[along, 1 - along]]
         if below < high and above > low:
             start = max(start, last + gap) if last <= middle else start
@@ -143,14 +165,16 @@ def _room(figure, text):
     return 2 * min(middle - start, end - middle)
 
 
-def _break(text, room):
-    """Whether a text was too long, and now has more lines."""
-    before = text.get_text()
-    lines = before.split("\n")
-    for most in range(max(map(len, lines)), 0, -1):
+def _break(text, whole, room):
+    """Whether a text was too long, and now has more lines, as even as their number allows."""
+    before, lines = text.get_text(), whole.split("\n")
+    ways = ["\n".join(textwrap.fill(line, most, break_long_words=False) for line in lines)
+            for most in range(max(map(len, lines)), 0, -1)]  # fmt: skip
+    for way in ways:
         if text.get_window_extent().size[_along(text)] <= room:
             break
-        text.set_text(
-            "\n".join(textwrap.fill(line, most, break_long_words=False) for line in lines)
-        )
-    return text.get_text() != before
+        text.set_text(way)
+    if (after := text.get_text()) == before:
+        return False
+    text.set_text([way for way in ways if way.count("\n") == after.count("\n")][-1])
+    return True

@@ -7,6 +7,8 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patheffects import Stroke
+from matplotlib.text import Text
 
 from statediff.plots.panel import current, settle
 
@@ -14,6 +16,7 @@ __all__ = [
     "CONDITION_COLORS",
     "GREY",
     "OKABE_ITO",
+    "Outlined",
     "canvas",
     "categorical_palette",
     "color_bar",
@@ -105,6 +108,16 @@ def dot(color, label):
     return Line2D([], [], ls="", marker="o", ms=5, color=color, label=label)
 
 
+class Outlined(Text):
+    """Text with a white line around it; in a PDF it stays text, and the line is below it."""
+
+    def draw(self, renderer):
+        self.set_path_effects([Stroke(linewidth=2, foreground="white")])
+        super().draw(renderer)
+        self.set_path_effects([])
+        super().draw(renderer)
+
+
 def legend_beside(figure, handles, title, loc="outside right upper"):
     """Legend right of the axes; the figure grows by its size, the axes keep theirs.
 
@@ -129,13 +142,14 @@ def legend_beside(figure, handles, title, loc="outside right upper"):
 def legend_above(figure, handles, title=None):
     """Legend above the axes, in a row, or in fewer columns where the figure is narrow."""
     for columns in range(len(handles), 0, -1):
-        legend = figure.legend(
-            handles=handles, title=title, loc="outside upper center", ncols=columns
-        )
+        legend = figure.legend(handles=handles, loc="outside upper center", ncols=columns)
         width = legend.get_window_extent(figure.canvas.get_renderer()).width
         if columns == 1 or width <= figure.bbox.width:
-            return legend
+            break
         legend.remove()
+    # It may be wider, and breaks in a panel.
+    legend.set_title(title)
+    return legend
 
 
 def log_ticks(*axes):
