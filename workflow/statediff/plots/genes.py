@@ -92,7 +92,7 @@ def gene_heatmap(values, *, label, conditions=None, percentile=98.0):
         location="right",
         shrink=min(1.0, 1.8 / height),
         extend=extend,
-        pad=0.02,
+        pad=0.03,
     )
     return figure
 

@@ -1,5 +1,6 @@
 """Being a panel of a page: a figure drawn at its final size, with all text of one size."""
 
+import functools
 import textwrap
 import warnings
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ import numpy as np
 from statediff import DataWarning, InputError
 from statediff.paper import MM
 
-__all__ = ["Panel", "current", "panel", "settle"]
+__all__ = ["check", "current", "panel", "settle"]
 
 # Inches: what axes need at least; what may stick out, since text has some space around it; what
 # stays between a text and the axes next to it.
@@ -85,33 +86,36 @@ def settle(figure):
     Raises
     ------
     InputError
-        If hardly anything is left for the axes of a panel. Warnings tell where text is cut off or
-        covers other text.
+        If hardly anything is left for the axes of a panel.
     """
     if current() is None:
         figure.draw_without_rendering()
         return
+    _lay_out(figure)
     shown = [axes for axes in figure.axes if axes.axison]
-    _lay_out(figure, shown)
     labels = [t for axes in shown for t in (axes.title, axes.xaxis.label, axes.yaxis.label)]
     labels += [*figure.texts, *(legend.get_title() for legend in figure.legends)]
     whole = {text: text.get_text() for text in labels if text.get_text()}
     # A broken label takes room from the axes, which others then lack.
     while _break_all(whole, figure):
-        _lay_out(figure, shown)
-    for fault in _faults(figure, shown):
+        _lay_out(figure)
+
+
+def check(figure):
+    """Warn where text of a panel is cut off or covers other text."""
+    for fault in _faults(figure):
         warnings.warn(f"{current()}: {fault}; {ENLARGE}", DataWarning, stacklevel=3)
 
 
-def _lay_out(figure, shown):
+def _lay_out(figure):
     with warnings.catch_warnings():
         warnings.filterwarnings("error", "constrained_layout not applied")
         try:
             # The second time the axes are where they stay: their ticks are known.
             for _ in range(2):
                 figure.draw_without_rendering()
-            sides = [min(axes.bbox.size) for axes in shown if axes.get_label() != "<colorbar>"]
-            least = min(sides, default=np.inf) / figure.dpi
+            drawn = [a for a in figure.axes if a.axison and a.get_label() != "<colorbar>"]
+            least = min((min(axes.bbox.size) for axes in drawn), default=np.inf) / figure.dpi
         except UserWarning:
             least = 0.0
     if least < SMALLEST:
@@ -120,7 +124,7 @@ def _lay_out(figure, shown):
         )
 
 
-def _faults(figure, shown):
+def _faults(figure):
     """What went wrong, as far as it can be told without looking."""
     box, (width, height) = figure.get_tightbbox(), figure.get_size_inches()
     over = max(-box.x0, -box.y0, box.x1 - width, box.y1 - height)
@@ -128,6 +132,7 @@ def _faults(figure, shown):
         yield f"up to {MM * over:.1f} mm of text are cut off"
     # Lines are read although the space around them overlaps.
     inner = -0.2 * current().font_size * figure.dpi / 72
+    shown = [axes for axes in figure.axes if axes.axison]
     for axis in (axis for axes in shown for axis in (axes.xaxis, axes.yaxis)):
         labels = [text for text in axis.get_ticklabels() if text.get_visible() and text.get_text()]
         boxes = [text.get_window_extent().padded(inner) for text in labels]
@@ -168,8 +173,9 @@ def _room(text, boxes, figure):
 def _break(text, whole, room):
     """Whether a text was too long, and now has more lines, as even as their number allows."""
     before, lines = text.get_text(), whole.split("\n")
-    ways = ["\n".join(textwrap.fill(line, most, break_long_words=False) for line in lines)
-            for most in range(max(map(len, lines)), 0, -1)]  # fmt: skip
+    wrap = functools.partial(textwrap.fill, break_long_words=False, break_on_hyphens=False)
+    widths = range(max(map(len, lines)), 0, -1)
+    ways = ["\n".join(wrap(line, width) for line in lines) for width in widths]
     for way in ways:
         if text.get_window_extent().size[_along(text)] <= room:
             break

@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import Stroke
 from matplotlib.text import Text
 
-from statediff.plots.panel import current, settle
+from statediff.plots.panel import check, current, settle
 
 __all__ = [
     "CONDITION_COLORS",
@@ -76,6 +76,7 @@ def styled(function):
             figure = function(*arguments, **options)
             if current():
                 settle(figure)
+                check(figure)
             return figure
 
     return draw
