@@ -24,6 +24,8 @@ PAGE = {
     },
 }
 MADE = "results/small/paper"
+# In millimetres.
+POINT = 25.4 / 72
 
 
 @pytest.fixture
@@ -44,49 +46,57 @@ def planned(output):
     return set(re.findall(r"^(?:local)?rule (\w+):", output, re.M))
 
 
-def written(path):
-    """Text of a PDF: what, its size and font, and where it begins, in mm from the upper left."""
-    page, found = PdfReader(path).pages[0], []
+def written(page, form=None):
+    """Text of a page itself, or of a form in it: what, its size in points and its font."""
+    found = []
 
     def visit(text, cm, tm, font, size):
         if text.strip():
             # What is turned is not scaled.
             scale = np.hypot(*cm[:2]) * np.hypot(*tm[:2])
-            x, y = cm[4] + tm[4], float(page.mediabox.height) - cm[5] - tm[5]
-            found.append((text.strip(), size * scale, font, x * 25.4 / 72, y * 25.4 / 72))
+            found.append((text.strip(), round(size * scale, 6), font))
 
-    page.extract_text(visitor_text=visit)
+    if form is None:
+        page.extract_text(visitor_text=visit)
+    else:
+        page.extract_xform_text(form, visitor_text=visit)
     return found
 
 
 def test_a_page_is_exact_and_a_changed_panel_is_drawn_alone(paper, small_copy):
     paper(small_copy, {"figure_1": PAGE}, "paper")
-    pdf = small_copy / f"{MADE}/figure_1.pdf"
-    (sheet,) = PdfReader(pdf).pages
-    size = [float(x) * 25.4 / 72 for x in sheet.mediabox]
+    (page,) = PdfReader(small_copy / f"{MADE}/figure_1.pdf").pages
+    size = [float(x) * POINT for x in page.mediabox]
     assert size == pytest.approx([0, 0, 120.5, 110.3], abs=0.01)
     pixels = np.array(imread(small_copy / f"{MADE}/figure_1.png").shape[:2]) / 300 * 25.4
     assert pixels == pytest.approx((110.3, 120.5), abs=25.4 / 300)
 
-    texts = written(pdf)
-    assert {round(size, 6) for _, size, *_ in texts} == {6.5}
-    bold = {text for text, _, font, *_ in texts if font["/BaseFont"].endswith("-Bold")}
-    assert bold == {"A", "b", "c"}
-    for _, _, font, *_ in texts:
+    texts = written(page)
+    assert {size for _, size, _ in texts} == {6.5}
+    assert {text for text, _, font in texts if font["/BaseFont"].endswith("-Bold")} == set("Abc")
+    for _, _, font in texts:
         (embedded,) = font["/DescendantFonts"]
         assert embedded["/Subtype"] == "/CIDFontType2"
         assert "/FontFile2" in embedded["/FontDescriptor"]
-    # Text is in its own panel.
-    for letter, (left, top, width, height) in places(PAGE, "").items():
-        words = " ".join(
-            text
-            for text, _, _, x, y in texts
-            if left - 0.1 <= x <= left + width and top <= y <= top + height + 0.1
-        )
-        others = {"A": "higher in Old", "b": "sample (cells)", "c": "Gene241"}
-        assert others.pop(letter) in words
-        assert not any(other in words for other in others.values())
-    assert len([text for text, *_ in texts if re.fullmatch(r"Gene\d+", text)]) == 3 + 3
+
+    # Each panel is where the mosaic says, as large as it was drawn, below its letter.
+    placed = re.findall(
+        r"q 1 0 0 1 (\S+) (\S+) cm /(Panel\d) Do Q", page.get_contents().get_data().decode()
+    )
+    shown = {}
+    for (letter, (left, top, width, height)), (x, y, name) in zip(
+        places(PAGE, "").items(), placed, strict=True
+    ):
+        assert float(x) * POINT == pytest.approx(left, abs=0.01)
+        assert float(y) * POINT == pytest.approx(110.3 - top - height, abs=0.01)
+        form = page["/Resources"]["/XObject"][f"/{name}"]
+        size = [float(side) * POINT for side in form["/BBox"]]
+        assert size == pytest.approx([0, 0, width, height - 1.4 * 6.5 * POINT], abs=0.01)
+        shown[letter] = {text for text, *_ in written(page, form)}
+    assert "higher in Old" in " ".join(shown["A"])
+    assert len([text for text in shown["A"] if re.fullmatch(r"Gene\d+", text)]) == 3
+    assert "sample (cells)" in shown["b"]
+    assert set(PAGE["panels"]["c"]["genes"]) <= shown["c"]
 
     assert planned(paper(small_copy, {"figure_1": PAGE}, "all", "-n")) == set()
     changed = PAGE["panels"] | {"A": PAGE["panels"]["A"] | {"labelled_genes": 4}}
@@ -107,7 +117,9 @@ def test_faults_that_only_the_data_or_the_drawing_tell(paper, small_copy):
         }
     }
     output = paper(small_copy, {"x": PAGE | small}, "paper", "--keep-going", check=False)
-    assert "paper.x.panels.c.genes: not among the 250 genes: 'gene007' (did you mean Gene007" in output
+    assert (
+        "paper.x.panels.c.genes: not among the 250 genes: 'gene007' (did you mean Gene007" in output
+    )
     assert re.search(r"paper.x.panels.d: 120 × 2\d.* mm: text leaves less than 5 mm", output)
     assert not (small_copy / f"{MADE}/x.pdf").exists()
 

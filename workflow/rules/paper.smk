@@ -71,7 +71,7 @@ rule paper_page:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(500, cell=1.5),
+        mem_mb=500,
         runtime=10,
     params:
         page=lambda wildcards: PAPER[wildcards.page],

@@ -1,4 +1,4 @@
-"""Pages of a paper: where panels are, what is refused, and how figures are drawn as panels."""
+"""Panels of pages: where they are, what is refused, and how figures are drawn as such."""
 
 import numpy as np
 import pandas as pd
