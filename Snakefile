@@ -30,6 +30,7 @@ include: "workflow/rules/results.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/explore.smk"
 include: "workflow/rules/enrichment.smk"
+include: "workflow/rules/paper.smk"
 include: "workflow/rules/report.smk"
 
 
@@ -46,6 +47,7 @@ rule all:
         rules.explore.input if CONTRASTS and not FROM_FILE else [],
         rules.smooth.input if SMOOTH else [],
         rules.enrichment.input if CONTRASTS else [],
+        rules.paper.input if PAPER else [],
 
 
 onsuccess:

@@ -1,8 +1,12 @@
 """What figures read, and saving them as PDF and PNG."""
 
+from contextlib import nullcontext
+
+import _job
 import h5py
 import numpy as np
-from statediff.plots.style import GREY, styled
+from statediff.plots.panel import panel
+from statediff.plots.style import GREY, style
 from statediff.provenance import DIRECTIONS
 from statediff.store import atomic, read_arrays, read_levels
 
@@ -72,8 +76,19 @@ def obs_column(store, column):
     return levels, (order, own_colors(store, column, order))
 
 
-@styled
+def run(draw, job):
+    """Save the figure that `draw(job)` returns; one of a page is drawn as its panel."""
+    size = job.params.get("panel")
+
+    def main(job):
+        with panel(**size) if size else nullcontext():
+            save(job, draw(job))
+
+    _job.run(main, job)
+
+
 def save(job, figure):
-    for path in (job.output.pdf, job.output.png):
-        with atomic(path) as part:
-            figure.savefig(part, format=path.rsplit(".", 1)[1], dpi=300)
+    with style():
+        for path in (job.output.pdf, job.output.png):
+            with atomic(path) as part:
+                figure.savefig(part, format=path.rsplit(".", 1)[1], dpi=300)

@@ -9,13 +9,16 @@ from statediff.store import open_h5ad, read_names, write_arrays
 def main(job):
     chosen = job.params.chosen
     with open_h5ad(job.input[0]) as store:
-        for column in chosen["obs"]:
-            read_column(store, column, "figures.obs")
-        if chosen["without"]:
-            column = job.params.cell_type
-            at_levels(store, column, chosen["without"], "figures.without", "dataset.cell_type")
-        genes = find_genes(read_names(store["var"]), chosen["genes"], "figures.genes")
-        cells = select(store, chosen["cells"] or {}, "figures.cells")
+        option, columns = chosen["obs"]
+        for column in columns:
+            read_column(store, column, option)
+        option, types = chosen["without"]
+        if types:
+            at_levels(store, job.params.cell_type, types, option, "dataset.cell_type")
+        option, names = chosen["genes"]
+        genes = find_genes(read_names(store["var"]), names, option)
+        option, selection = chosen["cells"]
+        cells = select(store, selection or {}, option)
     write_arrays(job.output[0], {"genes": genes, "cells": cells})
 
 

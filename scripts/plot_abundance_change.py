@@ -1,15 +1,14 @@
 """Embedding by log fold change of abundance."""
 
-from _figure import abundance, conditions, coordinates, save
-from _job import run
+from _figure import abundance, conditions, coordinates, run
 from statediff.plots import embedding_values
 from statediff.store import read_arrays
 
 
-def main(job):
+def draw(job):
     xy, axis_names = coordinates(job)
     reference, compared = conditions(job)
-    figure = embedding_values(
+    return embedding_values(
         xy,
         abundance(job)["lfc"],
         label=f"Log fold change of cell density\n{compared} / {reference} (natural log)",
@@ -17,7 +16,6 @@ def main(job):
         shown=read_arrays(job.input.choices, "cells")[0]["cells"],
         size=job.params.point_size,
     )
-    save(job, figure)
 
 
-run(main, snakemake)
+run(draw, snakemake)

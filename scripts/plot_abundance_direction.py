@@ -1,15 +1,14 @@
 """Embedding of the cells that became fewer, and of those that became more."""
 
-from _figure import abundance, conditions, coordinates, save
-from _job import run
+from _figure import abundance, conditions, coordinates, run
 from statediff.plots import embedding_directions
 from statediff.store import read_arrays
 
 
-def main(job):
+def draw(job):
     xy, axis_names = coordinates(job)
     cells = abundance(job)
-    figure = embedding_directions(
+    return embedding_directions(
         xy,
         cells["lfc"],
         cells["lfc_direction"],
@@ -18,7 +17,6 @@ def main(job):
         shown=read_arrays(job.input.choices, "cells")[0]["cells"],
         size=job.params.point_size,
     )
-    save(job, figure)
 
 
-run(main, snakemake)
+run(draw, snakemake)

@@ -1,20 +1,18 @@
 """Volcano of cells."""
 
-from _figure import abundance, conditions, save, significance
-from _job import run
+from _figure import abundance, conditions, run, significance
 from statediff.plots import abundance_volcano
 
 
-def main(job):
+def draw(job):
     cells = abundance(job)
-    figure = abundance_volcano(
+    return abundance_volcano(
         cells["lfc"],
         direction=cells["lfc_direction"],
         conditions=conditions(job),
         size=job.params.point_size,
         **significance(job, cells),
     )
-    save(job, figure)
 
 
-run(main, snakemake)
+run(draw, snakemake)

@@ -1,15 +1,14 @@
 """Embedding by cell type."""
 
-from _figure import coordinates, own_colors, save
-from _job import run
+from _figure import coordinates, own_colors, run
 from _table import read_types
 from statediff.plots import embedding_categories
 
 
-def main(job):
+def draw(job):
     xy, axis_names = coordinates(job)
     types = read_types(job.input.cell_types, len(xy))
-    figure = embedding_categories(
+    return embedding_categories(
         xy,
         types.astype(str),
         name=job.params.cell_type,
@@ -19,7 +18,6 @@ def main(job):
         on_data=True,
         size=job.params.point_size,
     )
-    save(job, figure)
 
 
-run(main, snakemake)
+run(draw, snakemake)

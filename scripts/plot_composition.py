@@ -1,8 +1,7 @@
 """Cell types of the conditions, and of their samples."""
 
 import pandas as pd
-from _figure import conditions, save
-from _job import run
+from _figure import conditions, run
 from _table import read_types
 from statediff.plots import composition
 from statediff.store import read_arrays
@@ -10,7 +9,7 @@ from statediff.store import read_arrays
 ROLES = ("reference", "compared")
 
 
-def main(job):
+def draw(job):
     members, _ = read_arrays(job.input.cells)
     types = pd.Series(read_types(job.input.cell_types, len(members["reference"])))
 
@@ -26,7 +25,7 @@ def main(job):
             for role in ROLES
         ]
     drawn = counts.sum(axis=1) > 0
-    save(job, composition(counts[drawn], conditions=conditions(job), samples=samples))
+    return composition(counts[drawn], conditions=conditions(job), samples=samples)
 
 
-run(main, snakemake)
+run(draw, snakemake)

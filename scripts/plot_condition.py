@@ -1,19 +1,18 @@
 """Embedding by condition."""
 
 import numpy as np
-from _figure import conditions, coordinates, save
-from _job import run
+from _figure import conditions, coordinates, run
 from statediff.plots import embedding_categories
 from statediff.store import read_arrays
 
 
-def main(job):
+def draw(job):
     xy, axis_names = coordinates(job)
     members, _ = read_arrays(job.input.cells, "reference", "compared")
     reference, compared = conditions(job)
     # Cells of neither condition have no name, and are drawn in grey.
     labels = np.select([members["reference"], members["compared"]], [reference, compared], "")
-    figure = embedding_categories(
+    return embedding_categories(
         xy,
         labels,
         name=job.params.contrast["column"],
@@ -21,7 +20,6 @@ def main(job):
         order=[reference, compared],
         size=job.params.point_size,
     )
-    save(job, figure)
 
 
-run(main, snakemake)
+run(draw, snakemake)

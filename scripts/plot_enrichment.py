@@ -3,13 +3,12 @@
 import json
 
 import pandas as pd
-from _figure import conditions, save
-from _job import run
+from _figure import conditions, run
 from statediff.plots import enrichment
 from statediff.plots.style import short
 
 
-def main(job):
+def draw(job):
     with open(job.input.info) as file:
         info = json.load(file)
     compared = short(conditions(job)[1])
@@ -21,7 +20,7 @@ def main(job):
             "ranked_up": f"All genes, ranked: at the end higher in {compared}",
             "ranked_down": f"All genes, ranked: at the end lower in {compared}",
         }
-    save(job, enrichment(pd.read_parquet(job.input.table), titles=titles, **job.params.enrichment))
+    return enrichment(pd.read_parquet(job.input.table), titles=titles, **job.params.enrichment)
 
 
-run(main, snakemake)
+run(draw, snakemake)

@@ -1,9 +1,8 @@
 """Measured and smoothed expression along a component of the cell states."""
 
 import numpy as np
-from _figure import conditions, save
+from _figure import conditions, run
 from _genes import chosen_genes, measured
-from _job import run
 from _smoothed import smoothed
 from statediff import InputError
 from statediff.plots import expression_along
@@ -12,7 +11,7 @@ from statediff.store import read_arrays
 ROLES = ("reference", "compared")
 
 
-def main(job):
+def draw(job):
     states = read_arrays(job.input.states, "states")[0]["states"]
     varying = np.flatnonzero(np.ptp(states, axis=0) > 1e-9 * np.abs(states).max(axis=0))
     number = job.params.component or int(varying[0]) + 1
@@ -29,7 +28,7 @@ def main(job):
         name: (values[:, i], np.column_stack([before[:, i], after[:, i]]), spreads)
         for i, name in enumerate(genes)
     }
-    figure = expression_along(
+    return expression_along(
         states[:, number - 1],
         panels,
         [members[role] for role in ROLES],
@@ -37,7 +36,6 @@ def main(job):
         conditions=conditions(job),
         size=job.params.point_size,
     )
-    save(job, figure)
 
 
-run(main, snakemake)
+run(draw, snakemake)

@@ -2,16 +2,15 @@
 
 import numpy as np
 import pandas as pd
-from _figure import conditions, save
+from _figure import conditions, run
 from _genes import chosen_genes, measured, shown_types
-from _job import run
 from statediff.plots import gene_heatmap
 from statediff.store import read_arrays
 
 ROLES = ("reference", "compared")
 
 
-def main(job):
+def draw(job):
     genes = chosen_genes(job)
     members, _ = read_arrays(job.input.cells, *ROLES)
     types = shown_types(job)
@@ -25,10 +24,9 @@ def main(job):
     spread = levels.std(axis=1).replace(0.0, 1.0)
     scores = levels.sub(levels.mean(axis=1), axis=0).div(spread, axis=0)
     label = "Mean expression\n(z-score of the gene)"
-    figure = gene_heatmap(
+    return gene_heatmap(
         scores, label=label, conditions=conditions(job), percentile=job.params.percentile
     )
-    save(job, figure)
 
 
 def mean(values, cells):
@@ -38,4 +36,4 @@ def mean(values, cells):
     return np.asarray(values[cells].mean(axis=0)).ravel()
 
 
-run(main, snakemake)
+run(draw, snakemake)

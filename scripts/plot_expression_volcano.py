@@ -2,19 +2,18 @@
 
 import h5py
 import pandas as pd
-from _figure import conditions, save
-from _job import run
+from _figure import conditions, run
 from statediff.plots import expression_volcano
 from statediff.store import read_arrays, read_names
 
 
-def main(job):
+def draw(job):
     with h5py.File(job.input.store, "r") as store:
         names = read_names(store["var"])
     genes, fdr = read_arrays(job.input.fdr)
     height = job.params.height or fdr["ranking"]
     columns = {name: genes[name] for name in ("mean_lfc", "is_de", fdr["ranking"], height)}
-    figure = expression_volcano(
+    return expression_volcano(
         pd.DataFrame(columns, index=names),
         conditions=conditions(job),
         fdr_threshold=fdr["threshold"],
@@ -23,7 +22,6 @@ def main(job):
         labelled=job.params.labelled_genes,
         size=job.params.point_size,
     )
-    save(job, figure)
 
 
-run(main, snakemake)
+run(draw, snakemake)

@@ -1,8 +1,7 @@
 """The fit of a contrast: its basis, length scale and degrees of freedom."""
 
 import numpy as np
-from _figure import conditions, save
-from _job import run
+from _figure import conditions, run
 from scipy.spatial import KDTree
 from statediff.plots import fit_overview
 from statediff.store import read_arrays
@@ -12,13 +11,13 @@ ROLES = ("reference", "compared")
 SHOWN = 10_000
 
 
-def main(job):
+def draw(job):
     names = [f"covariance_{role}" for role in ROLES]
     fit, attributes = read_arrays(job.input.fit, "eigenvalues", *names)
     members, _ = read_arrays(job.input.cells, "reference")
     states = read_arrays(job.input.states, "states")[0]["states"]
     rank = len(fit["eigenvalues"])
-    figure = fit_overview(
+    return fit_overview(
         fit["eigenvalues"],
         noise=attributes["sigma"],
         ls=attributes["ls"],
@@ -26,7 +25,6 @@ def main(job):
         freedom=[1.0 - np.diag(fit[name])[:rank] for name in names],
         conditions=conditions(job),
     )
-    save(job, figure)
 
 
 def neighbour_distances(states):
@@ -35,4 +33,4 @@ def neighbour_distances(states):
     return KDTree(states).query(states[shown], k=2)[0][:, 1]
 
 
-run(main, snakemake)
+run(draw, snakemake)

@@ -2,13 +2,12 @@
 
 import numpy as np
 import pandas as pd
-from _figure import conditions, save
+from _figure import conditions, run
 from _genes import fold_changes, measured, shown_types
-from _job import run
 from statediff.plots import fold_change_dots
 
 
-def main(job):
+def draw(job):
     change = fold_changes(job)
     values, types = measured(job, change.index), shown_types(job)
     share = {
@@ -16,7 +15,7 @@ def main(job):
         for name in change.columns
     }
     share = pd.DataFrame(share, index=change.index)
-    save(job, fold_change_dots(change, share, conditions=conditions(job)))
+    return fold_change_dots(change, share, conditions=conditions(job))
 
 
-run(main, snakemake)
+run(draw, snakemake)

@@ -1,25 +1,23 @@
 """Smoothed expression, fold change and its certainty on the embedding, a row a gene."""
 
-from _figure import conditions, coordinates, save
+from _figure import conditions, coordinates, run
 from _genes import chosen_genes
-from _job import run
 from _smoothed import smoothed
 from statediff.plots import gene_panels
 
 
-def main(job):
+def draw(job):
     xy, axis_names = coordinates(job)
     genes = chosen_genes(job)
     before, after, _, spread = smoothed(job.input.fit, list(genes.values()))
     rows = {name: (before[:, i], after[:, i], spread[:, i]) for i, name in enumerate(genes)}
-    figure = gene_panels(
+    return gene_panels(
         xy,
         rows,
         conditions=conditions(job),
         axis_names=axis_names,
         size=job.params.point_size,
     )
-    save(job, figure)
 
 
-run(main, snakemake)
+run(draw, snakemake)

@@ -1,11 +1,10 @@
 """Embedding by a column of obs."""
 
-from _figure import coordinates, obs_column, save
-from _job import run
+from _figure import coordinates, obs_column, run
 from statediff.plots import embedding_categories, embedding_numbers
 
 
-def main(job):
+def draw(job):
     xy, axis_names = coordinates(job)
     column, size = job.params.column, job.params.point_size
     values, levels = obs_column(job.input.store, column)
@@ -16,7 +15,7 @@ def main(job):
         figure = embedding_categories(
             xy, values, name=column, axis_names=axis_names, order=order, colors=colors, size=size
         )
-    save(job, figure)
+    return figure
 
 
-run(main, snakemake)
+run(draw, snakemake)

@@ -1,12 +1,11 @@
 """Statistics of the genes against their null."""
 
-from _figure import save
-from _job import run
+from _figure import run
 from statediff.plots import null_comparison, pvalue_calibration
 from statediff.store import read_arrays
 
 
-def main(job):
+def draw(job):
     genes, fdr = read_arrays(job.input.fdr)
     if fdr["ranking"] == "mahalanobis":
         figure = null_comparison(
@@ -21,7 +20,7 @@ def main(job):
         figure = pvalue_calibration(
             genes["pvalue"], genes["qvalue"], threshold=fdr["threshold"], is_de=genes["is_de"]
         )
-    save(job, figure)
+    return figure
 
 
-run(main, snakemake)
+run(draw, snakemake)

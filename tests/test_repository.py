@@ -204,7 +204,7 @@ def test_scripts_start_with_the_packages_they_use_and_no_others():
         "abundance_ratio", "condition_density", "expression_fit", "smooth_expression"
     }  # fmt: skip
     figures = {name for name in found if name.startswith("plot_")}
-    assert using["matplotlib"] <= figures | {"explore_page", "string_network"}
+    assert using["matplotlib"] <= figures | {"explore_page", "paper_page", "string_network"}
     assert not using["anndata"] & figures
     numbers = {"abundance_change", "abundance_density", "blocks", "contrast_cells",
                "expression_noise", "expression_predict", "fdr", "group_cells", "group_fdr",

@@ -14,6 +14,7 @@ sys.path.insert(0, str(HERE.parent))
 
 import statediff
 from statediff import InputError
+from statediff.paper import check_panels, panel_size, panel_stem
 from statediff.provenance import safe
 from sizes import MAX_BLOCKS, size_of_download, size_of_file, size_of_simulation
 from statediff.settings import checked
@@ -43,6 +44,7 @@ FDR = config["fdr"]
 # Keys of a contrast that decide about its groups and nothing else.
 GROUP_KEYS = ("groups", "leave_out_small_groups")
 SMOOTH = config["smooth"]
+PAPER = config["paper"]
 PROVIDER = config["enrichment"]["provider"]
 
 if "path" in SOURCE and not Path(SOURCE["path"]).is_file():
@@ -150,6 +152,41 @@ def settings(section, *keys):
     return {key: config[section][key] for key in keys}
 
 
+def panel_of(wildcards):
+    """Figure, contrast and settings of the panel of a page at hand, if it is one."""
+    return PAPER[wildcards.page]["panels"][wildcards.panel] if "panel" in wildcards.keys() else {}
+
+
+def figure_setting(key):
+    """A setting of figures, or the one that the panel at hand has of its own."""
+    return lambda wildcards: panel_of(wildcards).get(key, config["figures"][key])
+
+
+def chosen(wildcards):
+    """Genes, cells and columns to be found in the data, each with the option that names them."""
+    own, found = panel_of(wildcards), {}
+    for key in ("genes", "cells", "obs", "without"):
+        section = f"paper.{wildcards.page}.panels.{wildcards.panel}" if key in own else "figures"
+        found[key] = f"{section}.{key}", figure_setting(key)(wildcards)
+    return found
+
+
+def size_of_panel(wildcards):
+    """What decides about the size of the panel at hand and of its text."""
+    return panel_size(PAPER[wildcards.page], wildcards.panel, f"paper.{wildcards.page}")
+
+
+def panels_as(kind):
+    """Files of the panels of the page at hand."""
+
+    def files(wildcards):
+        page = PAPER[wildcards.page]
+        stems = [panel_stem(wildcards.page, *panel) for panel in page["panels"].items()]
+        return [f"<run>/paper/panels/{stem}.{kind}" for stem in stems]
+
+    return files
+
+
 def per_contrast(*paths):
     """These paths for every contrast."""
     paths = [f"<run>/{{contrast}}/{path}" for path in paths]
@@ -176,9 +213,9 @@ def shown(path, name, section):
     return report(path, caption, category=category, subcategory=section, labels={"result": name})
 
 
-def made(name, about_types=True):
+def made(name):
     """Whether the configuration asks for a figure, and the data set has what it needs."""
-    return (MADE is None or name in MADE) and (DATASET["cell_type"] is not None or not about_types)
+    return (MADE is None or name in MADE) and name not in REFUSED
 
 
 def all_chunks(path):

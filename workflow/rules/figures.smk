@@ -1,41 +1,38 @@
 # Figures, each a rule of its own: a setting reruns only the figures it shows in.
 
-# All figures of a contrast, and whether they are about cell types.
+# All figures of a contrast, and the settings that each heeds.
 FIGURES = {
-    "condition": False,
-    "composition": True,
-    "abundance_change": False,
-    "abundance_direction": False,
-    "abundance_volcano": False,
-    "abundance_volcanos": True,
-    "direction_bars": False,
-    "expression_volcano": False,
-    "fold_changes": True,
-    "expression_levels": True,
-    "fold_change_dots": True,
-    "gene_panels": False,
-    "expression_along": False,
-    "significance": False,
-    "fit": False,
+    "condition": ["point_size"],
+    "composition": [],
+    "abundance_change": ["cells", "point_size"],
+    "abundance_direction": ["cells", "point_size"],
+    "abundance_volcano": ["point_size"],
+    "abundance_volcanos": [],
+    "direction_bars": ["bars_by"],
+    "expression_volcano": ["volcano", "labelled_genes", "point_size"],
+    "fold_changes": ["genes", "heatmap_genes", "without", "percentile"],
+    "expression_levels": ["genes", "heatmap_genes", "without", "percentile"],
+    "fold_change_dots": ["genes", "heatmap_genes", "without"],
+    "gene_panels": ["genes", "panel_genes", "point_size"],
+    "expression_along": ["genes", "panel_genes", "component", "point_size"],
+    "significance": [],
+    "fit": [],
 }
+# Those about cell types, and those that show what only the models know.
+OF_TYPES = ["cell_type", "composition", "abundance_volcanos"]
+OF_TYPES += ["fold_changes", "expression_levels", "fold_change_dots"]
+OF_MODELS = ["fold_changes", "fold_change_dots", "gene_panels", "expression_along", "fit"]
+# Why some cannot be drawn.
+REFUSED = {}
 if FROM_FILE:
-    # These show what only the models know.
-    OF_MODELS = ("fold_changes", "fold_change_dots", "gene_panels", "expression_along", "fit")
-    if refused := sorted(set(OF_MODELS) & set(MADE or [])):
-        raise WorkflowError(
-            f"figures.make: {', '.join(refused)}: expected dataset.results: computed, since a file "
-            "of results has no model"
-        )
-    FIGURES = {name: about for name, about in FIGURES.items() if name not in OF_MODELS}
+    why = "expected dataset.results: computed, since a file of results has no model"
+    REFUSED |= dict.fromkeys(OF_MODELS, why)
+if DATASET["cell_type"] is None:
+    REFUSED |= dict.fromkeys(OF_TYPES, "expected dataset.cell_type, the obs column of cell types")
+for name in sorted(set(REFUSED) & set(MADE or [])):
+    raise WorkflowError(f"figures.make: {name}: {REFUSED[name]}")
 # Columns of obs by the names of their files.
 OBS = {safe(column): column for column in config["figures"]["obs"]}
-if DATASET["cell_type"] is None:
-    ABOUT_TYPES = {"cell_type"} | {name for name, about in FIGURES.items() if about}
-    if refused := sorted(ABOUT_TYPES & set(MADE or [])):
-        raise WorkflowError(
-            f"figures.make: {', '.join(refused)}: expected dataset.cell_type, the obs column "
-            "of cell types"
-        )
 
 
 wildcard_constraints:
@@ -59,8 +56,10 @@ rule figure_choices:
         mem_mb=memory(300, cell=0.5, gene=0.5),
         runtime=10,
     params:
-        chosen=settings("figures", "genes", "cells", "obs", "without"),
-        cell_type=DATASET["cell_type"] if config["figures"]["without"] else None,
+        chosen=chosen,
+        cell_type=lambda wildcards: (
+            DATASET["cell_type"] if chosen(wildcards)["without"][1] else None
+        ),
     script:
         "../../scripts/figure_choices.py"
 
@@ -76,8 +75,8 @@ rule figures:
         per_contrast(
             *(
                 f"figures/{name}.{kind}"
-                for name, about_types in FIGURES.items()
-                if made(name, about_types)
+                for name in FIGURES
+                if made(name)
                 for kind in ("pdf", "png")
             )
         ),

@@ -25,7 +25,7 @@ rule plot_abundance_change:
     params:
         contrast=contrast_of,
         embedding=DATASET["embedding"]["key"],
-        point_size=config["figures"]["point_size"],
+        point_size=figure_setting("point_size"),
     script:
         "../../scripts/plot_abundance_change.py"
 
@@ -54,7 +54,7 @@ rule plot_abundance_direction:
     params:
         contrast=contrast_of,
         embedding=DATASET["embedding"]["key"],
-        point_size=config["figures"]["point_size"],
+        point_size=figure_setting("point_size"),
     script:
         "../../scripts/plot_abundance_direction.py"
 
@@ -77,7 +77,7 @@ rule plot_abundance_volcano:
     params:
         contrast=contrast_of,
         thresholds=settings("abundance", "lfc_threshold", "ptp_threshold", "fdr_threshold"),
-        point_size=config["figures"]["point_size"],
+        point_size=figure_setting("point_size"),
     script:
         "../../scripts/plot_abundance_volcano.py"
 
@@ -131,6 +131,6 @@ rule plot_direction_bars:
         runtime=10,
     params:
         contrast=contrast_of,
-        order=config["figures"]["bars_by"],
+        order=figure_setting("bars_by"),
     script:
         "../../scripts/plot_direction_bars.py"

@@ -21,9 +21,9 @@ rule plot_expression_volcano:
         runtime=10,
     params:
         contrast=contrast_of,
-        height=config["figures"]["volcano"],
-        labelled_genes=config["figures"]["labelled_genes"],
-        point_size=config["figures"]["point_size"],
+        height=figure_setting("volcano"),
+        labelled_genes=figure_setting("labelled_genes"),
+        point_size=figure_setting("point_size"),
     script:
         "../../scripts/plot_expression_volcano.py"
 
@@ -53,9 +53,9 @@ rule plot_fold_changes:
         runtime=minutes(10, cell=10),
     params:
         contrast=contrast_of,
-        most=config["figures"]["heatmap_genes"],
-        without=config["figures"]["without"],
-        percentile=config["figures"]["percentile"],
+        most=figure_setting("heatmap_genes"),
+        without=figure_setting("without"),
+        percentile=figure_setting("percentile"),
     script:
         "../../scripts/plot_fold_changes.py"
 
@@ -85,9 +85,9 @@ rule plot_expression_levels:
         runtime=minutes(10, value=0.1),
     params:
         contrast=contrast_of,
-        most=config["figures"]["heatmap_genes"],
-        without=config["figures"]["without"],
-        percentile=config["figures"]["percentile"],
+        most=figure_setting("heatmap_genes"),
+        without=figure_setting("without"),
+        percentile=figure_setting("percentile"),
     script:
         "../../scripts/plot_expression_levels.py"
 
@@ -117,8 +117,8 @@ rule plot_fold_change_dots:
         runtime=minutes(10, value=0.1),
     params:
         contrast=contrast_of,
-        most=config["figures"]["heatmap_genes"],
-        without=config["figures"]["without"],
+        most=figure_setting("heatmap_genes"),
+        without=figure_setting("without"),
     script:
         "../../scripts/plot_fold_change_dots.py"
 
@@ -147,8 +147,8 @@ rule plot_gene_panels:
     params:
         contrast=contrast_of,
         embedding=DATASET["embedding"]["key"],
-        most=config["figures"]["panel_genes"],
-        point_size=config["figures"]["point_size"],
+        most=figure_setting("panel_genes"),
+        point_size=figure_setting("point_size"),
     script:
         "../../scripts/plot_gene_panels.py"
 
@@ -180,8 +180,8 @@ rule plot_expression_along:
     params:
         contrast=contrast_of,
         states=STATES["key"],
-        component=config["figures"]["component"],
-        most=config["figures"]["panel_genes"],
-        point_size=config["figures"]["point_size"],
+        component=figure_setting("component"),
+        most=figure_setting("panel_genes"),
+        point_size=figure_setting("point_size"),
     script:
         "../../scripts/plot_expression_along.py"

@@ -21,7 +21,7 @@ rule plot_cell_type:
     params:
         embedding=DATASET["embedding"]["key"],
         cell_type=DATASET["cell_type"],
-        point_size=config["figures"]["point_size"],
+        point_size=figure_setting("point_size"),
     script:
         "../../scripts/plot_cell_type.py"
 
@@ -46,7 +46,7 @@ rule plot_obs:
     params:
         embedding=DATASET["embedding"]["key"],
         column=lambda wildcards: OBS[wildcards.column],
-        point_size=config["figures"]["point_size"],
+        point_size=figure_setting("point_size"),
     script:
         "../../scripts/plot_obs.py"
 
@@ -70,7 +70,7 @@ rule plot_condition:
     params:
         contrast=contrast_of,
         embedding=DATASET["embedding"]["key"],
-        point_size=config["figures"]["point_size"],
+        point_size=figure_setting("point_size"),
     script:
         "../../scripts/plot_condition.py"
 

@@ -17,7 +17,7 @@ from statediff.urls import url_fault
 __all__ = ["check_path", "checked"]
 
 # Folders of a data set beside those of its contrasts.
-FOLDERS = ("data", "logs", "benchmarks", "conditions", "figures", "smooth", "string")
+FOLDERS = ("data", "logs", "benchmarks", "conditions", "figures", "paper", "smooth", "string")
 # Entries of every report's menu.
 ENTRIES = ("workflow", "statistics")
 # What says which file to download.
@@ -69,6 +69,9 @@ def checked(config, schema):
         )
     _check_contrasts(filled["contrasts"])
     _check_case("smooth", filled["smooth"])
+    _check_case("paper", filled["paper"])
+    for name, page in filled["paper"].items():
+        _check_case(f"paper.{name}.panels", page["panels"])
     check_path("dataset.source.path", filled["dataset"]["source"].get("path", ""))
     _check_download(filled["dataset"]["source"])
     _fill_in_components(filled["dataset"])
@@ -186,7 +189,7 @@ def _check_case(section, names):
     for name in names:
         if (other := folded.setdefault(name.lower(), name)) != name:
             raise InputError(
-                f"{section}: {other!r} and {name!r} differ only in case and would share a folder "
+                f"{section}: {other!r} and {name!r} differ only in case and would share files "
                 "on some file systems; rename one"
             )
 

@@ -18,6 +18,7 @@ _FUNCTIONS = {
     "expression": ("expression_volcano",),
     "fit": ("fit_overview",),
     "genes": ("expression_along", "fold_change_dots", "gene_heatmap", "gene_panels"),
+    "page": ("lettered_page",),
     "significance": ("null_comparison", "pvalue_calibration"),
     "terms": ("enrichment", "gene_network"),
 }

@@ -6,11 +6,13 @@ from matplotlib.lines import Line2D
 from statediff.plots.style import (
     canvas,
     dot,
+    legend_above,
     legend_beside,
     point_size,
     scatter,
     short,
     styled,
+    text_size,
 )
 from statediff.provenance import DIRECTION_COLORS
 
@@ -114,19 +116,17 @@ def abundance_volcanos(lfc, significance, direction, types, *, conditions, measu
         for sign in (-1, 1):
             axes.axvline(sign * lfc_threshold, **lines)
         axes.axhline(-np.log10(threshold), **lines)
-        axes.set_title(f"{short(name, 32)} ({np.count_nonzero(inside):,})", fontsize=6.5)
+        axes.set_title(f"{short(name, 32)} ({np.count_nonzero(inside):,})", fontsize=text_size(6.5))
     for axes in grid.flat[len(names) :]:
         axes.set_axis_off()
     grid[0, 0].set(xlim=(-1.08 * wide, 1.08 * wide))
     grid[0, 0].set(ylim=(0, 1.05 * max(y.max(), -1.2 * np.log10(threshold))))
     reference, compared = (short(name, 25) for name in conditions)
-    figure.supxlabel(
-        f"Log fold change of cell density, {compared} / {reference} (natural log)", fontsize=8
-    )
-    figure.supylabel(f"−log₁₀ {measure}", fontsize=8)
+    figure.supxlabel(f"Log fold change of cell density, {compared} / {reference} (natural log)")
+    figure.supylabel(f"−log₁₀ {measure}")
     named = {"up": f"more in {compared}", "down": f"less in {compared}", "neutral": "neutral"}
     handles = [dot(DIRECTION_COLORS[kind], text) for kind, text in named.items()]
-    figure.legend(handles=handles, loc="outside upper center", ncols=3)
+    legend_above(figure, handles)
     return figure
 
 
@@ -162,7 +162,7 @@ def direction_bars(table, *, conditions, order="table"):
         for row, count, width, start in zip(rows, table[direction], share, left, strict=True):
             if direction != "neutral" and width > 9:
                 axes.text(start + width / 2, row, f"{count:,}", ha="center", va="center",
-                          color="white", fontsize=6.5)  # fmt: skip
+                          color="white", fontsize=text_size(6.5))  # fmt: skip
         left += share
     axes.set_yticks(
         rows, [f"{short(t)} ({n:,})" for t, n in zip(table["cell_type"], table["cells"])]
@@ -171,5 +171,5 @@ def direction_bars(table, *, conditions, order="table"):
     axes.set(xlabel=f"Cells by change of abundance, {compared} against {reference} (%)")
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
-    figure.legend(loc="outside upper center", ncols=3)
+    legend_above(figure, axes.get_legend_handles_labels()[0])
     return figure

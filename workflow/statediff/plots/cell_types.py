@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from statediff.plots.style import CONDITION_COLORS, canvas, short, styled
+from statediff.plots.style import CONDITION_COLORS, canvas, legend_above, short, styled, text_size
 
 __all__ = ["MOSTLY", "composition"]
 
@@ -48,7 +48,12 @@ def composition(counts, *, conditions, samples=None):
         if share.max() >= MOSTLY:
             text = f"{share.max():.0%} in {short(conditions[int(share.argmax())], 20)}"
             axes.annotate(
-                text, (end, row), (6, 0), textcoords="offset points", va="center", fontsize=7
+                text,
+                (end, row),
+                (6, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize=text_size(7),
             )
     axes.set_yticks(rows, [f"{short(t)} ({int(n):,})" for t, n in zip(counts.index, cells.sum(1))])
     # Room for the names at the longest bars.
@@ -63,5 +68,5 @@ def composition(counts, *, conditions, samples=None):
         handles.append(
             Line2D([], [], ls="", marker="o", ms=3, mfc="white", mec="black", label="a sample")
         )
-    figure.legend(handles=handles, loc="outside upper center", ncols=3)
+    legend_above(figure, handles)
     return figure

@@ -2,10 +2,11 @@
 
 import numpy as np
 from matplotlib.colors import TwoSlopeNorm, to_rgba_array
-from matplotlib.patheffects import withStroke
 
+from statediff.plots.panel import current, settle
 from statediff.plots.style import (
     GREY,
+    Outlined,
     canvas,
     categorical_palette,
     color_bar,
@@ -15,6 +16,7 @@ from statediff.plots.style import (
     scatter,
     short,
     styled,
+    text_size,
 )
 
 __all__ = [
@@ -84,7 +86,9 @@ def embedding_categories(
     if not named.all():
         handles.append(dot(GREY, f"other cells ({np.count_nonzero(~named):,})"))
     _frame(axes, axis_names)
-    legend_beside(figure, handles, f"{name} (cells)", "outside right center")
+    # A panel has no room for names that are on the cells already.
+    if numbered or not (on_data and current()):
+        legend_beside(figure, handles, f"{name} (cells)", "outside right center")
     if on_data:
         _write_on_data(axes, xy, codes, tags)
     return figure
@@ -224,10 +228,10 @@ def _write_on_data(axes, xy, codes, tags):
             centre = np.median(cells, axis=0)
             x, y = cells[np.argmin(((cells - centre) ** 2).sum(axis=1))]
             texts.append(
-                axes.text(x, y, tag, fontsize=7, ha="center", va="center",
-                          path_effects=[withStroke(linewidth=2, foreground="white")])
+                axes.add_artist(Outlined(x, y, tag, fontsize=text_size(7), ha="center",
+                                         va="center", clip_on=False))
             )  # fmt: skip
-    axes.figure.draw_without_rendering()
+    settle(axes.figure)
     from adjustText import adjust_text
 
     adjust_text(

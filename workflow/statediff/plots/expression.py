@@ -3,9 +3,10 @@
 import numpy as np
 from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
-from matplotlib.patheffects import withStroke
 
+from statediff.plots.panel import settle
 from statediff.plots.style import (
+    Outlined,
     canvas,
     dot,
     legend_beside,
@@ -13,6 +14,7 @@ from statediff.plots.style import (
     scatter,
     short,
     styled,
+    text_size,
 )
 from statediff.provenance import DIRECTION_COLORS
 
@@ -101,13 +103,13 @@ def _name(axes, xy, names):
     """Write names beside the first points, as far as there is room for them."""
     from adjustText import adjust_text
 
-    outline, figure = [withStroke(linewidth=1.5, foreground="white")], axes.figure
+    figure = axes.figure
     texts = [
-        axes.text(x, y, short(name, 30), fontsize=7, path_effects=outline)
+        axes.add_artist(Outlined(x, y, short(name, 30), fontsize=text_size(7), clip_on=False))
         for (x, y), name in zip(xy, names)
     ]
     targets = xy[: len(texts)]
-    figure.draw_without_rendering()
+    settle(figure)
     adjust_text(
         texts, x=xy[:, 0], y=xy[:, 1], target_x=targets[:, 0], target_y=targets[:, 1], ax=axes,
         expand=(1.2, 1.5), iter_lim=500, ensure_inside_axes=True, force_text=(0.4, 0.6),

@@ -9,6 +9,7 @@ from statediff.plots.style import (
     log_ticks,
     short,
     styled,
+    text_size,
 )
 
 __all__ = ["fit_overview"]
@@ -44,7 +45,11 @@ def fit_overview(eigenvalues, *, noise, ls, distances, freedom, conditions):
     left.loglog(number, np.maximum(eigenvalues, 1e-300), color=OKABE_ITO[0], lw=1.2)
     left.axhline(noise**2, **LINES)
     left.annotate(
-        "noise variance σ²", (1, noise**2), (2, 2), textcoords="offset points", fontsize=7
+        "noise variance σ²",
+        (1, noise**2),
+        (2, 2),
+        textcoords="offset points",
+        fontsize=text_size(7),
     )
     above = int((np.asarray(eigenvalues) > noise**2).sum())
     left.set(
@@ -58,7 +63,7 @@ def fit_overview(eigenvalues, *, noise, ls, distances, freedom, conditions):
     middle.axvline(ls, **LINES)
     middle.annotate(
         f"length scale {ls:.3g} ", (ls, 0.95), xycoords=("data", "axes fraction"), ha="right",
-        fontsize=7,
+        fontsize=text_size(7),
     )  # fmt: skip
     middle.set(
         xscale="log", xlabel="Distance to the nearest cell (units of the states)", ylabel="Cells",

@@ -9,10 +9,12 @@ from statediff.plots.style import (
     CONDITION_COLORS,
     canvas,
     color_bar,
+    legend_above,
     point_size,
     scatter,
     short,
     styled,
+    text_size,
 )
 
 __all__ = ["expression_along", "fold_change_dots", "gene_heatmap", "gene_panels"]
@@ -67,7 +69,7 @@ def gene_heatmap(values, *, label, conditions=None, percentile=98.0):
     axes.set_facecolor("#bdbdbd")
     axes.yaxis.tick_right()
     axes.set_yticks(
-        range(len(matrix)), [short(str(values.index[i]), 32) for i in rows], fontsize=6.5
+        range(len(matrix)), [short(str(values.index[i]), 32) for i in rows], fontsize=text_size(6.5)
     )
     middle = np.arange(len(types)) * split + (split - 1) / 2
     axes.set_xticks(
@@ -81,7 +83,7 @@ def gene_heatmap(values, *, label, conditions=None, percentile=98.0):
         for i in range(len(types) * split):
             axes.add_patch(_bar(axes, i, CONDITION_COLORS[i % 2]))
         handles = [Patch(color=c, label=short(n)) for c, n in zip(CONDITION_COLORS, conditions)]
-        figure.legend(handles=handles, loc="outside upper center", ncols=2)
+        legend_above(figure, handles)
     extend = "both" if np.nanmax(np.abs(matrix), initial=0) > limit else "neither"
     color_bar(
         image,
@@ -90,7 +92,7 @@ def gene_heatmap(values, *, label, conditions=None, percentile=98.0):
         location="right",
         shrink=min(1.0, 1.8 / height),
         extend=extend,
-        pad=0.02,
+        pad=0.03,
     )
     return figure
 
@@ -162,9 +164,7 @@ def fold_change_dots(change, share, *, conditions):
                mew=0.5, label=f"{part:.0%}")
         for part in (0.1, 0.5, 1.0)
     ]  # fmt: skip
-    figure.legend(
-        handles=sizes, title="Cells that express the gene", loc="outside upper center", ncols=3
-    )
+    legend_above(figure, sizes, "Cells that express the gene")
     return figure
 
 
@@ -209,15 +209,16 @@ def gene_panels(xy, genes, *, conditions, axis_names, size=None):
             order = np.argsort(np.abs(values))
             points = scatter(axes, xy[order], values[order], size, total, **colors)
             bar = color_bar(points, axes, label, shrink=0.75, pad=0.01)
-            bar.ax.yaxis.label.set_size(6.5)
-            bar.ax.tick_params(labelsize=6)
+            bar.ax.yaxis.label.set_size(text_size(6.5))
+            bar.ax.tick_params(labelsize=text_size(6))
             axes.set(xticks=[], yticks=[])
             axes.set_facecolor("#e8e8e8")
-        row[0].set_ylabel(short(gene, 25), fontsize=9)
+        row[0].set_ylabel(short(gene, 25), fontsize=text_size(9))
     for axes, title in zip(grid[0], titles, strict=True):
         axes.set_title(title)
     figure.supxlabel(
-        f"{axis_names[0]} (horizontal), {axis_names[1]} (vertical){cells_shown}", fontsize=7
+        f"{axis_names[0]} (horizontal), {axis_names[1]} (vertical){cells_shown}",
+        fontsize=text_size(7),
     )
     return figure
 
@@ -283,9 +284,9 @@ def expression_along(position, genes, members, *, name, conditions, size=None):
         Line2D([], [], color=c, lw=1.6, marker="o", ms=3, label=short(n))
         for c, n in zip(CONDITION_COLORS, conditions, strict=True)
     ]
-    figure.legend(
-        handles=handles, loc="outside upper center", ncols=2,
-        title="Measured (points); smoothed, mean ± 2 posterior standard deviations (lines)"
-        + cells_shown,
-    )  # fmt: skip
+    legend_above(
+        figure,
+        handles,
+        "Measured (points); smoothed, mean ± 2 posterior standard deviations (lines)" + cells_shown,
+    )
     return figure

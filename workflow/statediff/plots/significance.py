@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from statediff.plots.style import OKABE_ITO, canvas, log_ticks, styled
+from statediff.plots.style import OKABE_ITO, canvas, log_ticks, styled, text_size
 
 __all__ = ["null_comparison", "pvalue_calibration"]
 
@@ -102,11 +102,15 @@ def _mark(axes, statistic, is_de):
         axes.axvline(called.min(), **LINES)
         axes.annotate(
             f" {len(called):,} called", (called.min(), 0.75), xycoords=("data", "axes fraction"),
-            fontsize=7,
+            fontsize=text_size(7),
         )  # fmt: skip
     else:
         axes.annotate(
-            "no gene called", (0.97, 0.75), xycoords="axes fraction", ha="right", fontsize=7
+            "no gene called",
+            (0.97, 0.75),
+            xycoords="axes fraction",
+            ha="right",
+            fontsize=text_size(7),
         )
 
 

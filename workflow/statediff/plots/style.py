@@ -7,21 +7,29 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patheffects import Stroke
+from matplotlib.text import Text
+
+from statediff.plots.panel import check, current, settle
 
 __all__ = [
     "CONDITION_COLORS",
     "GREY",
     "OKABE_ITO",
+    "Outlined",
     "canvas",
     "categorical_palette",
     "color_bar",
     "dot",
+    "legend_above",
     "legend_beside",
     "log_ticks",
     "point_size",
     "scatter",
     "short",
+    "style",
     "styled",
+    "text_size",
 ]
 
 # Blue and red of ColorBrewer's RdBu, told apart with any colour vision.
@@ -31,6 +39,8 @@ OKABE_ITO = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "
 CONDITION_COLORS = ("#0072b2", "#e69f00")
 # Points beyond this number are drawn as pixels inside the vector file.
 RASTERISE = 100_000
+# Square inches of the figures for which points have their usual size.
+USUAL = 14.0
 
 RC = {
     "font.size": 8,
@@ -39,6 +49,7 @@ RC = {
     "legend.fontsize": 7.5,
     "xtick.labelsize": 7.5,
     "ytick.labelsize": 7.5,
+    "figure.labelsize": 8,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.linewidth": 0.7,
@@ -51,22 +62,37 @@ RC = {
 }
 
 
+def style():
+    """The figures' own settings for a while, which leaves the user's as they are."""
+    return mpl.rc_context(RC | (current().text if current() else {}))
+
+
 def styled(function):
-    """Draw under the figures' own settings, leaving the user's as they are."""
+    """Draw under the figures' own settings, and a panel so that all has room."""
 
     @functools.wraps(function)
     def draw(*arguments, **options):
-        with mpl.rc_context(RC):
-            return function(*arguments, **options)
+        with style():
+            figure = function(*arguments, **options)
+            if current():
+                settle(figure)
+                check(figure)
+            return figure
 
     return draw
 
 
 def canvas(width, height, rows=1, columns=1, **options):
-    """Figure of a size in inches, and its axes: one, or an array of them."""
-    figure = Figure(figsize=(width, height), layout="constrained")
+    """Figure of a size in inches, or of a panel's, and its axes: one, or an array of them."""
+    size = (current().width, current().height) if current() else (width, height)
+    figure = Figure(figsize=size, layout="constrained")
     FigureCanvasAgg(figure)
     return figure, figure.subplots(rows, columns, **options)
+
+
+def text_size(points):
+    """Size of text that is not the usual one; in a panel all text is of one size."""
+    return current().font_size if current() else points
 
 
 def color_bar(points, axes, label, shrink=0.8, **options):
@@ -83,17 +109,48 @@ def dot(color, label):
     return Line2D([], [], ls="", marker="o", ms=5, color=color, label=label)
 
 
+class Outlined(Text):
+    """Text with a white line around it; in a PDF it stays text, and the line is below it."""
+
+    def draw(self, renderer):
+        self.set_path_effects([Stroke(linewidth=2, foreground="white")])
+        super().draw(renderer)
+        self.set_path_effects([])
+        super().draw(renderer)
+
+
 def legend_beside(figure, handles, title, loc="outside right upper"):
-    """Legend right of the axes; the figure grows by its size, the axes keep theirs."""
+    """Legend right of the axes; the figure grows by its size, the axes keep theirs.
+
+    A panel cannot grow: the legend is where it leaves more to the axes, beside or above them.
+    """
     columns = 1 + (len(handles) - 1) // 30
     legend = figure.legend(
         handles=handles, title=title, loc=loc, ncols=columns, alignment="left", columnspacing=1.0
     )
     extent = legend.get_window_extent(figure.canvas.get_renderer())
+    if current():
+        above = legend_above(figure, handles, title)
+        share = above.get_window_extent().height / figure.bbox.height
+        (legend if extent.width / figure.bbox.width > share else above).remove()
+        return
     width, height = figure.get_size_inches()
     figure.set_size_inches(
         width + extent.width / figure.dpi, max(height, extent.height / figure.dpi + 0.2)
     )
+
+
+def legend_above(figure, handles, title=None):
+    """Legend above the axes, in a row, or in fewer columns where the figure is narrow."""
+    for columns in range(len(handles), 0, -1):
+        legend = figure.legend(handles=handles, loc="outside upper center", ncols=columns)
+        width = legend.get_window_extent(figure.canvas.get_renderer()).width
+        if columns == 1 or width <= figure.bbox.width:
+            break
+        legend.remove()
+    # It may be wider, and breaks in a panel.
+    legend.set_title(title)
+    return legend
 
 
 def log_ticks(*axes):
@@ -122,8 +179,9 @@ def categorical_palette(names, colors=None):
 
 
 def point_size(n):
-    """Area of a point, in square points, that suits their number."""
-    return float(np.clip(20_000 / max(n, 1), 0.5, 14.0))
+    """Area of a point, in square points, that suits their number; less in a small panel."""
+    size = float(np.clip(20_000 / max(n, 1), 0.5, 14.0))
+    return size * min(1.0, current().width * current().height / USUAL) if current() else size
 
 
 def scatter(axes, xy, color, size, total, **options):

@@ -11,10 +11,12 @@ from statediff.plots.style import (
     canvas,
     color_bar,
     dot,
+    legend_above,
     legend_beside,
     log_ticks,
     short,
     styled,
+    text_size,
 )
 from statediff.provenance import DIRECTION_COLORS
 
@@ -85,9 +87,7 @@ def enrichment(table, *, titles, fdr_threshold, top=10, categories=()):
         bar = color_bar(points, list(grid[:, 0]), "FDR", shrink=min(1.0, 1.8 / sum(heights)))
         log_ticks(bar.ax.yaxis)
         bar.ax.invert_yaxis()
-        figure.legend(
-            handles=_sizes(most), title="Genes of the term", loc="outside upper center", ncols=3
-        )
+        legend_above(figure, _sizes(most), "Genes of the term")
     return figure
 
 
@@ -119,7 +119,7 @@ def _panel(axes, terms, names, most, style, nothing):
         zorder=2, **style,
     )  # fmt: skip
     if len(terms):
-        axes.set_yticks(y, names, fontsize=7, linespacing=1.0)
+        axes.set_yticks(y, names, fontsize=text_size(7), linespacing=1.0)
         axes.set_ylim(-lines.sum() - 0.1, 0.1)
     return points
 
@@ -179,8 +179,8 @@ def gene_network(edges, directions, *, conditions):
     behind = {"facecolor": "white", "alpha": 0.6, "linewidth": 0, "pad": 0.3}
     for name, at in zip(names, xy):
         axes.annotate(
-            short(name, 20), at, (0, 4), textcoords="offset points", ha="center", fontsize=6.5,
-            bbox=behind,
+            short(name, 20), at, (0, 4), textcoords="offset points", ha="center",
+            fontsize=text_size(6.5), bbox=behind,
         )  # fmt: skip
     axes.margins(0.08)
     described = {

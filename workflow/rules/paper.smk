@@ -1,0 +1,89 @@
+# Pages of a paper: figures as panels, each drawn at its final size by the script of the figure.
+
+# All that a panel can show, with the settings it may have of its own.
+SHOWABLE = {"cell_type": ["point_size"]} | {f"obs_{name}": ["point_size"] for name in OBS}
+WITHOUT_CONTRAST = set(SHOWABLE)
+SHOWABLE |= FIGURES | ({"enrichment": []} if PROVIDER != "none" else {})
+try:
+    check_panels(PAPER, SHOWABLE, REFUSED, WITHOUT_CONTRAST, CONTRASTS)
+except InputError as error:
+    raise WorkflowError(error)
+
+
+wildcard_constraints:
+    page=one_of(PAPER),
+    panel="[a-zA-Z]",
+
+
+use rule figure_choices as panel_choices with:
+    output:
+        "<run>/paper/panels/{page}.{panel}.choices.h5",
+    log:
+        "<logs>/paper/{page}.{panel}.choices.log",
+    benchmark:
+        "<benchmarks>/paper/{page}.{panel}.choices.tsv"
+
+
+# The rule of each figure again, for panels: a figure that is added needs no rule for these.
+for figure in ["cell_type", "obs", *FIGURES, "enrichment"]:
+    drawn = getattr(rules, f"plot_{figure}")
+    own = {"choices": "<run>/paper/panels/{page}.{panel}.choices.h5"}
+    name = "{page}.{panel}" + (".{contrast}." if "{contrast}" in drawn.output.pdf else ".")
+    name += Path(drawn.output.pdf).stem
+
+    rule:
+        name:
+            f"panel_{figure}"
+        input:
+            **{key: own.get(key, path) for key, path in drawn.input.items()},
+        output:
+            pdf=f"<run>/paper/panels/{name}.pdf",
+            png=f"<run>/paper/panels/{name}.png",
+        log:
+            f"<logs>/paper/{name}.log",
+        benchmark:
+            f"<benchmarks>/paper/{name}.tsv"
+        conda:
+            ENVIRONMENT
+        # What the largest figure needs.
+        resources:
+            mem_mb=memory(1500, cell=8, gene=8, block=16),
+            runtime=minutes(15, cell=10, value=0.1),
+        params:
+            **dict(drawn.params.items()),
+            figure=figure,
+            panel=size_of_panel,
+        script:
+            "../../scripts/plot_{params.figure}.py"
+
+
+rule paper_page:
+    input:
+        pdf=panels_as("pdf"),
+        png=panels_as("png"),
+    output:
+        pdf="<run>/paper/{page}.pdf",
+        png="<run>/paper/{page}.png",
+    log:
+        "<logs>/paper/{page}.log",
+    benchmark:
+        "<benchmarks>/paper/{page}.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=500,
+        runtime=10,
+    params:
+        page=lambda wildcards: PAPER[wildcards.page],
+        option=lambda wildcards: f"paper.{wildcards.page}",
+    script:
+        "../../scripts/paper_page.py"
+
+
+rule paper:
+    input:
+        (
+            expand("<run>/paper/{page}.{kind}", page=PAPER, kind=("pdf", "png"))
+            if PAPER
+            else missing("paper")
+        ),
