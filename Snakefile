@@ -40,5 +40,9 @@ rule all:
         rules.enrichment.input if CONTRASTS else [],
 
 
+onstart:
+    keep_command()
+
+
 onsuccess:
     print_summaries()

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 from _job import run
+from _record import record
 from statediff.provenance import DIRECTIONS, versions
 from statediff.store import atomic, read_arrays
 from terminal import read_usage
@@ -47,12 +48,19 @@ def main(job):
         "truth": None,
         "stages": read_usage(job.input.benchmarks, job.input.logs),
         "versions": versions(),
+        "provenance": record(job, **external_null(fdr)),
     }
     if job.input.get("truth"):
         with open(job.input.truth) as file:
             result["truth"] = json.load(file)
     with atomic(job.output[0]) as part:
         part.write_text(json.dumps(result, indent=1, allow_nan=False) + "\n")
+
+
+def external_null(fdr):
+    """The file of null distances, where one was read."""
+    found = fdr.get("external")
+    return {"fdr.external.distances": json.loads(found)} if found else {}
 
 
 def describe_groups(job):

@@ -14,9 +14,10 @@ sys.path.insert(0, str(HERE.parent))
 
 from statediff import InputError
 from statediff.provenance import safe
+from shareable import command_line
 from sizes import MAX_BLOCKS, size_of_download, size_of_file, size_of_simulation
 from statediff.settings import checked
-from statediff.store import BLOCK_VALUES
+from statediff.store import BLOCK_VALUES, atomic
 from terminal import as_line, as_text, read_usage
 
 with open(workflow.source_path("../schemas/config.schema.yaml")) as schema:
@@ -74,6 +75,10 @@ pathvars:
     data="<run>/data",
     logs="<run>/logs",
     benchmarks="<run>/benchmarks",
+
+
+# Where the command line of the run at hand is kept.
+COMMAND = workflow.pathvars.apply("<logs>/command.txt")
 
 
 def one_of(names):
@@ -320,6 +325,12 @@ def enrichment_there(wildcards):
             path = Path(workflow.pathvars.apply(f"<run>/{contrast}/{name}"))
             there[str(path)] = path.stat().st_mtime if path.is_file() else None
     return there
+
+
+def keep_command():
+    """Leave the command line of this run to its jobs, which other machines may run."""
+    with atomic(COMMAND) as part:
+        part.write_text(command_line(sys.argv[1:]))
 
 
 def print_summaries():

@@ -3,6 +3,7 @@
 Expression matrices are only ever seen as consecutive blocks of rows (cells), in CSR form.
 """
 
+import hashlib
 import os
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ __all__ = [
     "atomic",
     "create_h5ad",
     "create_slot",
+    "described",
     "matrix_shape",
     "open_h5ad",
     "read_arrays",
@@ -51,6 +53,20 @@ def atomic(path):
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def described(path):
+    """What tells a file from all others: name, size and checksum, read in a stream.
+
+    Returns
+    -------
+    dict
+        `file` (its name, without folders), `bytes`, `sha256`.
+    """
+    path = Path(path)
+    with open(path, "rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {"file": path.name, "bytes": path.stat().st_size, "sha256": digest}
 
 
 def open_h5ad(path):
