@@ -22,6 +22,7 @@ include: "workflow/rules/figures.smk"
 include: "workflow/rules/explore.smk"
 include: "workflow/rules/enrichment.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/tidy.smk"
 
 
 # Last, since its rules come before others.

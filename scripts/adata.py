@@ -95,7 +95,9 @@ def main(job):
         made.append(("uns", colors_key, "colours of the directions"))
         write_run(out, "kompot_da", da_fields, abundance_run(da_fields, da_settings))
         write_run(out, "kompot_de", de_fields, expression_run(de_fields, de_settings, called))
-        made += [("uns", f"kompot_{kind}", "record of the run, for Kompot") for kind in ("da", "de")]
+        made += [
+            ("uns", f"kompot_{kind}", "record of the run, for Kompot") for kind in ("da", "de")
+        ]
         write_record(out, job.input.summary, made)
 
 

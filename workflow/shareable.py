@@ -38,25 +38,29 @@ def command_line(arguments):
 
 
 def without_folders(settings):
-    """Settings with the names of files in place of paths that lead out of the working folder."""
+    """Settings in which paths of files that lead out of the working folder are cut to the name."""
     match settings:
         case dict():
             return {key: without_folders(value) for key, value in settings.items()}
         case list():
             return [without_folders(value) for value in settings]
         case str():
-            return _shortened(settings)
+            return f"…/{Path(settings).name}" if _leads_out(settings) else settings
     return settings
 
 
-def _shortened(text):
-    """A path as it is, or if it leads elsewhere only the name of its file."""
+def _leads_out(path):
+    """Whether a text is a path that leads out of the working folder."""
+    return re.match(r"/|~[^/]*/|file:", path) is not None or ".." in path.split("/")
+
+
+def _shortened(part):
+    """Part of an argument without folders; the last name of a path may be one too."""
     # An option of one letter may be followed by its value at once.
-    option, path = re.fullmatch(r"(-\w(?=[/~]))?(.*)", text, re.S).groups()
-    leads_out = re.match(r"/|~[^/]*/|file:", path) or ".." in path.split("/")
-    if not leads_out:
-        return text
-    return (option or "") + (f"…/{Path(path).name}" if Path(path).is_file() else "…")
+    option, path = re.fullmatch(r"(-\w(?=[/~])|)(.*)", part, re.S).groups()
+    if not _leads_out(path):
+        return part
+    return option + (f"…/{Path(path).name}" if Path(path).is_file() else "…")
 
 
 def _quoted(argument):

@@ -206,6 +206,5 @@ rule plan:
         ENVIRONMENT
     params:
         snakefile=str(workflow.main_snakefile),
-        config=config,
     script:
         "../../scripts/plan.py"
