@@ -46,4 +46,5 @@ onstart:
 
 
 onsuccess:
-    print_summaries()
+    if not INFORMING & {rule.name for rule in workflow.dag.targetrules}:
+        print_summaries()

@@ -6,7 +6,6 @@ import yaml
 from _job import run
 from _page import write_page
 from markupsafe import Markup
-from shareable import without_folders
 
 
 class Citations:
@@ -24,7 +23,7 @@ class Citations:
 
 
 def main(job):
-    settings = without_folders(job.params.settings)
+    settings = job.params.settings
     with open(job.input.summary) as file:
         summary = json.load(file)
     with open(job.input.papers) as file:

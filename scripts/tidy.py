@@ -28,7 +28,11 @@ def main(job):
     if not job.params.removing:
         if left := len(planned(job)):
             print(f"\nThis run is not complete: {left:,} jobs are left, which need some of it.")
-        print("\nNothing was removed. This removes it: snakemake tidy_now\n", flush=True)
+        print(
+            "\nThe results stay; a run with another setting would first make this again."
+            "\nNothing was removed. This removes it: snakemake tidy_now\n",
+            flush=True,
+        )
         return
     try:
         for path in files:
@@ -49,7 +53,7 @@ def dense_layers(path, reference, compared, replicates):
 
 
 def megabytes(size):
-    return f"{size / 1e6:>10,.1f} MB"
+    return f"{size / 1e6:>10,.2f} MB"
 
 
 main(snakemake)

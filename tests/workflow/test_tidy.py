@@ -22,8 +22,9 @@ DENSE = {
     "kompot_de_Old_smoothed": "compared",
     f"{STEM}_fold_change": "fold_change",
 }
-# Not of this configuration, or not of the workflow.
-FOREIGN = [
+# Asked for by a target; not of this configuration; not of the workflow.
+STAYING = [
+    f"{RUN}/data/figure_choices.h5",
     f"{RUN}/data/my_own.h5ad",
     f"{RUN}/data/downloaded.h5ad",
     f"{RESULTS}/stages/notes.txt",
@@ -46,7 +47,7 @@ def dense(small_copy):
             layer = file["layers"].create_dataset(name, data=values.astype(np.float32), chunks=True)
             layer.attrs.update({"encoding-type": "array", "encoding-version": "0.2.0"})
         file.copy(f"layers/{STEM}_fold_change", "layers/of_a_user")
-    for name in FOREIGN:
+    for name in STAYING[1:]:
         (small_copy / name).parent.mkdir(parents=True, exist_ok=True)
         (small_copy / name).write_text(name)
     return small_copy
@@ -80,25 +81,25 @@ def planned(output):
 
 def intermediate(name):
     folders = (f"{RUN}/data/", f"{RESULTS}/stages/", f"{RUN}/conditions/")
-    return name.startswith(folders) and name not in FOREIGN
+    return name.startswith(folders) and name not in STAYING
 
 
 def test_the_list_is_of_all_that_would_go(dense, snakemake):
     before = files(dense)
     output = snakemake(dense, "tidy")
     assert files(dense) == before
-    listed = dict(re.findall(r"^ +([\d,.]+) MB  (.+)$", output, re.M))
+    listed = {name: size for size, name in re.findall(r"^ +([\d.]+) MB  (.+)$", output, re.M)}
     total = float(listed.pop("in all"))
     wanted = {name for name in before if intermediate(name)}
     layers = {f"{RESULTS}/adata.h5ad: layer {name}" for name in DENSE}
     assert set(listed) == wanted | layers
     assert float(listed[f"{RUN}/data/store.h5ad"]) == pytest.approx(
-        (dense / RUN / "data/store.h5ad").stat().st_size / 1e6, abs=0.051
+        (dense / RUN / "data/store.h5ad").stat().st_size / 1e6, abs=0.006
     )
     assert all(
         float(listed[name]) == pytest.approx(600 * 250 * 4 / 1e6, rel=0.3) for name in layers
     )
-    assert total == pytest.approx(sum(map(float, listed.values())), abs=0.05 * len(listed))
+    assert total == pytest.approx(sum(map(float, listed.values())), abs=0.005 * len(listed))
     assert "Nothing was removed. This removes it: snakemake tidy_now" in output
     assert "not complete" not in output
     (dense / RESULTS / "figures/condition.png").unlink()
@@ -108,12 +109,12 @@ def test_the_list_is_of_all_that_would_go(dense, snakemake):
 def test_what_goes_and_what_stays(dense, snakemake):
     before, path = files(dense), dense / RESULTS / "adata.h5ad"
     adata, size = anndata.read_h5ad(path), path.stat().st_size
-    wanted = smoothed_genes(path, ["Gene0001"], "Young", "Old")["Gene0001"]
+    wanted = smoothed_genes(path, ["Gene001"], "Young", "Old")["Gene001"]
     assert "Removed." in snakemake(dense, "tidy_now")
     after = files(dense)
     assert set(before) - set(after) == {name for name in before if intermediate(name)}
     assert {name for name in after if after[name] != before.get(name)} == {f"{RESULTS}/adata.h5ad"}
-    assert set(FOREIGN) <= set(after)
+    assert set(STAYING) <= set(after)
 
     assert path.stat().st_size < size - 2 * 600 * 250 * 4
     kept = anndata.read_h5ad(path)
@@ -121,7 +122,7 @@ def test_what_goes_and_what_stays(dense, snakemake):
     for name in DENSE:
         del adata.layers[name]
     same(adata, kept)
-    smoothed = smoothed_genes(path, ["Gene0001"], "Young", "Old")["Gene0001"]
+    smoothed = smoothed_genes(path, ["Gene001"], "Young", "Old")["Gene001"]
     pd.testing.assert_frame_equal(smoothed, wanted)
 
     assert "Nothing to be done" in snakemake(dense, "-n")
@@ -152,20 +153,19 @@ def tidied(small_run, tmp_path_factory, snakemake_run, small_config):
 
 
 @pytest.mark.parametrize(
-    ("changes", "first", "untouched"),
+    ("changes", "first"),
     [
-        ({"fdr": {"threshold": 0.1}}, "false_discovery", set()),
-        ({"abundance": {"lfc_threshold": 0.5}}, "abundance_change", {"gene_table"}),
-        ({"gp": {"sigma": 0.9}}, "expression_fit", {"plot_condition", "plot_abundance_change"}),
-        ({"dataset": {"cell_states": {"compute": {"knn": 20}}}}, "cell_states", set()),
-        ({"figures": {"point_size": 3.0}}, "plot_condition", {"adata", "gene_table"}),
+        ({"fdr": {"threshold": 0.1}}, "false_discovery"),
+        ({"abundance": {"lfc_threshold": 0.5}}, "abundance_change"),
+        ({"gp": {"sigma": 0.9}}, "expression_fit"),
+        ({"dataset": {"cell_states": {"compute": {"knn": 20}}}}, "cell_states"),
+        ({"figures": {"point_size": 3.0}}, "plot_condition"),
     ],
 )
-def test_a_later_change_is_seen(tidied, snakemake, changes, first, untouched):
-    """Even where the file that it decides about is gone."""
+def test_a_later_change_is_seen(tidied, snakemake, changes, first):
+    """Even where the file that it decides about is gone; what it needs is made again."""
     jobs = planned(snakemake(tidied, "-n", **changes))
     assert {first, "simulate", "store"} <= jobs
-    assert not untouched & jobs
 
 
 def test_a_later_change_for_real(tidied, tmp_path, snakemake):

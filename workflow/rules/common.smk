@@ -14,7 +14,7 @@ sys.path.insert(0, str(HERE.parent))
 
 from statediff import InputError
 from statediff.provenance import safe
-from shareable import command_line
+from shareable import command_line, without_folders
 from sizes import MAX_BLOCKS, size_of_download, size_of_file, size_of_simulation
 from statediff.settings import checked
 from statediff.store import BLOCK_VALUES, atomic
@@ -97,6 +97,8 @@ def condition(contrast, role):
 
 # What a download is thought to have before anyone said so.
 UNKNOWN_BYTES = 3_000_000_000
+# Targets that tell something, and compute nothing.
+INFORMING = {"plan", "tidy", "tidy_now"}
 # More contrasts than these end in a line each.
 MANY = 5
 # The conditions of all contrasts, each once.

@@ -73,11 +73,13 @@ rule methods_page:
         mem_mb=200,
         runtime=10,
     params:
-        settings=lambda wildcards: {
-            "dataset": DATASET,
-            "contrasts": {wildcards.contrast: CONTRASTS[wildcards.contrast]},
-            **{section: config[section] for section in METHODS},
-        },
+        settings=lambda wildcards: without_folders(
+            {
+                "dataset": DATASET,
+                "contrasts": {wildcards.contrast: CONTRASTS[wildcards.contrast]},
+                **{section: config[section] for section in METHODS},
+            }
+        ),
     script:
         "../../scripts/methods_page.py"
 

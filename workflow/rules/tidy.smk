@@ -4,13 +4,16 @@
 def intermediates(wildcards):
     """Files from job to job that are there, of the contrasts, conditions and populations at hand.
 
-    Only what a rule of this configuration makes; a download would have to come again.
+    Only what a rule of this configuration makes, and not what `all` asks for: that would have to
+    be made again at once, as a download would have to come again.
     """
     kept = {"download"} | (set() if "simulate" in SOURCE else {"simulate"})
     making = [rule for rule in workflow.rules if rule.name not in kept]
+    asked = {str(path) for path in rules.all.input}
     run = Path(workflow.pathvars.apply("<run>"))
     folders = ("data", "conditions/*", "*/stages", "smooth/*/stages")
     found = sorted(str(path) for folder in folders for path in run.glob(f"{folder}/*"))
+    found = [path for path in found if path not in asked]
     return [path for path in found if any(rule.is_producer(path) for rule in making)]
 
 
