@@ -12,7 +12,9 @@ def write_page(job, **values):
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    template = environment.from_string(Path(job.input.template).read_text())
-    page = template.render(style=Markup(Path(job.input.style).read_text()), **values)
+    template, style = (
+        Path(path).read_text(encoding="utf-8") for path in (job.input.template, job.input.style)
+    )
+    page = environment.from_string(template).render(style=Markup(style), **values)
     with atomic(job.output[0]) as part:
-        part.write_text(page)
+        part.write_text(page, encoding="utf-8")

@@ -24,7 +24,7 @@ def record(job, **further):
     command = Path(job.params.command)
     return {
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": command.read_text() if command.is_file() else None,
+        "command": command.read_text(encoding="utf-8") if command.is_file() else None,
         "machine": machine(),
         "inputs": [{"key": key} | file for key, file in files.items()],
         "config": without_folders(job.config),

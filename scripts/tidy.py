@@ -27,7 +27,7 @@ def main(job):
     print(*(f"{megabytes(size)}  {text}" for size, text in [*lines, (total, "in all")]), sep="\n")
     if not job.params.removing:
         if left := len(planned(job)):
-            print(f"\nThis run is not complete: {left:,} jobs are left, which need some of it.")
+            print(f"\nThis run is not complete, and needs some of it (jobs left: {left:,}).")
         print(
             "\nThe results stay; a run with another setting would first make this again."
             "\nNothing was removed. This removes it: snakemake tidy_now\n",

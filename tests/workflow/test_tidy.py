@@ -103,7 +103,8 @@ def test_the_list_is_of_all_that_would_go(dense, snakemake):
     assert "Nothing was removed. This removes it: snakemake tidy_now" in output
     assert "not complete" not in output
     (dense / RESULTS / "figures/condition.png").unlink()
-    assert "This run is not complete: 1 jobs are left" in snakemake(dense, "tidy")
+    output = snakemake(dense, "tidy")
+    assert "This run is not complete, and needs some of it (jobs left: 1)" in output
 
 
 def test_what_goes_and_what_stays(dense, snakemake):

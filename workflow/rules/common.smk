@@ -332,7 +332,7 @@ def enrichment_there(wildcards):
 def keep_command():
     """Leave the command line of this run to its jobs, which other machines may run."""
     with atomic(COMMAND) as part:
-        part.write_text(command_line(sys.argv[1:]))
+        part.write_text(command_line(sys.argv[1:]), encoding="utf-8")
 
 
 def print_summaries():
