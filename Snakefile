@@ -32,6 +32,7 @@ include: "workflow/rules/explore.smk"
 include: "workflow/rules/enrichment.smk"
 include: "workflow/rules/paper.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/tidy.smk"
 
 
 # Last, since its rules come before others.
@@ -50,5 +51,10 @@ rule all:
         rules.paper.input if PAPER else [],
 
 
+onstart:
+    keep_command()
+
+
 onsuccess:
-    print_summaries()
+    if not INFORMING & {rule.name for rule in workflow.dag.targetrules}:
+        print_summaries()

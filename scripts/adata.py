@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from _job import run
 from anndata.io import read_elem, write_elem
+from shareable import without_folders
 from statediff.provenance import (
     DIRECTION_COLORS,
     DIRECTIONS,
@@ -27,6 +28,11 @@ LAYERS = {
 }
 ADDITIONAL = ("tail_fdr", "neg_log10_ptp")
 IN_GROUPS = ("mean_lfc", "mahalanobis", "local_fdr", "is_de")
+OF_SUMMARY = ("dataset", "contrast", "conditions", "conventions", "versions", "stages")
+COORDINATES = {
+    "states": "cell states, on which the models live",
+    "embedding": "coordinates to draw the cells on",
+}
 
 
 def main(job):
@@ -59,8 +65,9 @@ def main(job):
         store.copy("X", out)
         store.copy("obsm", out)
         store.copy("uns", out)
-        write_coordinates(out, job.input.states, "states", config.settings["states"])
-        write_coordinates(out, job.input.embedding, "embedding", config.embedding)
+        made = [field[:2] + field[3:] for field in (*da_fields.values(), *de_fields.values())]
+        made += write_coordinates(out, job.input.states, "states", config.settings["states"])
+        made += write_coordinates(out, job.input.embedding, "embedding", config.embedding)
         with h5py.File(job.input.fit, "r") as arrays:
             write_elem(out, f"obsm/{de_fields['phi'][1]}", arrays["phi"][:].astype(np.float32))
             for role in ("coefficients_reference", "coefficients_compared"):
@@ -70,7 +77,7 @@ def main(job):
             grouped = write_groups(out, job.input.groups, de_fields, var.index)
         write_layers(out, job.input.genes, de_fields, (len(obs), len(var)))
 
-        settings = config.settings | contrast | config.groups
+        settings = without_folders(config.settings) | contrast | config.groups
         # The length scales as they were used.
         de_settings = settings | {"gp": settings["gp"] | {"ls": basis["ls"]}}
         shared = {key: settings["gp"][key] for key in ("ls_factor", "tol", "max_rank")}
@@ -83,9 +90,15 @@ def main(job):
             "groups": grouped,
         }
         colors = [DIRECTION_COLORS[name] for name in DIRECTIONS]
-        write_elem(out, f"uns/{da_fields['lfc_direction'][1]}_colors", np.array(colors))
+        colors_key = f"{da_fields['lfc_direction'][1]}_colors"
+        write_elem(out, f"uns/{colors_key}", np.array(colors))
+        made.append(("uns", colors_key, "colours of the directions"))
         write_run(out, "kompot_da", da_fields, abundance_run(da_fields, da_settings))
         write_run(out, "kompot_de", de_fields, expression_run(de_fields, de_settings, called))
+        made += [
+            ("uns", f"kompot_{kind}", "record of the run, for Kompot") for kind in ("da", "de")
+        ]
+        write_record(out, job.input.summary, made)
 
 
 def with_fields(table, arrays, fields):
@@ -114,12 +127,16 @@ def write_groups(out, path, fields, genes):
 
 
 def write_coordinates(out, path, name, key):
-    """Coordinates that were computed, or that the store does not hold."""
+    """Coordinates that were computed, or that the store does not hold; returns what was written."""
     arrays, _ = read_arrays(path)
+    made = []
     if key not in out["obsm"]:
         write_elem(out, f"obsm/{key}", arrays[name])
+        made.append(("obsm", key, COORDINATES[name]))
     if "eigenvalues" in arrays:
         write_elem(out, "uns/DM_EigenValues", arrays["eigenvalues"])
+        made.append(("uns", "DM_EigenValues", "eigenvalues of the diffusion maps"))
+    return made
 
 
 def write_layers(out, chunks, fields, shape):
@@ -155,6 +172,16 @@ def write_run(out, key, fields, entry):
         "anndata_fields": json.dumps(written),
     }
     write_elem(out, f"uns/{key}", record)
+
+
+def write_record(out, path, fields):
+    """How this file came about, and the fields that were added to those of the source."""
+    with open(path) as file:
+        summary = json.load(file)
+    fields = [*fields, ("uns", "statediff", "this record: how the file came about")]
+    found = summary["provenance"] | {key: summary[key] for key in OF_SUMMARY}
+    described = [dict(zip(("slot", "name", "meaning"), field, strict=True)) for field in fields]
+    write_elem(out, "uns/statediff", json.dumps(found | {"fields": described}))
 
 
 run(main, snakemake)

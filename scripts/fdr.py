@@ -1,5 +1,7 @@
 """False discovery rates of the genes of a contrast."""
 
+import json
+
 import h5py
 import numpy as np
 from _inputs import find_genes, listed
@@ -7,7 +9,7 @@ from _job import run
 from scipy.stats import false_discovery_control
 from statediff import InputError
 from statediff.significance import false_discovery_rates, permutation_test
-from statediff.store import read_arrays, read_names, write_arrays
+from statediff.store import described, read_arrays, read_names, write_arrays
 
 GENE_STATISTICS = ("mahalanobis", "mean_lfc", "neg_log10_ptp")
 # What ranks the genes under each null.
@@ -45,9 +47,11 @@ def main(job):
                 raise InputError(
                     f"{error} (dataset.layer, contrasts.{job.wildcards.contrast})"
                 ) from error
+    external = job.input.get("external")
     write_arrays(
         job.output[0],
         genes | rates,
+        **({"external": json.dumps(described(external))} if external else {}),
         null=settings["null"],
         ranking=RANKING[settings["null"]],
         threshold=settings["threshold"],

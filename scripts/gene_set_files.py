@@ -8,7 +8,7 @@ from _job import run
 from anndata.io import read_elem
 from statediff import InputError
 from statediff.enrichment import parse_gmt
-from statediff.store import atomic
+from statediff.store import atomic, described
 
 
 def main(job):
@@ -35,7 +35,7 @@ def main(job):
             f"genes of the whole genome; the files of enrichment.gmt name {len(members):,}"
         )
     with atomic(job.output[0]) as part:
-        part.write_text(json.dumps(sets))
+        part.write_text(json.dumps({"files": list(map(described, paths)), "sets": sets}))
 
 
 def read(path):

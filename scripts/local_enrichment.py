@@ -16,7 +16,8 @@ from statediff.enrichment import (
 def main(job):
     genes = pd.read_parquet(job.input.genes)
     with open(job.input.sets) as file:
-        categories = json.load(file)
+        found = json.load(file)
+    categories = found["sets"]
     tested, ranking = list(genes["gene"]), signed_distance(genes)
     known = {g for sets in categories.values() for entry in sets.values() for g in entry["genes"]}
     queries, n_genome = gene_sets(genes), genome(job, len(tested))
@@ -34,6 +35,7 @@ def main(job):
         tables.append(ranked.assign(category=category))
     info = {
         "provider": "local",
+        "files": found["files"],
         "background": job.params.enrichment["background"],
         "background_genes": n_genome or len(tested),
         "gene_sets": {

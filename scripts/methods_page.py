@@ -2,11 +2,10 @@
 
 import json
 
-import jinja2
 import yaml
 from _job import run
+from _page import write_page
 from markupsafe import Markup
-from statediff.store import atomic
 
 
 class Citations:
@@ -29,20 +28,14 @@ def main(job):
         summary = json.load(file)
     with open(job.input.papers) as file:
         papers = yaml.safe_load(file)
-    with open(job.input.template) as file:
-        environment = jinja2.Environment(
-            autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-        )
-        template = environment.from_string(file.read())
-    page = template.render(
+    write_page(
+        job,
         summary=summary,
         settings=settings,
         contrast=settings["contrasts"][job.wildcards.contrast],
         settings_text=yaml.safe_dump(settings, sort_keys=False, allow_unicode=True),
         cite=Citations(papers),
     )
-    with atomic(job.output[0]) as part:
-        part.write_text(page)
 
 
 run(main, snakemake)

@@ -1,26 +1,13 @@
 """What a run would ask of the machines: its jobs, by rule, as a dry run plans them."""
 
 import re
-import subprocess
-import sys
-import tempfile
 
 import pandas as pd
-from _again import command
-
-JOB = re.compile(r"^(?:local)?rule (\w+):\n((?:    .*\n)+)", re.M)
+from _dry_run import planned
 
 
 def main(job):
-    with tempfile.TemporaryDirectory() as folder:
-        # The cores of this machine limit no cluster.
-        options = ["--dry-run", "--cores", "1000", "--", job.params.target]
-        done = subprocess.run([*command(job, folder), *options], capture_output=True, text=True)
-    if done.returncode:
-        sys.exit(f"Error (plan): the dry run failed\n{done.stderr or done.stdout}")
-    jobs = [asked(name, text) for name, text in JOB.findall(done.stdout)]
-    # Rules that only name a target run nothing.
-    jobs = [job for job in jobs if job["minutes"]]
+    jobs = [asked(name, text) for name, text in planned(job)]
     print(table(pd.DataFrame(jobs)) if jobs else "\nNothing to be done.\n", flush=True)
 
 

@@ -1,5 +1,6 @@
 """One HTML file of all results, by Snakemake from what its rules mark for the report."""
 
+import json
 import re
 import subprocess
 import tempfile
@@ -7,6 +8,7 @@ from pathlib import Path
 
 from _again import command
 from _job import run
+from shareable import without_folders
 from statediff.store import atomic
 
 
@@ -23,14 +25,20 @@ def main(job):
         part.write_text(with_script(html, script))
 
 
+def harmless(data):
+    """A line of data, in which no name ends a script, and no path names a user."""
+    start, name, value, end = data.groups()
+    if name == "rules":
+        rules = json.loads(value)
+        for rule in rules.values():
+            rule |= {key: without_folders(rule[key]) for key in ("input", "output")}
+        value = json.dumps(rules)
+    return start + value.replace("<", r"\u003c") + end
+
+
 def with_script(html, script):
-    """Run a script when the report opens; names in its data cannot end a script."""
-    html = re.sub(
-        r"^ *var \w+ = [{\"].*[}\"];$",
-        lambda data: data[0].replace("<", r"\u003c"),
-        html,
-        flags=re.MULTILINE,
-    )
+    """Run a script when the report opens."""
+    html = re.sub(r"^( *var (\w+) = )([{\"].*[}\"])(;)$", harmless, html, flags=re.MULTILINE)
     before, start, after = html.rpartition('<script id="categories">')
     if not start:
         raise ValueError("Snakemake's report has another form than that of the pinned version")

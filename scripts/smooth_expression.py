@@ -1,13 +1,17 @@
 """Smoothed expression of a few genes, learnt in one population, at all cells."""
 
+import json
+
 import h5py
 import numpy as np
 from _job import run
+from _record import record
 from anndata.io import read_elem, write_elem
 from statediff import EPS
 from statediff.basis import build_basis
 from statediff.expression import Posterior, cross_products
 from statediff.neighbours import length_scale, nearest_distances
+from statediff.provenance import versions
 from statediff.store import create_h5ad, read_arrays, read_columns
 
 CELLS = 16384
@@ -38,8 +42,9 @@ def main(job):
         write_smoothed(out, phi, posterior.weights(cross))
         write_elem(out, "layers/expression", measured)
         write_elem(out, f"obsm/{job.params.embedding}", embedding)
-        record = gp | {"ls": basis.ls, "rank": basis.rank, "residual_max": basis.residual_max}
-        write_elem(out, "uns/smooth", record)
+        used = gp | {"ls": basis.ls, "rank": basis.rank, "residual_max": basis.residual_max}
+        write_elem(out, "uns/smooth", used)
+        write_elem(out, "uns/statediff", json.dumps(record(job) | {"versions": versions()}))
 
 
 def write_smoothed(out, phi, weights):

@@ -1,5 +1,6 @@
 """Reduce the source file to what the workflow reads, and check it on the way."""
 
+import json
 import warnings
 
 import numpy as np
@@ -7,7 +8,7 @@ from _inputs import check_names, find_matrix, read_obsm
 from _job import run
 from anndata.io import read_elem, write_elem
 from statediff import DataWarning, InputError
-from statediff.store import create_h5ad, open_h5ad, row_blocks, write_csr
+from statediff.store import create_h5ad, described, open_h5ad, row_blocks, write_csr
 
 
 def main(job):
@@ -23,6 +24,8 @@ def main(job):
         uns = source.get("uns", {})
         write_elem(store, "uns", {k: read_elem(uns[k]) for k in uns if k.endswith("_colors")})
         write_csr(store.create_group("X"), checked_blocks(matrix, config.layer, var), len(var))
+        # No slot of an AnnData: what is made from the store says it in a record of its own.
+        store.attrs["source"] = json.dumps(described(job.input[0]))
 
 
 def with_categories(table):

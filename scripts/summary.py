@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 from _job import run
+from _record import record
 from statediff.provenance import DIRECTIONS, versions
 from statediff.store import atomic, read_arrays
 from terminal import read_usage
@@ -49,6 +50,7 @@ def main(job):
         "truth": read_json(job.input.get("truth")),
         "stages": read_usage(job.input.benchmarks, job.input.logs),
         "versions": versions(),
+        "provenance": record(job, **external_null(fdr)),
     }
     with atomic(job.output[0]) as part:
         part.write_text(json.dumps(result, indent=1, allow_nan=False) + "\n")
@@ -57,6 +59,12 @@ def main(job):
 def read_json(path):
     """Contents of a file that may not be called for."""
     return json.loads(Path(path).read_text()) if path else None
+
+
+def external_null(fdr):
+    """The file of null distances, where one was read."""
+    found = fdr.get("external")
+    return {"fdr.external.distances": json.loads(found)} if found else {}
 
 
 def describe_groups(job):

@@ -12,6 +12,8 @@ from statediff import InputError, store
 from statediff.store import (
     atomic,
     create_h5ad,
+    described,
+    drop_layers,
     matrix_shape,
     open_h5ad,
     read_arrays,
@@ -181,3 +183,55 @@ def test_levels_are_those_of_pandas(tmp_path, column):
     assert levels[codes[~missing]].tolist() == obs["column"][~missing].astype(str).tolist()
     categories = obs["column"].astype("category").cat.categories.astype(str)
     assert levels.tolist() == categories.tolist()
+
+
+@pytest.fixture
+def layered(tmp_path):
+    """An h5ad with a layer to drop and one to keep, and a link to it."""
+    adata = anndata.AnnData(
+        sparse.random(200, 50, 0.2, format="csr", random_state=0),
+        layers={name: np.random.default_rng(0).normal(size=(200, 50)) for name in ("a", "b")},
+        uns={"text": "é", "record": {"n": 3}},
+    )
+    (tmp_path / "elsewhere").mkdir()
+    path = tmp_path / "elsewhere/adata.h5ad"
+    adata.write_h5ad(path)
+    path.chmod(0o640)
+    (tmp_path / "link.h5ad").symlink_to(path)
+    return tmp_path / "link.h5ad"
+
+
+def test_dropping_layers_keeps_all_else(layered):
+    before, size = anndata.read_h5ad(layered), layered.stat().st_size
+    drop_layers(layered, ["a"])
+    after = anndata.read_h5ad(layered)
+    assert list(after.layers) == ["b"]
+    np.testing.assert_array_equal(after.layers["b"], before.layers["b"])
+    assert (after.X != before.X).nnz == 0
+    assert after.uns == before.uns
+    assert after.obs.equals(before.obs)
+    assert layered.is_symlink()
+    assert layered.stat().st_mode & 0o777 == 0o640
+    assert layered.stat().st_size < size - 200 * 50 * 8 + 4096
+
+
+@pytest.mark.parametrize("broken", ["h5py.Group.copy", "statediff.store.os.replace"])
+def test_a_killed_dropping_leaves_the_file(layered, monkeypatch, broken):
+    before = layered.read_bytes()
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(broken, killed)
+        with pytest.raises(KeyboardInterrupt):
+            drop_layers(layered, ["a"])
+    assert layered.read_bytes() == before
+    assert [path.name for path in layered.resolve().parent.iterdir()] == ["adata.h5ad"]
+
+
+def test_a_file_is_described_by_its_content(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("abc")
+    digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert described(path) == {"file": "a.txt", "bytes": 3, "sha256": digest}

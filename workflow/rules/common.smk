@@ -16,9 +16,10 @@ import statediff
 from statediff import InputError
 from statediff.paper import check_panels, panel_size, panel_stem
 from statediff.provenance import safe
+from shareable import command_line, without_folders
 from sizes import MAX_BLOCKS, size_of_download, size_of_file, size_of_simulation
 from statediff.settings import checked
-from statediff.store import BLOCK_VALUES
+from statediff.store import BLOCK_VALUES, atomic
 from terminal import as_line, as_text, read_usage
 
 if not HERE.parent.samefile(Path(statediff.__file__).parents[1]):
@@ -97,6 +98,10 @@ def located(path, pathvars=workflow.pathvars, prefix=workflow.modifier.path_modi
     return pathvars.apply(prefix.replace_prefix(path))
 
 
+# Where the command line of the run at hand is kept.
+COMMAND = located("<logs>/command.txt")
+
+
 def one_of(names):
     """Pattern of these names; without any, one that matches nothing."""
     return "|".join(map(re.escape, names)) or "(?!)"
@@ -113,6 +118,8 @@ def condition(contrast, role):
 
 # What a download is thought to have before anyone said so.
 UNKNOWN_BYTES = 3_000_000_000
+# Targets that tell something, and compute nothing.
+INFORMING = {"plan", "tidy", "tidy_now"}
 # More contrasts than these end in a line each.
 MANY = 5
 # The conditions of all contrasts, each once.
@@ -386,6 +393,12 @@ def enrichment_there(wildcards):
             path = Path(located(f"<run>/{contrast}/{name}"))
             there[str(path)] = path.stat().st_mtime if path.is_file() else None
     return there
+
+
+def keep_command():
+    """Leave the command line of this run to its jobs, which other machines may run."""
+    with atomic(COMMAND) as part:
+        part.write_text(command_line(sys.argv[1:]), encoding="utf-8")
 
 
 def print_summaries():

@@ -59,6 +59,7 @@ rule contrast_page:
 
 rule methods_page:
     input:
+        style=workflow.source_path("../report/page.css"),
         template=workflow.source_path("../report/methods.html"),
         papers=workflow.source_path("../report/papers.yaml"),
         summary="<run>/{contrast}/summary.json",
@@ -74,18 +75,47 @@ rule methods_page:
         mem_mb=200,
         runtime=10,
     params:
-        settings=lambda wildcards: {
-            "dataset": DATASET,
-            "contrasts": {wildcards.contrast: CONTRASTS[wildcards.contrast]},
-            **{section: config[section] for section in METHODS},
-        },
+        settings=lambda wildcards: without_folders(
+            {
+                "dataset": DATASET,
+                "contrasts": {wildcards.contrast: CONTRASTS[wildcards.contrast]},
+                **{section: config[section] for section in METHODS},
+            }
+        ),
     script:
         "../../scripts/methods_page.py"
+
+
+rule provenance_page:
+    input:
+        style=workflow.source_path("../report/page.css"),
+        template=workflow.source_path("../report/provenance.html"),
+        summary="<run>/{contrast}/summary.json",
+        adata="<run>/{contrast}/adata.h5ad",
+    output:
+        shown("<run>/{contrast}/provenance.html", "Provenance, fields still there", "Methods"),
+    log:
+        "<logs>/{contrast}/provenance_page.log",
+    benchmark:
+        "<benchmarks>/{contrast}/provenance_page.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=200,
+        runtime=10,
+    script:
+        "../../scripts/provenance_page.py"
+
+
+rule provenance:
+    input:
+        per_contrast("provenance.html"),
 
 
 rule report:
     input:
         rules.contrast_page.output,
+        rules.provenance.input,
         per_contrast("tables/genes.html", "methods.html"),
         rules.results.input,
         rules.figures.input,

@@ -14,6 +14,7 @@ rule adata:
         genes=all_chunks("<run>/{contrast}/stages/genes.{scatteritem}.h5"),
         fdr="<run>/{contrast}/stages/fdr.h5",
         groups=where_grouped("<run>/{contrast}/stages/group_fdr.h5"),
+        summary="<run>/{contrast}/summary.json",
     output:
         "<run>/{contrast}/adata.h5ad",
     log:
@@ -136,6 +137,7 @@ rule summary:
     input:
         truth=truth,
         preprocessed="<data>/preprocessed.json" if PREPROCESS else [],
+        store="<data>/store.h5ad",
         cells="<run>/{contrast}/stages/cells.h5",
         abundance="<run>/{contrast}/stages/abundance.h5",
         density="<run>/{contrast}/stages/density.h5",
@@ -162,6 +164,7 @@ rule summary:
         contrast=contrast_of,
         conventions=config["conventions"],
         noise=config["gp"]["noise"],
+        command=COMMAND,
     script:
         "../../scripts/summary.py"
 

@@ -46,6 +46,7 @@ rule smooth_expression:
         gp=settings("gp", "kernel", "sigma", "ls", "ls_factor", "tol", "max_rank"),
         embedding=DATASET["embedding"]["key"],
         device=config["gp"]["device"],
+        command=COMMAND,
     script:
         "../../scripts/smooth_expression.py"
 

@@ -1,6 +1,7 @@
 """Kompot's field names, and the record of a run that Kompot's tools read."""
 
 import importlib.metadata
+import os
 import platform
 import re
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ __all__ = [
     "expression_fields",
     "expression_run",
     "group_column",
+    "machine",
     "safe",
     "versions",
 ]
@@ -246,6 +248,16 @@ def versions():
     return found
 
 
+def machine():
+    """What kind of machine this is; not its name, nor its user's."""
+    return {
+        "system": platform.system(),
+        "architecture": platform.machine(),
+        "cpus": os.cpu_count(),
+        "python": platform.python_version(),
+    }
+
+
 def abundance_run(fields, settings):
     """Run entry of differential abundance as `kompot.RunInfo` reads it.
 
@@ -356,7 +368,7 @@ def expression_run(fields, settings, results):
 
 def _entry(kind, function, fields, settings):
     """What the entries of both analyses share. No user, host or path is recorded."""
-    found = versions()
+    found, host = versions(), machine()
     return {
         "timestamp": datetime.now(UTC).isoformat(timespec="seconds"),
         "function": function,
@@ -381,7 +393,7 @@ def _entry(kind, function, fields, settings):
             "storage": {"result_key": f"kompot_{kind}"},
         },
         "environment": {
-            "platform": platform.platform(),
+            "platform": f"{host['system']}-{host['architecture']}",
             "python_version": found["python"],
             "package_versions": found,
         },

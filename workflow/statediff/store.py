@@ -3,7 +3,9 @@
 Expression matrices are only ever seen as consecutive blocks of rows (cells), in CSR form.
 """
 
+import hashlib
 import os
+import shutil
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,6 +19,8 @@ __all__ = [
     "atomic",
     "create_h5ad",
     "create_slot",
+    "described",
+    "drop_layers",
     "matrix_shape",
     "open_h5ad",
     "read_arrays",
@@ -53,6 +57,20 @@ def atomic(path):
         part.unlink(missing_ok=True)
 
 
+def described(path):
+    """What tells a file from all others: name, size and checksum, read in a stream.
+
+    Returns
+    -------
+    dict
+        `file` (its name, without folders), `bytes`, `sha256`.
+    """
+    path = Path(path)
+    with open(path, "rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {"file": path.name, "bytes": path.stat().st_size, "sha256": digest}
+
+
 def open_h5ad(path):
     """Open an h5ad file for reading.
 
@@ -85,6 +103,26 @@ def create_h5ad(path):
         yield file
         for slot in ("layers", "obsm", "obsp", "uns", "varm", "varp"):
             create_slot(file, slot)
+
+
+def drop_layers(path, names):
+    """Rewrite an h5ad file without some of its layers; all else is copied as it is.
+
+    The space of what is deleted within an HDF5 file is not given back. A killed job leaves the
+    file as it was.
+    """
+    path = Path(path).resolve()  # the file, where this is a link
+    with atomic(path) as part:
+        with h5py.File(path, "r") as file, h5py.File(part, "w") as kept:
+            kept.attrs.update(file.attrs)
+            for slot in file:
+                if slot != "layers":
+                    file.copy(slot, kept)
+            layers = create_slot(kept, "layers")
+            for name, layer in file["layers"].items():
+                if name not in names:
+                    file.copy(layer, layers)
+        shutil.copymode(path, part)
 
 
 def create_slot(file, slot):

@@ -1,0 +1,31 @@
+"""How a result came about, for the result to tell: nothing in it names a user or a machine."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import h5py
+from shareable import without_folders
+from statediff.provenance import machine
+
+
+def record(job, **further):
+    """Time, command, machine, files read, and the whole configuration.
+
+    Parameters
+    ----------
+    job
+        With the input `store` and the parameter `command`, the file that has the command line.
+    further : dict
+        Other files that were read, described: {key of the configuration: what `described` gives}.
+    """
+    with h5py.File(job.input.store, "r") as store:
+        files = {"dataset.source": json.loads(store.attrs["source"])} | further
+    command = Path(job.params.command)
+    return {
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": command.read_text(encoding="utf-8") if command.is_file() else None,
+        "machine": machine(),
+        "inputs": [{"key": key} | file for key, file in files.items()],
+        "config": without_folders(job.config),
+    }
