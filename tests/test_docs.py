@@ -10,6 +10,7 @@ import sys
 
 import pytest
 import statediff
+import yaml
 from bs4 import BeautifulSoup
 from sphinx.util.inventory import InventoryFile
 from statediff.urls import url_fault
@@ -44,7 +45,7 @@ def test_every_public_name_is_in_the_reference(site):
     assert len(modules) > 30
     for name in ["statediff", *modules]:
         module = importlib.import_module(name)
-        for public in module.__all__:
+        for public in [name for name in module.__all__ if not name.startswith("_")]:
             # The package of figures hands on what its modules hold.
             home = getattr(getattr(module, public), "__module__", name)
             home = home if name == "statediff.plots" else name
@@ -69,6 +70,18 @@ def test_links_to_other_sites_have_the_form_of_addresses(pages):
     links = {tag["href"] for page in pages.values() for tag in page.select("a.external[href]")}
     assert links
     assert {link: fault for link in links if (fault := url_fault(link))} == {}
+
+
+@pytest.mark.parametrize(
+    ("script", "section"),
+    [("gene_table", "genes"), ("group_table", "gene_groups"), ("cell_table", "cells")],
+)
+def test_every_column_that_settings_can_add_is_explained(script, section):
+    explained = yaml.safe_load((ROOT / "workflow/report/columns.yaml").read_text())[section]
+    written = re.search(
+        r"^COLUMNS = (\[.*?\])", (ROOT / f"scripts/{script}.py").read_text(), re.M | re.S
+    )
+    assert set(ast.literal_eval(written.group(1))) <= explained.keys()
 
 
 def templates():
