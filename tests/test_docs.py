@@ -53,11 +53,11 @@ def test_every_public_name_is_in_the_reference(site):
 
 
 def test_no_page_needs_a_network(pages):
-    for name, page in pages.items():
-        tags = page.select("script[src], img[src], link[rel=stylesheet]")
-        loaded = [tag.get("src") or tag.get("href") for tag in tags]
-        assert loaded, name
-        assert not [address for address in loaded if re.match(r"\w+:|//", address)], name
+    tags = [tag for page in pages.values()
+            for tag in page.select("script[src], img[src], link[rel=stylesheet]")]  # fmt: skip
+    loaded = {tag.get("src") or tag.get("href") for tag in tags}
+    assert len(loaded) > 20
+    assert not {address for address in loaded if re.match(r"\w+:|//", address)}
 
 
 def test_equations_are_drawn_by_the_browser_alone(pages):
