@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: benchmark calibration demo kompot profiles scaling setup test lint lock clean
+.PHONY: benchmark calibration demo docs kompot profiles scaling setup test lint lock clean
 
 setup: .venv/installed
 
@@ -25,6 +25,11 @@ profiles:
 
 test: lint
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+
+# The documentation as a site; any warning, such as of a broken link, is an error.
+docs: .venv/installed
+	$(BIN)/sphinx-build -W --keep-going --quiet -c docs . docs/_build
+	@echo "Open docs/_build/index.html in a browser."
 
 # Every test of the workflow, and others, on simulations with known truth: docs/calibration.md.
 # Results in results/calibration; an interrupted run resumes.
@@ -55,7 +60,8 @@ lock: .venv/installed
 
 # The environment, caches and the demo; results of your own data stay.
 clean:
-	rm -rf .venv .pytest_cache .ruff_cache .hypothesis results/simulated_bone_marrow
+	rm -rf .venv .pytest_cache .ruff_cache .hypothesis docs/_build docs/api \
+	  results/simulated_bone_marrow
 
 .venv/installed: envs/requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -7,6 +7,8 @@ import anndata
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
+from support import ROOT
 
 RESULTS = "results/small/young_vs_old"
 
@@ -125,6 +127,12 @@ def test_tsv_and_parquet_hold_the_same(tables, small_run):
         assert len(tsv) == len(table)
         numbers = table.select_dtypes("number")
         np.testing.assert_allclose(tsv[numbers.columns], numbers, rtol=1e-6)
+
+
+def test_every_column_is_explained(tables):
+    explained = yaml.safe_load((ROOT / "workflow/report/columns.yaml").read_text())
+    for name, table in tables.items():
+        assert set(table) <= explained[name].keys()
 
 
 def test_summary_counts_what_the_tables_hold(tables, small_run):

@@ -4,7 +4,7 @@ __all__ = ["EPS", "DataWarning", "InputError", "__version__"]
 
 __version__ = "0.1.0"
 
-# Added to variances before they are divided by (the published value).
+#: Added to variances before they are divided by (the published value).
 EPS = 1e-8
 
 

@@ -18,7 +18,7 @@ def differential_abundance(
     variance : array, shape (n,)
         Sum of their posterior variances.
     lfc_threshold : float
-        Smallest |log fold change| (natural log) that counts as a change.
+        Smallest absolute log fold change (natural) that counts as a change.
     ptp_threshold : float
         Largest posterior tail probability that counts as a change.
     sides : {1, 2}
@@ -52,7 +52,7 @@ def called_changes(change, freedom=np.inf, lfc_threshold=1.0, fdr_threshold=0.05
     freedom : float
         Degrees of freedom of the t distribution of the z-scores; infinite: normal.
     lfc_threshold : float
-        Smallest |log fold change| (natural log) that counts as a change.
+        Smallest absolute log fold change (natural) that counts as a change.
     fdr_threshold : float
         Largest q-value that counts as a change.
 

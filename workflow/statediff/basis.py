@@ -124,8 +124,8 @@ def build_basis(states, ls, tol=1e-6, max_rank=2000, noise=1.0, linear=False):
     Pivot cells are added until the largest unexplained variance is below `tol`. They are looked
     for among up to 16,384 cells; of more cells those are added that turn out to be left over.
     The functions are then rotated onto the eigenvectors of the kernel matrix, and the last of
-    them dropped as long as they explain less than `tol` × `noise`² per cell together: too little
-    for data with noise variance `noise`² to tell of. Time O(n r²), memory O(n + r²).
+    them dropped as long as they explain less together than `tol` times the noise variance per cell:
+    too little for such data to tell of. Time O(n r²), memory O(n + r²).
 
     Parameters
     ----------

@@ -29,9 +29,10 @@ GENES = 256
 class CompressedLayers:
     """Rounded factors of fold changes and of mean smoothed expression.
 
-    At cell i, the fold change of gene g is `mean_change[g] + scale_change[g] * (cells[i] @
-    change[g])`. The mean of both conditions is the same with `level`; a condition's smoothed
-    expression is half a fold change below or above it.
+    At cell i, the fold change of gene g is
+    ``mean_change[g] + scale_change[g] * (cells[i] @ change[g])``. The mean of both
+    conditions is the same with `level`; a condition's smoothed expression is half a fold change
+    below or above it.
 
     Attributes
     ----------

@@ -1,13 +1,14 @@
 """Presets of the choices on which published versions of the method differ.
 
 kernel: see `statediff.basis.Basis.prior`; covariance: `statediff.expression.whitener`; ptp_sides:
-`statediff.density.differential_abundance`; estimator: `statediff.density` or `statediff.ratio`;
+`statediff.abundance.differential_abundance`; estimator: `statediff.density` or `statediff.ratio`;
 uncertainty: `statediff.density.fit_density`; null: the residual test of `statediff.residual`, or
 the shuffled genes of `statediff.significance`; gaps: its `false_discovery_rates`.
 """
 
 __all__ = ["PRESETS"]
 
+#: Of each preset, the value of each choice.
 PRESETS = {
     # What holds its level in the calibration benchmark (docs/calibration.md).
     "standard": {

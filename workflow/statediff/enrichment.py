@@ -21,7 +21,7 @@ __all__ = [
     "with_strength",
 ]
 
-# STRING's columns between the gene set that was asked about and what is computed here.
+#: STRING's columns between the gene set that was asked about and what is computed here.
 COLUMNS = [
     "gene_set",
     "category",
@@ -40,7 +40,7 @@ COLUMNS = [
 ]
 NUMBERS = ["p_value", "fdr", "expected", "strength", "nes"]
 COUNTS = ["number_of_genes", "number_of_genes_in_background"]
-# A gene alone has nothing in common with others.
+#: A gene alone has nothing in common with others.
 FEWEST = 2
 # Sizes of the sets that the rank-based test takes, and its permutations: those of GSEA itself.
 SMALLEST, LARGEST, PERMUTATIONS = 15, 500, 1000
@@ -89,7 +89,7 @@ def signed_distance(genes):
 def with_strength(table, n_query, n_background):
     r"""Add how many genes of each term chance would give, and how many times more were found.
 
-    expected = |query| · K / |background|, strength = log₁₀(observed / expected), where K genes of
+    expected = query · K / background, strength = log₁₀(observed / expected), where K genes of
     the background have the term (the definitions of STRING).
 
     Parameters

@@ -6,7 +6,7 @@ from statediff.device import on_device, weighted_gram
 
 __all__ = ["CONVERGED", "posterior_mode"]
 
-# Newton steps end when the log posterior can gain no more than this per cell.
+#: Newton steps end when the log posterior can gain no more than this per cell.
 CONVERGED = 1e-12
 # More steps, or shorter ones (of 1), do not help.
 STEPS = 100

@@ -70,7 +70,7 @@ def mahalanobis_noise(phi, posteriors, noise, difference, between=None, pooled="
     r"""Mahalanobis distance of each gene's fold change, its own noise at every cell included.
 
     With :math:`V_g = \mathrm{diag}(u_a + u_b)` at the evaluation cells Z, each u no smaller than
-    `statediff.expression.EPS`, and S the pooled covariance of the weights,
+    `statediff.EPS`, and S the pooled covariance of the weights,
 
     .. math:: D_g^2 = \Delta_g^T (\Phi_Z S \Phi_Z^T + V_g)^{-1} \Delta_g
                     = d_g^T (S + M_g^{-1})^{-1} d_g, \qquad M_g = \Phi_Z^T V_g^{-1} \Phi_Z

@@ -20,7 +20,7 @@ __all__ = [
     "versions",
 ]
 
-# What abundance can do in a cell, in the order of the codes.
+#: What abundance can do in a cell, in the order of the codes.
 DIRECTIONS = ("down", "neutral", "up")
 DIRECTION_COLORS = {"down": "#2166ac", "neutral": "#c4c4c4", "up": "#b2182b"}
 
@@ -35,7 +35,7 @@ PACKAGES = ("anndata", "h5py", "harmonypy", "jax", "numpy", "pandas", "palantir"
 
 
 def safe(name):
-    """Condition name as it appears in field names: characters outside [A-Za-z0-9_.-] become _."""
+    """Condition name as it appears in field names: ``_`` for all outside ``[A-Za-z0-9_.-]``."""
     return re.sub(r"[^A-Za-z0-9_.-]", "_", name)
 
 

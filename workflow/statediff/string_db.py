@@ -37,7 +37,7 @@ TIMEOUT = (10, 180)
 RETRIES = 3
 # Names in a request for their identifiers.
 BATCH = 2000
-# Genes of a network that can still be read.
+#: Genes of a network that can still be read.
 MOST_DRAWN = 400
 # Characters of an address that browsers and servers agree on.
 LONGEST_ADDRESS = 8000

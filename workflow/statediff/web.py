@@ -16,15 +16,16 @@ __all__ = [
     "status_fault",
 ]  # fmt: skip
 
-# Seconds to connect, and between two pieces of an answer.
+#: Seconds to connect, and between two pieces of an answer.
 TIMEOUT = (20, 60)
 # Of a request, with pauses of 0, 2, 4, … times BACKOFF seconds, or as Retry-After says.
 RETRIES = 6
+#: Unit of these pauses.
 BACKOFF = 1.0
-# Break-offs in a row, without a byte gained.
+#: Break-offs in a row, without a byte gained.
 TRIES = 6
 BUSY = (408, 429, 500, 502, 503, 504)
-# From JSON that is damaged, or not the expected object.
+#: What reading an answer raises whose JSON is damaged, or not the expected object.
 UNREADABLE = (ValueError, KeyError, TypeError)
 # What to do about a status.
 HINTS = {

@@ -17,7 +17,7 @@ __all__ = ["OTHERWISE", "zenodo_file"]
 
 # What is kept of an answer.
 ANSWER = ("url", "size", "md5")
-# What to do where no address gives the file.
+#: What to do where no address gives the file.
 OTHERWISE = (
     "Correct dataset.source.zenodo, or name another address in its key mirror, or download the "
     "file otherwise and name it in dataset.source.path"

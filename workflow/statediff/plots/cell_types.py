@@ -8,7 +8,7 @@ from statediff.plots.style import CONDITION_COLORS, canvas, legend_above, short,
 
 __all__ = ["MOSTLY", "composition"]
 
-# A type with this share of its cells in one condition is named.
+#: A type with this share of its cells in one condition is named.
 MOSTLY = 0.75
 
 

@@ -27,13 +27,13 @@ __all__ = [
 TEMPLATE = Path(__file__).with_name("explore.html")
 # Of the whole page.
 MAX_BYTES = 14_500_000
-# Cells drawn; of more, those drawn are chosen at random.
+#: Cells drawn; of more, those drawn are chosen at random.
 MAX_CELLS = 20_000
-# Letters of a condition in the labels.
+#: Letters of a condition in the labels.
 NAME = 16
 # Least p-value that can be drawn.
 TINY = np.finfo(float).tiny
-# Of a gene, as the page names them.
+#: Of a gene, as the page names them.
 STATISTICS = {
     "mean_lfc": "mean log fold change",
     "mahalanobis": "Mahalanobis distance",

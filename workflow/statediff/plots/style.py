@@ -32,10 +32,11 @@ __all__ = [
     "text_size",
 ]
 
-# Blue and red of ColorBrewer's RdBu, told apart with any colour vision.
+#: Of what is not in question.
 GREY = "#d9d9d9"
+#: Told apart with any colour vision (Okabe & Ito).
 OKABE_ITO = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#000000")
-# Of reference and compared condition.
+#: Of reference and compared condition.
 CONDITION_COLORS = ("#0072b2", "#e69f00")
 # Points beyond this number are drawn as pixels inside the vector file.
 RASTERISE = 100_000

@@ -1,0 +1,134 @@
+"""The documentation: built with no warning, complete, readable without a network."""
+
+import ast
+import importlib
+import json
+import pkgutil
+import re
+import subprocess
+import sys
+
+import pytest
+import statediff
+import yaml
+from bs4 import BeautifulSoup
+from sphinx.util.inventory import InventoryFile
+from statediff.urls import url_fault
+from support import ROOT
+
+DOCS = ROOT / "docs"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """Folder of the built site. Broken links and references, to a heading too, are warnings."""
+    folder = tmp_path_factory.mktemp("site")
+    done = subprocess.run(
+        [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-c", DOCS, ROOT, folder],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pages(site):
+    return {path.relative_to(site).as_posix(): BeautifulSoup(path.read_text(), "html.parser")
+            for path in site.rglob("*.html")}  # fmt: skip
+
+
+def test_every_public_name_is_in_the_reference(site):
+    inventory = InventoryFile.loads((site / "objects.inv").read_bytes(), uri="")
+    described = {name for kind, names in inventory.data.items() if kind.startswith("py:")
+                 for name in names}  # fmt: skip
+    modules = [module.name for module in pkgutil.walk_packages(statediff.__path__, "statediff.")]
+    assert len(modules) > 30
+    for name in ["statediff", *modules]:
+        module = importlib.import_module(name)
+        for public in [name for name in module.__all__ if not name.startswith("_")]:
+            # The package of figures hands on what its modules hold.
+            home = getattr(getattr(module, public), "__module__", name)
+            home = home if name == "statediff.plots" else name
+            assert f"{home}.{public}" in described, f"{name}.{public} is not documented"
+
+
+def test_no_page_needs_a_network(pages):
+    tags = [tag for page in pages.values()
+            for tag in page.select("script[src], img[src], link[rel=stylesheet]")]  # fmt: skip
+    loaded = {tag.get("src") or tag.get("href") for tag in tags}
+    assert len(loaded) > 20
+    assert not {address for address in loaded if re.match(r"\w+:|//", address)}
+
+
+def test_equations_are_drawn_by_the_browser_alone(pages):
+    method = pages["docs/method.html"]
+    assert len(method.select("math[display=block]")) > 10
+    assert "$" not in method.select_one("article").get_text()
+
+
+def test_links_to_other_sites_have_the_form_of_addresses(pages):
+    links = {tag["href"] for page in pages.values() for tag in page.select("a.external[href]")}
+    assert links
+    assert {link: fault for link in links if (fault := url_fault(link))} == {}
+
+
+@pytest.mark.parametrize(
+    ("script", "section"),
+    [("gene_table", "genes"), ("group_table", "gene_groups"), ("cell_table", "cells")],
+)
+def test_every_column_that_settings_can_add_is_explained(script, section):
+    explained = yaml.safe_load((ROOT / "workflow/report/columns.yaml").read_text())[section]
+    written = re.search(
+        r"^COLUMNS = (\[.*?\])", (ROOT / f"scripts/{script}.py").read_text(), re.M | re.S
+    )
+    assert set(ast.literal_eval(written.group(1))) <= explained.keys()
+
+
+def templates():
+    """Texts of the code with … for what is filled in, neighbouring texts as one."""
+    found = []
+    for folder in ("workflow", "scripts"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.JoinedStr):
+                    parts = [part.value if isinstance(part, ast.Constant) else "…"
+                             for part in node.values]  # fmt: skip
+                    found.append("".join(parts))
+                elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    found.append(node.value)
+    for path in (ROOT / "workflow/rules").glob("*.smk"):
+        text = re.sub(r'"\n\s*f?"', "", path.read_text())
+        found += [re.sub(r"\{.*?\}", "…", line) for line in text.splitlines()]
+    return found
+
+
+def test_explained_messages_are_those_of_the_code():
+    known = templates()
+    rows = re.findall(r"^\| (`.*?`) \|", (DOCS / "errors.md").read_text(), re.M)
+    messages = [message for row in rows for message in re.findall("`(.*?)`", row)]
+    assert len(messages) > 30
+    for message in messages:
+        pattern = ".*".join(re.escape(part) for part in message.split("…"))
+        assert any(re.search(pattern, text, re.S) for text in known), message
+
+
+NAMES = """
+import dataclasses, inspect, json, kompot, kompot.plot
+found = {name for name in kompot.__all__ if inspect.isroutine(getattr(kompot, name))
+         or inspect.isclass(getattr(kompot, name))} | set(kompot.plot.__all__)
+for value in list(vars(kompot).values()):
+    if dataclasses.is_dataclass(value) and value.__name__ != "ModelSettings":
+        found |= {field.name for field in dataclasses.fields(value)}
+for function in (kompot.da, kompot.de, kompot.smooth_expression):
+    found |= {name for name, parameter in inspect.signature(function).parameters.items()
+              if parameter.kind != parameter.VAR_KEYWORD}
+print(json.dumps(sorted(found)))
+"""
+
+
+def test_users_of_kompot_find_every_name_they_know(kompot_python):
+    printed = subprocess.run(
+        [kompot_python, "-c", NAMES], capture_output=True, text=True, check=True
+    )
+    told = set(re.findall(r"\w+", (DOCS / "kompot.md").read_text()))
+    assert set(json.loads(printed.stdout.splitlines()[-1])) - told == set()
