@@ -21,6 +21,7 @@ include: "workflow/rules/results.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/explore.smk"
 include: "workflow/rules/enrichment.smk"
+include: "workflow/rules/reproduction.smk"
 include: "workflow/rules/report.smk"
 
 
@@ -40,5 +41,14 @@ rule all:
         rules.enrichment.input if CONTRASTS else [],
 
 
+# All of it, the report, and published numbers beside ours.
+rule reproduce:
+    input:
+        rules.reproduction_page.output,
+        rules.all.input,
+        rules.report.output,
+
+
 onsuccess:
     print_summaries()
+    print_comparison()

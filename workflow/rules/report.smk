@@ -84,6 +84,7 @@ rule methods_page:
 rule report:
     input:
         rules.contrast_page.output,
+        rules.reproduction_page.output if PUBLISHED else [],
         per_contrast("tables/genes.html", "methods.html"),
         rules.results.input,
         rules.figures.input,

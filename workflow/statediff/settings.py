@@ -67,6 +67,11 @@ def checked(config, schema):
         )
     _check_contrasts(filled["contrasts"])
     _check_case("smooth", filled["smooth"])
+    if unknown := sorted(set(filled["published"]) - set(filled["contrasts"])):
+        raise InputError(
+            f"published: found {', '.join(unknown)}, expected names of contrasts: "
+            f"{', '.join(filled['contrasts']) or 'there is none'}"
+        )
     check_path("dataset.source.path", filled["dataset"]["source"].get("path", ""))
     _check_download(filled["dataset"]["source"])
     _check_coordinates(filled["dataset"])
