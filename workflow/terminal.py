@@ -124,9 +124,12 @@ def as_comparison(table):
         numbers = [_few_digits(row[key]) for key in ("published", "ours", "tolerance")]
         columns = "  ".join(f"{n:>{w}}" for n, w in zip(numbers, (11, 11, 9), strict=True))
         lines.append(f"  {row['quantity']:<{width}}  {columns}  {row['verdict']}")
-    verdicts = Counter(row["verdict"] for row in rows)
-    counts = ", ".join(f"{n} {verdict}" for verdict, n in sorted(verdicts.items()))
-    return "\n".join([*lines, f"  {len(rows)} numbers: {counts}"])
+    counts = Counter(row["verdict"] for row in rows)
+    lines.append(
+        f"  of {len(rows)} numbers {counts['agrees']} agree, {counts['differs']} differ, "
+        f"{counts['not comparable']} cannot be compared"
+    )
+    return "\n".join(lines)
 
 
 def _few_digits(text):
