@@ -31,6 +31,7 @@ include: "workflow/rules/figures.smk"
 include: "workflow/rules/explore.smk"
 include: "workflow/rules/enrichment.smk"
 include: "workflow/rules/paper.smk"
+include: "workflow/rules/reproduction.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/tidy.smk"
 
@@ -51,6 +52,14 @@ rule all:
         rules.paper.input if PAPER else [],
 
 
+# All of it, the report, and published numbers beside ours.
+rule reproduce:
+    input:
+        rules.reproduction_page.output,
+        rules.all.input,
+        rules.report.output,
+
+
 onstart:
     keep_command()
 
@@ -58,3 +67,4 @@ onstart:
 onsuccess:
     if not INFORMING & {rule.name for rule in workflow.dag.targetrules}:
         print_summaries()
+        print_comparison()

@@ -2,9 +2,10 @@
 
 import csv
 import re
+from collections import Counter
 from pathlib import Path
 
-__all__ = ["as_line", "as_text", "read_usage"]
+__all__ = ["as_comparison", "as_line", "as_text", "read_usage"]
 
 
 def read_usage(benchmarks, logs):
@@ -118,6 +119,34 @@ def as_line(summary):
         f"{summary['dataset']} · {summary['contrast']}: {fit['n_de_up']:,} genes up, "
         f"{fit['n_de_down']:,} down; {density['up']:,} cells up, {density['down']:,} down"
     )
+
+
+def as_comparison(table):
+    """Published numbers beside those of a run, from the lines of reproduction.tsv, as a table."""
+    lines, rows = [], list(csv.DictReader(table, delimiter="\t"))
+    width = max(len(row["quantity"]) for row in rows)
+    before = None
+    for row in rows:
+        if (heading := (row["contrast"], row["source"])) != before:
+            before, text = heading, " · ".join(heading)
+            lines += [text, f"  {'':<{width}}  {'published':>11}  {'this run':>11}  {'± up to':>9}"]
+        numbers = [_few_digits(row[key]) for key in ("published", "ours", "tolerance")]
+        columns = "  ".join(f"{n:>{w}}" for n, w in zip(numbers, (11, 11, 9), strict=True))
+        lines.append(f"  {row['quantity']:<{width}}  {columns}  {row['verdict']}")
+    counts = Counter(row["verdict"] for row in rows)
+    lines.append(
+        f"  of {len(rows)} numbers {counts['agrees']} agree, {counts['differs']} differ, "
+        f"{counts['not comparable']} cannot be compared"
+    )
+    return "\n".join(lines)
+
+
+def _few_digits(text):
+    """A number of a table with at most six digits, a dash where there is none."""
+    if not text:
+        return "–"
+    number = float(text)
+    return f"{number:,.0f}" if number.is_integer() else f"{number:.6g}"
 
 
 def _number(value):

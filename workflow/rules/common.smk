@@ -20,7 +20,7 @@ from shareable import command_line, without_folders
 from sizes import MAX_BLOCKS, size_of_download, size_of_file, size_of_simulation
 from statediff.settings import checked
 from statediff.store import BLOCK_VALUES, atomic
-from terminal import as_line, as_text, read_usage
+from terminal import as_comparison, as_line, as_text, read_usage
 
 if not HERE.parent.samefile(Path(statediff.__file__).parents[1]):
     raise WorkflowError(
@@ -46,6 +46,12 @@ FDR = config["fdr"]
 GROUP_KEYS = ("groups", "leave_out_small_groups")
 SMOOTH = config["smooth"]
 PAPER = config["paper"]
+# What was published of each contrast, by the conventions of this run.
+PUBLISHED = {
+    name: numbers[config["conventions"]]
+    for name, numbers in config["published"].items()
+    if config["conventions"] in numbers
+}
 PROVIDER = config["enrichment"]["provider"]
 
 if "path" in SOURCE and not Path(SOURCE["path"]).is_file():
@@ -415,6 +421,16 @@ def print_summaries():
                 usage = summary["stages"] | later_usage(run, name)
                 print()
                 print(as_text(summary, usage, run / name), flush=True)
+
+
+def print_comparison():
+    """Published numbers beside those of this run, if they are up to date."""
+    run = Path(located("<run>"))
+    table = run / "reproduction.tsv"
+    genes = [path.stat().st_mtime for path in run.glob("*/tables/genes.parquet")]
+    if PUBLISHED and table.is_file() and table.stat().st_mtime >= max(genes, default=0):
+        print(f"\n{as_comparison(table.read_text().splitlines())}", flush=True)
+        print(f"  why so far at most: {table.with_suffix('.html')}", flush=True)
 
 
 def later_usage(run, contrast):

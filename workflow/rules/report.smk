@@ -116,6 +116,7 @@ rule report:
     input:
         rules.contrast_page.output,
         rules.provenance.input,
+        rules.reproduction_page.output if PUBLISHED else [],
         per_contrast("tables/genes.html", "methods.html"),
         rules.results.input,
         rules.figures.input,

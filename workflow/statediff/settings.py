@@ -72,6 +72,11 @@ def checked(config, schema):
     _check_case("paper", filled["paper"])
     for name, page in filled["paper"].items():
         _check_case(f"paper.{name}.panels", page["panels"])
+    if unknown := sorted(set(filled["published"]) - set(filled["contrasts"])):
+        raise InputError(
+            f"published: found {', '.join(unknown)}, expected names of contrasts: "
+            f"{', '.join(filled['contrasts']) or 'there is none'}"
+        )
     check_path("dataset.source.path", filled["dataset"]["source"].get("path", ""))
     _check_download(filled["dataset"]["source"])
     _fill_in_components(filled["dataset"])

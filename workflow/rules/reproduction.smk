@@ -1,0 +1,60 @@
+# Published numbers beside those of this run.
+
+
+def refuse_comparison(wildcards):
+    found = sorted({name for numbers in config["published"].values() for name in numbers})
+    raise WorkflowError(
+        f"published: found numbers for conventions {', '.join(found)}, expected some for "
+        f"{config['conventions']}, those of this run (config/README.md, published)"
+        if found
+        else "published: found nothing, and this target compares with published numbers "
+        "(config/README.md, published)"
+    )
+
+
+rule reproduction:
+    input:
+        cells=(
+            expand("<run>/{contrast}/tables/cells.parquet", contrast=PUBLISHED)
+            if PUBLISHED
+            else refuse_comparison
+        ),
+        genes=expand("<run>/{contrast}/tables/genes.parquet", contrast=PUBLISHED),
+    output:
+        tsv="<run>/reproduction.tsv",
+        parquet="<run>/reproduction.parquet",
+    log:
+        "<logs>/reproduction.log",
+    benchmark:
+        "<benchmarks>/reproduction.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=memory(300, cell=1, gene=1),
+        runtime=10,
+    params:
+        published=PUBLISHED,
+    script:
+        "../../scripts/reproduction.py"
+
+
+rule reproduction_page:
+    input:
+        template=workflow.source_path("../report/table.html"),
+        columns=workflow.source_path("../report/columns.yaml"),
+        table="<run>/reproduction.parquet",
+    output:
+        shown("<run>/reproduction.html", "Published numbers beside ours", "Tables"),
+    log:
+        "<logs>/reproduction_page.log",
+    benchmark:
+        "<benchmarks>/reproduction_page.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=350,
+        runtime=10,
+    params:
+        table="reproduction",
+    script:
+        "../../scripts/table_page.py"

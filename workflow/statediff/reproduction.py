@@ -1,0 +1,165 @@
+"""Published numbers beside those of a run, and whether they agree."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+__all__ = ["AGREES", "DIFFERS", "NOT_COMPARABLE", "compare", "found_numbers"]
+
+AGREES, DIFFERS, NOT_COMPARABLE = "agrees", "differs", "not comparable"
+# Percent of the cells of a type that are of one condition, from which on the tutorial names it.
+MOSTLY = 75.0
+COLUMNS = [
+    "section", "quantity", "published", "ours", "difference", "tolerance", "verdict", "because",
+    "source",
+]  # fmt: skip
+NAMES = {
+    "changed": "cells changed",
+    "up": "cells up",
+    "down": "cells down",
+    "n_de": "genes called",
+    "n_de_up": "genes up",
+    "n_de_down": "genes down",
+    "mahalanobis_threshold": "smallest distance called",
+    "rank": "rank",
+    "mahalanobis": "distance",
+    "mean_lfc": "mean log fold change",
+}
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """How far a number may be from the published one, and why that far.
+
+    Attributes
+    ----------
+    because : str
+    absolute : float
+    relative : float
+        Of the published number; the larger of the two counts.
+    """
+
+    because: str
+    absolute: float = 0.0
+    relative: float = 0.0
+
+    def of(self, published):
+        return max(self.absolute, self.relative * abs(published))
+
+
+COUNTED = "counted in the file: nothing is estimated"
+STATES = "TODO"
+TOLERANCES = {
+    "cells": Tolerance(COUNTED),
+    "composition": Tolerance(COUNTED, absolute=0.001),
+    "abundance": Tolerance(STATES, relative=0.05),
+    "expression": Tolerance(STATES, relative=0.05),
+    "mahalanobis_threshold": Tolerance(STATES, relative=0.02),
+    "rank": Tolerance(STATES, absolute=2),
+    "mahalanobis": Tolerance(STATES, relative=0.02),
+    "mean_lfc": Tolerance(STATES, absolute=0.01),
+}
+
+
+def found_numbers(cells, genes):
+    """All numbers of a run that may have been published.
+
+    Parameters
+    ----------
+    cells : pandas.DataFrame
+        `condition`, `lfc_direction` and, if there are cell types, `cell_type`.
+    genes : pandas.DataFrame
+        `gene`, `mahalanobis`, `mean_lfc` and `is_de`.
+
+    Returns
+    -------
+    dict of dict
+        `cells`, `composition`, `abundance`, `expression` and `genes`, as the configuration has
+        them in `published`. Without a gene called there is no `mahalanobis_threshold`.
+    """
+    composition = {}
+    if "cell_type" in cells:
+        counts = pd.crosstab(cells["cell_type"], cells["condition"])
+        composition = (100.0 * counts.div(counts.sum(axis=1), axis=0)).to_dict("index")
+    directions = cells["lfc_direction"].value_counts()
+    up, down = (int(directions.get(name, 0)) for name in ("up", "down"))
+    called = genes[genes["is_de"]]
+    n_up = int((called["mean_lfc"] > 0).sum())
+    expression = {"n_de": len(called), "n_de_up": n_up, "n_de_down": len(called) - n_up}
+    if len(called):
+        expression["mahalanobis_threshold"] = float(called["mahalanobis"].min())
+    ranks = genes["mahalanobis"].rank(method="min", ascending=False).astype(int)
+    statistics = genes[["mahalanobis", "mean_lfc"]].assign(rank=ranks).set_axis(genes["gene"])
+    return {
+        "cells": cells["condition"].value_counts().to_dict(),
+        "composition": composition,
+        "abundance": {"changed": up + down, "up": up, "down": down},
+        "expression": expression,
+        "genes": statistics.to_dict("index"),
+    }
+
+
+def compare(published, found):
+    """Every published number beside that of a run, with a verdict.
+
+    Parameters
+    ----------
+    published : dict
+        Some of the numbers of `found_numbers`, in the same form, and their `source`.
+    found : dict
+        From `found_numbers`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a number: `section`, `quantity`, `published`, `ours` and `difference` (missing
+        where the run has no such number), `tolerance`, `verdict`, `because` and `source`.
+    """
+    ours = {place: value for place, _, value in _numbers(found)}
+    rows = [
+        _row(*place, kind, value, ours.get(place)) | {"source": published["source"]}
+        for place, kind, value in _numbers(published)
+    ]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _numbers(numbers):
+    """All numbers of the sections: where they stand (section, quantity), their kind, value."""
+    for level, n in numbers["cells"].items():
+        yield ("cells", f"cells of {level}"), "cells", n
+    if composition := numbers["composition"]:
+        mostly = sum(max(shares.values()) >= MOSTLY for shares in composition.values())
+        yield ("composition", f"types with {MOSTLY:g} % in one condition"), "cells", mostly
+    for cell_type, shares in composition.items():
+        for level, percent in shares.items():
+            yield ("composition", f"{cell_type}: % {level}"), "composition", percent
+    for section in ("abundance", "expression"):
+        for key, value in _named(numbers[section]):
+            yield (section, NAMES[key]), key if key in TOLERANCES else section, value
+    for gene, statistics in sorted(
+        numbers["genes"].items(), key=lambda gene: gene[1].get("rank", 0)
+    ):
+        for key, value in _named(statistics):
+            yield ("genes", f"{gene}: {NAMES[key]}"), key, value
+
+
+def _named(numbers):
+    """In the order of the names."""
+    return [(key, numbers[key]) for key in NAMES if key in numbers]
+
+
+def _row(section, quantity, kind, published, ours):
+    row = {"section": section, "quantity": quantity, "published": published}
+    if ours is None:
+        return row | {"verdict": NOT_COMPARABLE, "because": "this run has no such number"}
+    tolerance, difference = TOLERANCES[kind], ours - published
+    allowed = tolerance.of(published)
+    # Rounding errors of the difference are none of the run's.
+    agrees = abs(difference) <= allowed * (1 + 1e-9)
+    return row | {
+        "ours": ours,
+        "difference": difference,
+        "tolerance": allowed,
+        "verdict": AGREES if agrees else DIFFERS,
+        "because": tolerance.because,
+    }
