@@ -1,6 +1,5 @@
-# Configuration, paths and resources that all rules share.
+# Configuration and paths that all rules share.
 
-import functools
 import hashlib
 import json
 import sys
@@ -16,11 +15,8 @@ import statediff
 from statediff import InputError
 from statediff.paper import check_panels, panel_size, panel_stem
 from statediff.provenance import safe
-from shareable import command_line, without_folders
-from sizes import MAX_BLOCKS, size_of_download, size_of_file, size_of_simulation
+from shareable import without_folders
 from statediff.settings import checked
-from statediff.store import BLOCK_VALUES, atomic
-from terminal import as_comparison, as_line, as_text, read_usage
 
 if not HERE.parent.samefile(Path(statediff.__file__).parents[1]):
     raise WorkflowError(
@@ -75,16 +71,6 @@ EXTERNAL = FDR["external"]["distances"] if FDR["null"] == "external" else None
 # The noise of each gene, where it is learnt from the data.
 NOISE = "<run>/{contrast}/stages/noise.h5" if config["gp"]["noise"] == "empirical" else []
 
-ON_GPU, PARTITION = config["gp"]["device"] == "gpu", config["gp"]["partition"]
-if PARTITION and not ON_GPU:
-    raise WorkflowError(
-        f"gp.partition: found {PARTITION} without gp.device: gpu; it names the partition of the jobs "
-        "that compute on a GPU: set gp.device to gpu, or leave gp.partition out"
-    )
-ENVIRONMENT = f"../../envs/{'cuda' if ON_GPU else 'cpu'}.yaml"
-# What a cluster is asked for by the jobs that compute on a GPU, beside memory and time.
-GPU = {"gpu": 1} if ON_GPU else {}
-GPU |= {"slurm_partition": PARTITION} if PARTITION else {}
 # For jobs that run Snakemake once more; the configuration is that of the Snakefile that imports
 # this one, if one does.
 AGAIN = {"snakefile": workflow.main_snakefile, "config": lambda wildcards: workflow.config}
@@ -104,10 +90,6 @@ def located(path, pathvars=workflow.pathvars, prefix=workflow.modifier.path_modi
     return pathvars.apply(prefix.replace_prefix(path))
 
 
-# Where the command line of the run at hand is kept.
-COMMAND = located("<logs>/command.txt")
-
-
 def one_of(names):
     """Pattern of these names; without any, one that matches nothing."""
     return "|".join(map(re.escape, names)) or "(?!)"
@@ -122,12 +104,6 @@ def condition(contrast, role):
     return f"{safe(contrast[role])[:40]}_{digest[:12]}", chosen
 
 
-# What a download is thought to have before anyone said so.
-UNKNOWN_BYTES = 3_000_000_000
-# Targets that tell something, and compute nothing.
-INFORMING = {"plan", "tidy", "tidy_now"}
-# More contrasts than these end in a line each.
-MANY = 5
 # The conditions of all contrasts, each once.
 ROLES = ("reference", "compared")
 CONDITIONS = dict(condition(contrast, role) for contrast in CONTRASTS.values() for role in ROLES)
@@ -234,54 +210,6 @@ def made(name):
 def all_chunks(path):
     """The path of every gene chunk, for the contrast at hand."""
     return gather.gene_chunks(path.replace("{contrast}", "{{contrast}}"))
-
-
-@functools.cache
-def size():
-    """Cells, genes and stored values of the data set, known or estimated before any job."""
-    # What preprocessing makes is no larger than the counts.
-    layer = PREPROCESS["counts"] if PREPROCESS else DATASET["layer"]
-    if "path" in SOURCE:
-        return size_of_file(SOURCE["path"], layer)
-    if "simulate" in SOURCE:
-        return size_of_simulation(SOURCE["simulate"])
-    downloaded = Path(located("<data>/downloaded.h5ad"))
-    if downloaded.is_file():
-        return size_of_file(downloaded, layer)
-    return size_of_download(SOURCE["zenodo"].get("bytes") or UNKNOWN_BYTES)
-
-
-def memory(base, cell=0, gene=0, block=0, sums=0):
-    """Memory of a job: MB to begin with, kB a cell, kB a gene, bytes a value of a block of the
-    expression matrix, bytes a gene in a block of cells. After each failure more."""
-
-    def needed(wildcards, attempt):
-        of_blocks = block * min(size().values, BLOCK_VALUES)
-        of_sums = sums * size().genes * min(size().cells / FDR["block_cells"], MAX_BLOCKS)
-        kilobytes = cell * size().cells + gene * size().genes
-        return int(attempt * (base + kilobytes / 1e3 + (of_blocks + of_sums) / 1e6))
-
-    return needed
-
-
-def minutes(base, cell=0, value=0):
-    """Time limit of a job: minutes to begin with, more for every million of cells and of stored
-    values. After each failure more."""
-
-    def needed(wildcards, attempt):
-        return int(attempt * (base + (cell * size().cells + value * size().values) / 1e6))
-
-    return needed
-
-
-def workers(wildcards):
-    """Threads of the dense stages: small data leave the other cores to other jobs."""
-    return 1 if size().values < 1e7 else 4
-
-
-def density_workers(wildcards):
-    """Threads of the densities, which know nothing of the genes."""
-    return 1 if size().cells < 50_000 else 4
 
 
 def kept_coordinates():
@@ -401,43 +329,12 @@ def enrichment_there(wildcards):
     return there
 
 
-def keep_command():
-    """Leave the command line of this run to its jobs, which other machines may run."""
-    with atomic(COMMAND) as part:
-        part.write_text(command_line(sys.argv[1:]), encoding="utf-8")
-
-
-def print_summaries():
-    """Summary of each contrast that is up to date: a line if many, else with all its jobs."""
-    run = Path(located("<run>"))
-    for name in CONTRASTS:
-        path = run / name / "summary.json"
-        stages = [path.stat().st_mtime for path in (run / name / "stages").glob("*.h5")]
-        if path.is_file() and path.stat().st_mtime >= max(stages, default=0):
-            summary = json.loads(path.read_text())
-            if len(CONTRASTS) > MANY:
-                print(as_line(summary), flush=True)
-            else:
-                usage = summary["stages"] | later_usage(run, name)
-                print()
-                print(as_text(summary, usage, run / name), flush=True)
-
-
-def print_comparison():
-    """Published numbers beside those of this run, if they are up to date."""
-    run = Path(located("<run>"))
-    table = run / "reproduction.tsv"
-    genes = [path.stat().st_mtime for path in run.glob("*/tables/genes.parquet")]
-    if PUBLISHED and table.is_file() and table.stat().st_mtime >= max(genes, default=0):
-        print(f"\n{as_comparison(table.read_text().splitlines())}", flush=True)
-        print(f"  why so far at most: {table.with_suffix('.html')}", flush=True)
-
-
-def later_usage(run, contrast):
-    """Seconds and memory of the jobs that only present results."""
-    presenting = ("adata", "*_table", "*_page", "plot_*", "*_enrichment", "string_network")
-    benchmarks = run / "benchmarks" / contrast
-    found = sorted(path for pattern in presenting for path in benchmarks.glob(f"{pattern}.tsv"))
-    pairs = [(path, run / "logs" / contrast / f"{path.stem}.log") for path in found]
-    pairs = [pair for pair in pairs if pair[1].is_file()]
-    return read_usage(*zip(*pairs)) if pairs else {}
+def refuse_comparison(wildcards):
+    found = sorted({name for numbers in config["published"].values() for name in numbers})
+    raise WorkflowError(
+        f"published: found numbers for conventions {', '.join(found)}, expected some for "
+        f"{config['conventions']}, those of this run (config/README.md, published)"
+        if found
+        else "published: found nothing, and this target compares with published numbers "
+        "(config/README.md, published)"
+    )

@@ -1,17 +1,6 @@
 # Published numbers beside those of this run.
 
 
-def refuse_comparison(wildcards):
-    found = sorted({name for numbers in config["published"].values() for name in numbers})
-    raise WorkflowError(
-        f"published: found numbers for conventions {', '.join(found)}, expected some for "
-        f"{config['conventions']}, those of this run (config/README.md, published)"
-        if found
-        else "published: found nothing, and this target compares with published numbers "
-        "(config/README.md, published)"
-    )
-
-
 rule reproduction:
     input:
         cells=(

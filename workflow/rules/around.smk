@@ -1,0 +1,82 @@
+# Around the jobs: the command that is kept, what the terminal says at the end, what can go.
+
+from shareable import command_line
+from statediff.store import atomic
+from terminal import as_comparison, as_line, as_text, read_usage
+
+# Targets that tell something, and compute nothing.
+INFORMING = {"plan", "tidy", "tidy_now"}
+# More contrasts than these end in a line each.
+MANY = 5
+# Where the command line of the run at hand is kept.
+COMMAND = located("<logs>/command.txt")
+# Rules whose files stay: a download would have to come again.
+STAYING = [] if "simulate" in SOURCE else ["simulate"]
+STAYING = {workflow.modifier.modify_rulename(name) for name in ("download", *STAYING)}
+
+
+def keep_command():
+    """Leave the command line of this run to its jobs, which other machines may run."""
+    with atomic(COMMAND) as part:
+        part.write_text(command_line(sys.argv[1:]), encoding="utf-8")
+
+
+def print_summaries():
+    """Summary of each contrast that is up to date: a line if many, else with all its jobs."""
+    run = Path(located("<run>"))
+    for name in CONTRASTS:
+        path = run / name / "summary.json"
+        stages = [path.stat().st_mtime for path in (run / name / "stages").glob("*.h5")]
+        if path.is_file() and path.stat().st_mtime >= max(stages, default=0):
+            summary = json.loads(path.read_text())
+            if len(CONTRASTS) > MANY:
+                print(as_line(summary), flush=True)
+            else:
+                usage = summary["stages"] | later_usage(run, name)
+                print()
+                print(as_text(summary, usage, run / name), flush=True)
+
+
+def print_comparison():
+    """Published numbers beside those of this run, if they are up to date."""
+    run = Path(located("<run>"))
+    table = run / "reproduction.tsv"
+    genes = [path.stat().st_mtime for path in run.glob("*/tables/genes.parquet")]
+    if PUBLISHED and table.is_file() and table.stat().st_mtime >= max(genes, default=0):
+        print(f"\n{as_comparison(table.read_text().splitlines())}", flush=True)
+        print(f"  why so far at most: {table.with_suffix('.html')}", flush=True)
+
+
+def later_usage(run, contrast):
+    """Seconds and memory of the jobs that only present results."""
+    presenting = ("adata", "*_table", "*_page", "plot_*", "*_enrichment", "string_network")
+    benchmarks = run / "benchmarks" / contrast
+    found = sorted(path for pattern in presenting for path in benchmarks.glob(f"{pattern}.tsv"))
+    pairs = [(path, run / "logs" / contrast / f"{path.stem}.log") for path in found]
+    pairs = [pair for pair in pairs if pair[1].is_file()]
+    return read_usage(*zip(*pairs)) if pairs else {}
+
+
+def intermediates(wildcards):
+    """Files from job to job that are there, of the contrasts, conditions and populations at hand.
+
+    Only what this configuration makes, and not what `all` asks for, which would have to be made
+    again at once.
+    """
+    making = [rule for rule in workflow.rules if rule.name not in STAYING]
+    asked = {str(path) for path in rules.all.input}
+    run = Path(located("<run>"))
+    folders = ("data", "conditions/*", "*/stages", "smooth/*/stages")
+    found = sorted(str(path) for folder in folders for path in run.glob(f"{folder}/*"))
+    found = [path for path in found if path not in asked]
+    return [path for path in found if any(rule.is_producer(path) for rule in making)]
+
+
+def results_there(wildcards):
+    """The AnnData that are there, with the conditions of each and whether it has replicates."""
+    paths = {name: located(f"<run>/{name}/adata.h5ad") for name in CONTRASTS}
+    return {
+        paths[name]: (contrast["reference"], contrast["compared"], contrast["sample"] is not None)
+        for name, contrast in CONTRASTS.items()
+        if Path(paths[name]).is_file()
+    }
