@@ -170,7 +170,6 @@ def test_two_data_sets_from_hosts(tmp_path, repository):
 )
 def test_sources_that_cannot_be(tmp_path, repository, sources, message):
     handler = partial(SimpleHTTPRequestHandler, directory=str(ROOT))
-    handler.log_message = lambda *_: None
     with serving(ThreadingHTTPServer(("127.0.0.1", 0), handler)) as server:
         url = f"http://127.0.0.1:{server.server_port}"
         tiny().write_h5ad(tmp_path / "data.h5ad")

@@ -85,8 +85,8 @@ pathvars:
 
 
 def located(path, pathvars=workflow.pathvars, prefix=workflow.modifier.path_modifier):
-    """Where a file of the rules is. Of a module also when its rules are long read, and `workflow`
-    tells of the Snakefile that imports it."""
+    """Where a file of the rules is. The folders of a module are kept here: `workflow` knows them
+    while its Snakefile is read, and later those of the Snakefile that imports it."""
     return pathvars.apply(prefix.replace_prefix(path))
 
 
