@@ -20,7 +20,14 @@ from statediff.preprocess import (
     variable_genes,
 )
 from statediff.settings import COMPONENTS, INTEGRATED, LAYER
-from statediff.store import atomic, create_h5ad, open_h5ad, row_blocks, write_csr
+from statediff.store import (
+    atomic,
+    create_h5ad,
+    described,
+    open_h5ad,
+    row_blocks,
+    write_csr,
+)
 
 MADE = (COMPONENTS, INTEGRATED)
 # What scanpy noted of matrices and components other than those made here.
@@ -63,6 +70,7 @@ def main(job):
         write_elem(file, "obsm", read_all(source, "obsm", MADE, cells) | made)
         pca = {"variance": variance, "variance_ratio": share}
         write_elem(file, "uns", read_all(source, "uns", STALE) | {"pca": pca})
+        file.attrs["source"] = json.dumps(described(job.input[0]))
 
         replaced = [name for name in MADE if name in source.get("obsm", {})]
     record = {

@@ -25,7 +25,8 @@ def main(job):
         write_elem(store, "uns", {k: read_elem(uns[k]) for k in uns if k.endswith("_colors")})
         write_csr(store.create_group("X"), checked_blocks(matrix, config.layer, var), len(var))
         # No slot of an AnnData: what is made from the store says it in a record of its own.
-        store.attrs["source"] = json.dumps(described(job.input[0]))
+        made = source.attrs["source"] if config.preprocessed else None
+        store.attrs["source"] = made or json.dumps(described(job.input[0]))
 
 
 def with_categories(table):

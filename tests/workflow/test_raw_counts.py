@@ -10,7 +10,7 @@ import pytest
 import scanpy
 import yaml
 from scipy import sparse
-from statediff.store import read_arrays
+from statediff.store import described, read_arrays
 from support import CONFIG, tiny
 
 DATA = "results/raw/data"
@@ -94,7 +94,12 @@ def test_what_was_left_out_is_told(raw_run, made):
     log = (raw_run / "results/raw/logs/preprocess.log").read_text()
     assert json.loads(log[: log.rindex("}") + 1]) == record
     contrast = raw_run / "results/raw/young_vs_old"
-    assert json.loads((contrast / "summary.json").read_text())["preprocessed"] == record
+    summary = json.loads((contrast / "summary.json").read_text())
+    assert summary["preprocessed"] == record
+    # Of the file as it came.
+    assert summary["provenance"]["inputs"] == [
+        {"key": "dataset.source"} | described(raw_run / DATA / "simulated.h5ad")
+    ]
     methods = " ".join((contrast / "methods.html").read_text().split())
     assert "Cells with fewer than 50 genes were left out. Genes found in fewer than 40" in methods
     assert "in which the levels of sample were mixed with Harmony" in methods

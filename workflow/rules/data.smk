@@ -57,6 +57,7 @@ rule store:
     params:
         layer=DATASET["layer"],
         obsm=kept_coordinates(),
+        preprocessed=PREPROCESS is not None,
     script:
         "../../scripts/store.py"
 
