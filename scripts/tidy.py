@@ -30,7 +30,7 @@ def main(job):
             print(f"\nThis run is not complete, and needs some of it (jobs left: {left:,}).")
         print(
             "\nThe results stay; a run with another setting would first make this again."
-            "\nNothing was removed. This removes it: snakemake tidy_now\n",
+            f"\nNothing was removed. This removes it: snakemake {job.rule}_now\n",
             flush=True,
         )
         return

@@ -114,12 +114,12 @@ def test_the_example_from_a_clone(small_copy, small_config):
 
 def test_scripts_find_the_library_of_a_tag(small_copy, small_config, repository):
     text = IMPORT.format(name="sd", source=GITFILE.format(repository=repository), where="")
-    text += "onsuccess: sd.print_summaries()\n"
+    text += "onstart: sd.keep_command()\nonsuccess: sd.print_summaries()\n"
     write(small_copy, text, sd=yaml.safe_load(small_config.read_text()))
     tables = small_copy / RESULTS / "tables"
     before = pd.read_parquet(tables / "genes.parquet")
     lost = [tables / "genes.parquet", small_copy / RESULTS / "figures/composition.png"]
-    lost.append(small_copy / RESULTS / "summary.json")
+    lost += [small_copy / RESULTS / "summary.json", small_copy / "results/small/logs/command.txt"]
     for path in lost:
         path.unlink()
     done = run(small_copy)
@@ -128,6 +128,7 @@ def test_scripts_find_the_library_of_a_tag(small_copy, small_config, repository)
     pd.testing.assert_frame_equal(pd.read_parquet(tables / "genes.parquet"), before)
     summary = json.loads((small_copy / RESULTS / "summary.json").read_text())
     assert summary["versions"]["statediff"] == "from git"
+    assert lost[-1].is_file()
     assert "young_vs_old (Old against Young" in done.stdout
     assert "up to date" in run(small_copy, "-n").stdout
 
