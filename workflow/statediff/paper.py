@@ -4,7 +4,7 @@ from statediff import InputError
 
 __all__ = ["MM", "check_panels", "panel_size", "panel_stem", "places"]
 
-# Millimetres of an inch.
+#: Millimetres of an inch.
 MM = 25.4
 # Millimetres between panels, and the least width and height of one.
 GAP, SMALLEST = 3.0, 15.0
