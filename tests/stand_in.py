@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 from anndata.io import write_elem
-from statediff.simulate import log_normalise
+from statediff.preprocess import log_normalise
 from statediff.store import create_h5ad, row_blocks, write_csr
 
 # Cells of each age in the published file.

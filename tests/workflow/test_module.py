@@ -104,7 +104,7 @@ def test_the_example_from_a_clone(small_copy, small_config):
     (small_copy / "Snakefile").write_text(example)
     before = (small_copy / "results/small/figures/cell_type.png").read_bytes()
     done = run(small_copy, "sd_all", "sd_report")
-    pages = ["sd_contrast_page", "sd_gene_page", "sd_methods_page"]
+    pages = [f"sd_{name}_page" for name in ("contrast", "gene", "methods", "provenance")]
     assert made(done) == sorted(["sd_all", "sd_plot_cell_type", *pages, "sd_report"])
     assert (small_copy / "results/small/figures/cell_type.png").read_bytes() != before
     results = results_in(small_copy / "results/small/report.html")
@@ -123,8 +123,8 @@ def test_scripts_find_the_library_of_a_tag(small_copy, small_config, repository)
     for path in lost:
         path.unlink()
     done = run(small_copy)
-    again = {"sd_all", "sd_contrast_table", "sd_gene_table", "sd_plot_composition", "sd_summary"}
-    assert set(made(done)) == again
+    again = ("adata", "all", "contrast_table", "gene_table", "plot_composition", "summary")
+    assert set(made(done)) == {f"sd_{name}" for name in again}
     pd.testing.assert_frame_equal(pd.read_parquet(tables / "genes.parquet"), before)
     summary = json.loads((small_copy / RESULTS / "summary.json").read_text())
     assert summary["versions"]["statediff"] == "from git"
