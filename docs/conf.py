@@ -39,7 +39,8 @@ default_role = "py:obj"
 add_module_names = False
 autosummary_generate = True
 autodoc_member_order = "bysource"
-# Matplotlib gives every artist one, with a docstring of its own.
+# Of a class what it adds itself; matplotlib gives each of its own the method `set`.
+autodoc_inherit_docstrings = False
 autodoc_default_options = {"exclude-members": "set"}
 numpydoc_show_class_members = False
 

@@ -6,6 +6,7 @@ import pandas as pd
 
 __all__ = ["AGREES", "DIFFERS", "NOT_COMPARABLE", "compare", "found_numbers"]
 
+#: Verdicts.
 AGREES, DIFFERS, NOT_COMPARABLE = "agrees", "differs", "not comparable"
 # Percent of the cells of a type that are of one condition, from which on the tutorial names it.
 MOSTLY = 75.0
