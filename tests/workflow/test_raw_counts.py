@@ -214,3 +214,23 @@ def test_a_download_is_preprocessed_too(tmp_path, snakemake_run, config):
     )
     assert ("preprocess", f"{DATA}/downloaded.h5ad") in jobs
     assert ("store", f"{DATA}/preprocessed.h5ad") in jobs
+
+
+def test_real_counts_become_the_layer_that_came_with_them(
+    kang_directory, snakemake_run, kang_config
+):
+    change = kang_directory / "change.yaml"
+    preprocess = {"batch": "replicate", "harmony": {"batch": ["replicate", "condition"]}}
+    change.write_text(yaml.safe_dump({"dataset": {"preprocess": preprocess}}))
+    snakemake_run(kang_directory, "preprocess", configfile=[kang_config, change])
+    made = anndata.read_h5ad(kang_directory / "results/kang/data/preprocessed.h5ad")
+    wanted = anndata.read_h5ad(kang_directory / "shared/data/kang_pbmc.h5ad")
+    difference = made.layers["logged_counts"] - wanted.layers["logged_counts"]
+    assert np.abs(difference.data).max() < 1e-5
+    # What is mixed is less of a difference between the conditions.
+    stimulated = (made.obs["condition"] == "stim").to_numpy()
+    gaps = [
+        np.linalg.norm(x[stimulated].mean(axis=0) - x[~stimulated].mean(axis=0)) / x.std()
+        for x in (made.obsm["X_pca"], made.obsm["X_pca_harmony"])
+    ]
+    assert gaps[1] < 0.5 * gaps[0]
