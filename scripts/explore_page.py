@@ -35,7 +35,7 @@ def main(job):
     columns = {name: genes[name] for name in STATISTICS if name in genes}
     with h5py.File(job.input.fit, "r") as fit:
         phi = read_rows(fit["phi"], drawn)
-        coefficients = [fit[f"coefficients_{role}"][:] for role in ("reference", "compared")]
+        coefficients = [fit[f"coefficients_{role}"][:][order] for role in ("reference", "compared")]
     reference, compared = conditions(job)
     page = explore_page(
         xy[drawn],
@@ -43,7 +43,7 @@ def main(job):
         cell_columns(job, drawn),
         pd.DataFrame(columns, index=names).iloc[order],
         phi,
-        *(part[order] for part in coefficients),
+        *coefficients,
         dataset=config.dataset,
         contrast=job.wildcards.contrast,
         conditions=(reference, compared),

@@ -88,32 +88,43 @@ def compress_layers(phi, reference, compared):
     told = values > 1e-12 * values.max(initial=0.0)
     scale = np.sqrt(values[told])
     functions = (phi - centre) @ (vectors[:, told] / scale)
-    differences = compared - reference, (reference + compared) / 2
-    weights = [part @ (vectors[:, told] * scale) for part in differences]
-    sd = [np.maximum(np.linalg.norm(part, axis=1), np.finfo(np.float32).tiny) for part in weights]
-    unit = np.concatenate([part / s[:, None] for part, s in zip(weights, sd, strict=True)])
+    turn = vectors[:, told] * scale
+    # Changes, then levels. In place, and the rest a block of genes at a time: where the basis is
+    # large, these arrays are what takes the memory.
+    unit = np.empty((2, len(reference), turn.shape[1]))
+    np.matmul(compared, turn, out=unit[0])
+    np.matmul(reference, turn, out=unit[1])
+    unit[0] -= unit[1]
+    unit[1] += unit[0] / 2
+    sd = np.sqrt(np.einsum("dgk,dgk->dg", unit, unit))
+    sd = np.maximum(sd, np.finfo(np.float32).tiny)
+    unit /= sd[..., None]
+    unit = unit.reshape(-1, turn.shape[1])
     energy, rotation = np.linalg.eigh(unit.T @ unit / len(unit))
     energy, rotation = np.maximum(energy[::-1], 0.0), rotation[:, ::-1]
-    unit = unit @ rotation
-    kept = _needed(unit)
+    kept = _needed(unit, rotation)
     # Square root of the singular value, shared between the factors.
     root = np.maximum(energy[:kept], np.finfo(float).tiny) ** 0.25
-    genes = np.rint(unit[:, :kept] / root / STEP).astype(np.int16)
+    genes = np.rint(unit @ rotation[:, :kept] / root / STEP).astype(np.int16)
     change, level = np.split(genes, 2)
+    means = reference @ centre, compared @ centre
     return CompressedLayers(
         cells=np.rint(functions @ rotation[:, :kept] * root / STEP).astype(np.int16),
         change=change,
         level=level,
-        mean_change=differences[0] @ centre,
-        mean_level=differences[1] @ centre,
+        mean_change=means[1] - means[0],
+        mean_level=(means[0] + means[1]) / 2,
         scale_change=sd[0] * STEP**2,
         scale_level=sd[1] * STEP**2,
     )
 
 
-def _needed(unit):
-    """Leading columns beyond which no row's norm exceeds the truncation."""
-    left = np.cumsum(unit[:, ::-1] ** 2, axis=1).max(axis=0, initial=0.0)
+def _needed(unit, rotation):
+    """Leading columns of the product beyond which no row's norm exceeds the truncation."""
+    left = np.zeros(unit.shape[1])
+    for start in range(0, len(unit), GENES):
+        rotated = unit[start : start + GENES] @ rotation
+        np.maximum(left, np.cumsum(rotated[:, ::-1] ** 2, axis=1).max(axis=0), out=left)
     return unit.shape[1] - np.count_nonzero(left <= TRUNCATION**2)
 
 
