@@ -1,6 +1,7 @@
 """What the pages take from the code: tables of columns and fields. And equations as MathML, which
 browsers draw without a library or a network."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from sphinx.util.docutils import SphinxDirective
 from statediff.provenance import abundance_fields, expression_fields
 
 COLUMNS = Path(__file__).parents[1] / "workflow/report/columns.yaml"
+DIGITS = re.compile(r"frac\s*\d\d")
 FIELDS = {
     "abundance": abundance_fields("a", "b"),
     "abundance-sample": abundance_fields("a", "b", True),
@@ -64,6 +66,8 @@ def row(cells):
 
 def as_mathml(translator, node, as_block):
     try:
+        if DIGITS.search(node.astext()):
+            raise MathError("docutils takes two digits for one number; write \\frac{1}{2}")
         return tex2mathml(node.astext(), as_block=as_block)
     except MathError as error:
         raise ExtensionError(f"{node.source}:{node.line}: {node.astext()!r}: {error}") from error

@@ -3,7 +3,7 @@ r"""Density of cell states and its uncertainty: a Gaussian process on the log de
 Each cell's distance to its nearest neighbour r is one draw of the distance in a Poisson process
 with the density around it; with :math:`f = \mu + \Phi z`, z standard normal, the log posterior is
 
-.. math:: \sum_i [f_i + V_i - e^{f_i + V_i}] - \tfrac12 z^T z, \qquad
+.. math:: \sum_i [f_i + V_i - e^{f_i + V_i}] - \tfrac{1}{2} z^T z, \qquad
           V_i = d \ln r_i + \tfrac{d}{2} \ln\pi - \ln\Gamma(\tfrac{d}{2} + 1)
 
 up to the terms that don't depend on z. Equations: Otto et al. (2024), Nature Methods (Mellon).
