@@ -117,7 +117,7 @@ def test_the_table_on_the_terminal(found):
     assert [line.split() for line in lines[2:]] == [
         ["cells", "of", "a", "4", "4", "0", "agrees"],
         ["cells", "of", "b", "1,234", "2", "0", "differs"],
-        ["B:", "mean", "log", "fold", "change", "-1.23457", "-2", "0.01", "differs"],
+        ["B:", "mean", "log", "fold", "change", "-1.23457", "-2", "0.005", "differs"],
         ["E:", "rank", "2", "–", "–", "not", "comparable"],
         ["of", "4", "numbers", "1", "agree,", "2", "differ,", "1", "cannot", "be", "compared"],
     ]

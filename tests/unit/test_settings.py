@@ -216,6 +216,7 @@ def test_the_documented_downloads_are_the_published_file(shared):
     known = json.loads((shared / "reference/published_tutorial.json").read_text())["dataset"]
     text = (ROOT / "config/README.md").read_text()
     examples = [yaml.safe_load(part) for part in re.findall(r"```yaml\n(.*?)```", text, re.S)]
+    examples.append(yaml.safe_load((ROOT / "config/bone_marrow_aging.yaml").read_text()))
     by_record, by_url = (
         checked(changed("dataset.source", example["dataset"]["source"]), SCHEMA)["dataset"][
             "source"
