@@ -1,6 +1,7 @@
 """A table as a page of its own, to sort and to search, that works without a network."""
 
 import json
+import math
 
 import itables
 import jinja2
@@ -10,6 +11,7 @@ from _job import run
 from itables.javascript import generate_init_offline_itables_html
 from statediff.store import atomic
 
+# Of numbers, where the rule asks for no others.
 DIGITS = 4
 # Column of links, whose cells the browser fills: names stay text, whatever they hold.
 LINKS = "links"
@@ -35,7 +37,9 @@ def main(job):
         info=enrichment_info(job),
         library=generate_init_offline_itables_html(itables.options.dt_bundle),
         table=as_html(
-            readable(table).rename(columns={k: v["name"] for k, v in explained.items()}),
+            readable(table, job.params.get("digits", DIGITS)).rename(
+                columns={k: v["name"] for k, v in explained.items()}
+            ),
             **({"createdRow": ADD_LINKS} if links else {}),
         ),
     )
@@ -65,24 +69,24 @@ def enrichment_info(job):
         return json.load(file)
 
 
-def readable(table):
+def readable(table, digits):
     """Few digits, words for yes and no, and nothing where nothing is."""
-    return table.apply(readable_column)
+    return table.apply(readable_column, digits=digits)
 
 
-def readable_column(column):
+def readable_column(column, digits):
     match column.dtype.kind:
         case "f":
-            return column.map(few_digits)
+            rounded = column.map(lambda number: float(f"{number:.{digits}g}"))
+            if not column.hasnans:
+                return rounded
+            shown = [int(x) if x.is_integer() else "" if math.isnan(x) else x for x in rounded]
+            return pd.Series(shown, column.index, dtype=object)
         case "b":
             return column.map({True: "yes", False: "no"})
         case "O":
             return column.where(column.notna(), "")
     return column
-
-
-def few_digits(number):
-    return float(f"{number:.{DIGITS}g}")
 
 
 def as_html(table, **options):

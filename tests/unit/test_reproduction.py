@@ -60,9 +60,9 @@ def test_equal_numbers_agree(found):
     assert set(table["source"]) == {"itself"}
     # Cells, types with most cells in one condition, shares, abundance, expression, genes by rank.
     assert len(table) == 3 + 1 + 9 + 3 + 4 + 12
-    assert table["quantity"][3] == "types with 75 % in one condition"
+    assert table["quantity"][3] == "cell types with 75 % in one condition"
     assert table["ours"][3] == 2
-    assert list(table["quantity"][-12::3]) == [f"{gene}: rank" for gene in "BCDA"]
+    assert list(table["quantity"][-12::3]) == [f"gene {gene}: rank" for gene in "BCDA"]
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_what_a_run_has_not_cannot_be_compared(found):
     )  # fmt: skip
     none_called = found | {"expression": {"n_de": 0, "n_de_up": 0, "n_de_down": 0}}
     table = compare(asked, none_called).set_index("quantity")
-    lacking = ["cells of d", "w: % a", "smallest distance called", "E: rank"]
+    lacking = ["cells of d", "w: % a", "smallest distance called", "gene E: rank"]
     assert list(table.index[table["verdict"] == "not comparable"]) == lacking
     assert table.loc[lacking, ["ours", "difference", "tolerance"]].isna().all(axis=None)
     assert set(table.loc[lacking, "because"]) == {"this run has no such number"}
@@ -117,8 +117,8 @@ def test_the_table_on_the_terminal(found):
     assert [line.split() for line in lines[2:]] == [
         ["cells", "of", "a", "4", "4", "0", "agrees"],
         ["cells", "of", "b", "1,234", "2", "0", "differs"],
-        ["B:", "mean", "log", "fold", "change", "-1.23457", "-2", "0.005", "differs"],
-        ["E:", "rank", "2", "–", "–", "not", "comparable"],
+        ["gene", "B:", "mean", "log", "fold", "change", "-1.23457", "-2", "0.005", "differs"],
+        ["gene", "E:", "rank", "2", "–", "–", "not", "comparable"],
         ["of", "4", "numbers", "1", "agree,", "2", "differ,", "1", "cannot", "be", "compared"],
     ]
     starts = {line.index(word) for line, word in zip(lines[3:6], ("differs", "differs", "not"))}

@@ -45,5 +45,7 @@ rule reproduction_page:
         runtime=10,
     params:
         table="reproduction",
+        # As many as were printed.
+        digits=8,
     script:
         "../../scripts/table_page.py"

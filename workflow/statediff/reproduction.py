@@ -11,8 +11,7 @@ AGREES, DIFFERS, NOT_COMPARABLE = "agrees", "differs", "not comparable"
 # Percent of the cells of a type that are of one condition, from which on the tutorial names it.
 MOSTLY = 75.0
 COLUMNS = [
-    "section", "quantity", "published", "ours", "difference", "tolerance", "verdict", "because",
-    "source",
+    "quantity", "published", "ours", "difference", "tolerance", "verdict", "because", "source",
 ]  # fmt: skip
 NAMES = {
     "changed": "cells changed",
@@ -48,39 +47,29 @@ class Tolerance:
         return max(self.absolute, self.relative * abs(published))
 
 
-COUNTED = "counted in the file: nothing is estimated"
-# Measured by moving the length scale by 0.25 %, as kompot's approximate neighbours do: simulated
-# data of the size of the tutorial's ("in a simulation"), and real PBMCs.
+COUNTED = "counted, not estimated"
+# Room above what moves a number. Kompot's neighbours are approximate, which changes its length
+# scale in the third digit: the effect of 0.25 % was measured, on simulated data of the size of the
+# tutorial's and on real PBMCs.
 TOLERANCES = {
     "cells": Tolerance(COUNTED),
     "composition": Tolerance(COUNTED, absolute=0.001),
     "abundance": Tolerance(
-        "kompot's length scale and optimiser take cells across a threshold: 0.4 % of those that "
-        "change, in a simulation",
+        "kompot's length scale and optimiser: 0.4 % of them cross a threshold (simulation)",
         relative=0.03,
     ),
     "expression": Tolerance(
-        "kompot's length scale takes genes across the threshold: 0.8 % of those called, in a "
-        "simulation",
-        relative=0.03,
+        "kompot's length scale: 0.8 % of them cross the threshold (simulation)", relative=0.03
     ),
     "mahalanobis_threshold": Tolerance(
-        "of one gene, so another's when that one is not called: 0.5 % in a simulation",
-        relative=0.02,
+        "another gene's when one less or more is called: 0.5 % (simulation)", relative=0.02
     ),
-    "rank": Tolerance(
-        "distances within their tolerance may change places: of the published ones up to three in "
-        "a row lie within 1 %",
-        absolute=2,
-    ),
+    "rank": Tolerance("genes with distances within their tolerance may change places", absolute=2),
     "mahalanobis": Tolerance(
-        "kompot's length scale moves it by up to 0.07 %, its jitter by 0.03 % (PBMCs); its k-means "
-        "landmarks come on top",
+        "kompot's length scale: 0.07 %, jitter: 0.03 % (PBMCs), and k-means landmarks",
         relative=0.005,
     ),
-    "mean_lfc": Tolerance(
-        "kompot's length scale moves it by up to 0.0006, in a simulation", absolute=0.005
-    ),
+    "mean_lfc": Tolerance("kompot's length scale: 0.0006 (simulation)", absolute=0.005),
 }
 
 
@@ -135,35 +124,34 @@ def compare(published, found):
     Returns
     -------
     pandas.DataFrame
-        A row a number: `section`, `quantity`, `published`, `ours` and `difference` (missing
-        where the run has no such number), `tolerance`, `verdict`, `because` and `source`.
+        A row a number: `quantity`, `published`, `ours`, `difference` and `tolerance` (missing
+        where the run has no such number), `verdict`, `because` and `source`.
     """
-    ours = {place: value for place, _, value in _numbers(found)}
+    ours = {quantity: value for quantity, _, value in _numbers(found)}
     rows = [
-        _row(*place, kind, value, ours.get(place)) | {"source": published["source"]}
-        for place, kind, value in _numbers(published)
+        _row(quantity, kind, value, ours.get(quantity)) | {"source": published["source"]}
+        for quantity, kind, value in _numbers(published)
     ]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def _numbers(numbers):
-    """All numbers of the sections: where they stand (section, quantity), their kind, value."""
+    """All numbers of the sections: quantity, kind, value."""
     for level, n in numbers["cells"].items():
-        yield ("cells", f"cells of {level}"), "cells", n
+        yield f"cells of {level}", "cells", n
     if composition := numbers["composition"]:
         mostly = sum(max(shares.values()) >= MOSTLY for shares in composition.values())
-        yield ("composition", f"types with {MOSTLY:g} % in one condition"), "cells", mostly
+        yield f"cell types with {MOSTLY:g} % in one condition", "cells", mostly
     for cell_type, shares in composition.items():
         for level, percent in shares.items():
-            yield ("composition", f"{cell_type}: % {level}"), "composition", percent
+            yield f"{cell_type}: % {level}", "composition", percent
     for section in ("abundance", "expression"):
         for key, value in _named(numbers[section]):
-            yield (section, NAMES[key]), key if key in TOLERANCES else section, value
-    for gene, statistics in sorted(
-        numbers["genes"].items(), key=lambda gene: gene[1].get("rank", 0)
-    ):
+            yield NAMES[key], key if key in TOLERANCES else section, value
+    ranked = sorted(numbers["genes"].items(), key=lambda gene: gene[1].get("rank", 0))
+    for gene, statistics in ranked:
         for key, value in _named(statistics):
-            yield ("genes", f"{gene}: {NAMES[key]}"), key, value
+            yield f"gene {gene}: {NAMES[key]}", key, value
 
 
 def _named(numbers):
@@ -171,8 +159,8 @@ def _named(numbers):
     return [(key, numbers[key]) for key in NAMES if key in numbers]
 
 
-def _row(section, quantity, kind, published, ours):
-    row = {"section": section, "quantity": quantity, "published": published}
+def _row(quantity, kind, published, ours):
+    row = {"quantity": quantity, "published": published}
     if ours is None:
         return row | {"verdict": NOT_COMPARABLE, "because": "this run has no such number"}
     tolerance, difference = TOLERANCES[kind], ours - published
