@@ -5,7 +5,7 @@ import re
 import pytest
 import yaml
 from statediff import InputError
-from statediff.conventions import PRESETS
+from statediff.conventions import PRESETS, TOLERANCES
 from statediff.settings import CHOICES, checked
 from support import ROOT
 
@@ -235,6 +235,16 @@ def test_all_faults_are_told_at_once():
     with pytest.raises(InputError) as caught:
         checked(config, SCHEMA)
     assert len(str(caught.value).splitlines()) == 2
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("kernel", [None, *TOLERANCES])
+def test_the_tolerance_is_that_of_the_kernel(preset, kernel):
+    used = kernel or PRESETS[preset]["kernel"]
+    gp = checked(changed("conventions", preset) | {"gp": {"kernel": kernel}}, SCHEMA)["gp"]
+    assert gp["tol"] == TOLERANCES[used]
+    own = checked(changed("gp", {"kernel": kernel, "tol": 1e-5}), SCHEMA)["gp"]
+    assert own["tol"] == 1e-5
 
 
 @pytest.mark.parametrize("preset", PRESETS)

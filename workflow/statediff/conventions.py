@@ -6,7 +6,7 @@ uncertainty: `statediff.density.fit_density`; null: the residual test of `stated
 the shuffled genes of `statediff.significance`; gaps: its `false_discovery_rates`.
 """
 
-__all__ = ["PRESETS"]
+__all__ = ["PRESETS", "TOLERANCES"]
 
 #: Of each preset, the value of each choice.
 PRESETS = {
@@ -40,3 +40,6 @@ PRESETS = {
         "gaps": "one",
     },
 }
+#: Of each kernel, what the basis may leave unexplained. Where functions all but repeat a linear
+#: part, distances depend on the far smaller ones that would tell the two apart.
+TOLERANCES = {"matern52": 1e-6, "matern52+linear": 1e-8}

@@ -9,7 +9,6 @@ the size of the data limits neither.
 from dataclasses import dataclass
 
 import numpy as np
-from harmonypy import run_harmony
 from scipy import sparse
 from scipy.linalg import eigh
 
@@ -256,6 +255,8 @@ def integrate(components, batches, theta=2.0, seed=0, threads=1):
     -------
     ndarray of float32, shape (cells, n)
     """
+    from harmonypy import run_harmony  # not where nothing is mixed, or only counts are scaled
+
     found = run_harmony(
         components,
         batches,

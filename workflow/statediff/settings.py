@@ -10,7 +10,7 @@ from pathlib import Path
 import jsonschema
 
 from statediff import InputError
-from statediff.conventions import PRESETS
+from statediff.conventions import PRESETS, TOLERANCES
 from statediff.provenance import safe
 from statediff.urls import url_fault
 
@@ -86,6 +86,8 @@ def checked(config, schema):
     for (section, key), choice in CHOICES.items():
         if filled[section][key] is None:
             filled[section][key] = PRESETS[filled["conventions"]][choice]
+    if filled["gp"]["tol"] is None:
+        filled["gp"]["tol"] = TOLERANCES[filled["gp"]["kernel"]]
     if filled["contrasts"]:
         _check_null(filled)
         _check_results(filled)
