@@ -9,12 +9,12 @@ shift of each sample (or condition) along the states is subtracted first.
 
 import numpy as np
 from scipy.cluster.hierarchy import linkage
-from scipy.spatial import KDTree
 from sklearn.cluster import KMeans, MiniBatchKMeans
+from sklearn.neighbors import NearestNeighbors
 
 from statediff import InputError
 from statediff.kernels import matern52
-from statediff.neighbours import length_scale, nearest_distances
+from statediff.neighbours import length_scale, positive_distances
 
 __all__ = [
     "centroids",
@@ -38,6 +38,9 @@ SMOOTHNESS, UNMOVED = 2.0, 10.0
 DIRECTIONS, CELLS_PER_DIRECTION = 4, 8
 # Blocks of the smallest region.
 REGION = 3
+# Cells whose nearest one is looked at for the length scale of the states, which a sample of them
+# tells within a percent.
+MEASURED = 5000
 # Cells whose neighbours are looked at to see whether samples mix, and neighbours of each.
 LOOKED_AT, NEIGHBORS = 2000, 30
 
@@ -77,7 +80,10 @@ def find_blocks(coordinates, states, groups, size=80, seed=0):
         )
     moved, groups = np.array(coordinates, dtype=np.float64), np.asarray(groups, dtype=np.int64)
     count = min(len(moved) // size, MAX_BLOCKS)
-    ls = SMOOTHNESS * length_scale(nearest_distances(states), 1.0)
+    states, chosen = np.asarray(states, dtype=np.float64), _chosen(len(moved), MEASURED, seed)
+    steps = states[_nearest(states, chosen, 2)] - states[chosen, None]
+    distances = np.linalg.norm(steps, axis=2).max(axis=1)
+    ls = SMOOTHNESS * length_scale(positive_distances(distances), 1.0)
     method = KMeans if len(moved) <= MANY_CELLS else MiniBatchKMeans
     for _ in range(ROUNDS):
         codes = method(count, n_init=1, random_state=seed).fit_predict(moved)
@@ -223,12 +229,22 @@ def sample_separation(coordinates, samples, conditions, seed=0):
         Share of the 30 nearest cells of a cell's condition that are of its sample, by the share
         of the condition's other cells that are: 1 if they mix.
     """
-    chosen = np.random.default_rng(seed).permutation(len(samples))[:LOOKED_AT]
-    count = min(NEIGHBORS, len(samples) - 1)
-    near = KDTree(coordinates).query(coordinates[chosen], count + 1)[1][:, 1:]
+    chosen = _chosen(len(samples), LOOKED_AT, seed)
+    near = _nearest(coordinates, chosen, min(NEIGHBORS + 1, len(samples)))[:, 1:]
     of_sample = samples[near] == samples[chosen, None]
     labels = conditions[samples]
     of_condition = labels[near] == labels[chosen, None]
     others = np.bincount(samples)[samples[chosen]] - 1
     expected = others / (np.bincount(labels)[labels[chosen]] - 1)
     return of_sample.sum() / max(of_condition.sum(), 1) / expected.mean()
+
+
+def _chosen(cells, count, seed):
+    return np.random.default_rng(seed).permutation(cells)[:count]
+
+
+def _nearest(values, chosen, count):
+    """Numbers of the nearest cells of some cells, of which the first is itself."""
+    # For so few cells all distances take less time than a tree does in many dimensions.
+    search = NearestNeighbors(n_neighbors=count, algorithm="brute").fit(values)
+    return search.kneighbors(values[chosen], return_distance=False)
