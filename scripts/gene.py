@@ -3,6 +3,7 @@
 python scripts/gene.py results/<dataset>/<contrast>/adata.h5ad <reference> <compared> <gene>
 """
 
+import signal
 import sys
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from statediff.layers import smoothed_genes
 if __name__ == "__main__":
     if len(sys.argv) != 5:
         sys.exit(__doc__)
+    # A reader that has seen enough, as `head`, ends this without a traceback.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     path, reference, compared, gene = sys.argv[1:]
     try:
         table = smoothed_genes(path, [gene], reference, compared)[gene]

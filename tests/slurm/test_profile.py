@@ -85,7 +85,8 @@ def test_a_partition_of_gpus_without_one_is_refused(tmp_path):
 
 
 def test_a_plan_with_the_profile(tmp_path):
-    output = run_snakemake(tmp_path, "plan", "--profile", SLURM, configfile=SMALL).stdout
+    soon = "--slurm-init-seconds-before-status-checks=1"
+    output = run_snakemake(tmp_path, "plan", "--profile", SLURM, soon, configfile=SMALL).stdout
     assert re.search(r"^expression_predict +2 +1 +[\d.]+ +\d+", output, re.M)
 
 

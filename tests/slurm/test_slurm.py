@@ -1,4 +1,4 @@
-"""The demo on a Slurm of two nodes: a job is killed, and the run is cancelled and resumed."""
+"""A small demo on a Slurm of two nodes: a job is killed, the run is cancelled and resumed."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ import pytest
 from cluster import jobs, two_nodes, wait_for
 from support import ROOT, run_snakemake
 
-DEMO = ROOT / "config/config.yaml"
+DEMO = [ROOT / "config/config.yaml", ROOT / "tests/config/small_demo.yaml"]
 RUN = Path("results/simulated_bone_marrow")
 STAGES = ("cells", "fit", "blocks", "residual", "genes.1-of-2", "genes.2-of-2", "fdr")
 # What has been made, and noticed, when the table of genes is begun.
@@ -31,7 +31,7 @@ LIMIT = 900
 def controller(directory, profile, **environment):
     """The demo on Slurm, started as a user would."""
     command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile"]
-    command += ["--directory", directory, "--profile", profile, "--configfile", DEMO]
+    command += ["--directory", directory, "--profile", profile, "--configfile", *DEMO]
     # The jobs take seconds, not hours.
     command += ["--slurm-init-seconds-before-status-checks", "8"]
     with (directory / "said").open("a") as output:

@@ -1,0 +1,110 @@
+"""Writing results into an AnnData file, slot by slot."""
+
+import json
+
+import h5py
+import numpy as np
+import pandas as pd
+from anndata.io import write_elem
+from statediff.provenance import DIRECTIONS, group_column
+from statediff.store import create_slot, read_arrays
+
+# Of a layer, at a time.
+VALUES = 1 << 24
+IN_GROUPS = ("mean_lfc", "mahalanobis", "local_fdr", "is_de")
+OF_SUMMARY = ("dataset", "contrast", "conditions", "conventions", "versions", "stages")
+COORDINATES = {
+    "states": "cell states, on which the models live",
+    "embedding": "coordinates to draw the cells on",
+}
+
+
+def with_fields(table, arrays, fields):
+    """Table with the result columns that belong in it."""
+    columns = {}
+    for role in [role for role in fields if role in arrays]:
+        values = arrays[role]
+        if role == "lfc_direction":
+            values = pd.Categorical.from_codes(values, DIRECTIONS)
+        elif values.dtype.kind == "f":
+            # Kompot's figures print no numbers of single precision.
+            values = values.astype(np.float64)
+        columns[fields[role][1]] = values
+    kept = table.drop(columns=columns, errors="ignore")
+    return pd.concat([kept, pd.DataFrame(columns, index=table.index)], axis=1)
+
+
+def write_compressed(out, path, fields):
+    """Basis and coefficients, from which any gene is read."""
+    with h5py.File(path, "r") as fit:
+        write_elem(out, f"obsm/{fields['phi'][1]}", fit["phi"][:].astype(np.float32))
+        for role in ("coefficients_reference", "coefficients_compared"):
+            write_elem(out, f"varm/{fields[role][1]}", fit[role][:].astype(np.float32))
+
+
+def write_groups(out, path, fields, genes):
+    """Data frames of the groups, one column each; returns the columns."""
+    arrays, _ = read_arrays(path)
+    columns = [group_column(name) for name in arrays["names"]]
+    for role in IN_GROUPS:
+        frame = pd.DataFrame(arrays[role].T, index=genes, columns=columns)
+        write_elem(out, f"varm/{fields[f'{role}_groups'][1]}", frame)
+    return columns
+
+
+def write_coordinates(out, path, name, key):
+    """Coordinates that were computed, or that the store does not hold; returns what was written."""
+    arrays, _ = read_arrays(path)
+    made = []
+    if key not in out["obsm"]:
+        write_elem(out, f"obsm/{key}", arrays[name])
+        made.append(("obsm", key, COORDINATES[name]))
+    if "eigenvalues" in arrays:
+        write_elem(out, "uns/DM_EigenValues", arrays["eigenvalues"])
+        made.append(("uns", "DM_EigenValues", "eigenvalues of the diffusion maps"))
+    return made
+
+
+def write_layers(out, chunks, fields, shape):
+    """Dense layers, gene chunk by gene chunk and a block of cells at a time."""
+    layers = create_slot(out, "layers")
+    for path in chunks:
+        with h5py.File(path, "r") as chunk:
+            start = chunk["start"][()]
+            stop = start + len(chunk["mahalanobis"])
+            for role in fields.keys() & chunk.keys():
+                slot, name = fields[role][:2]
+                if slot != "layers":
+                    continue
+                if name not in layers:
+                    layer = layers.create_dataset(name, shape, np.float32, chunks=True)
+                    layer.attrs.update({"encoding-type": "array", "encoding-version": "0.2.0"})
+                # Whole chunks of the file, which are written once.
+                whole = layers[name].chunks[0]
+                cells = max(1, VALUES // (stop - start) // whole) * whole
+                for row in range(0, shape[0], cells):
+                    rows = slice(row, row + cells)
+                    layers[name][rows, start:stop] = chunk[role][rows]
+
+
+def write_run(out, key, fields, entry):
+    """Run history, JSON as Kompot keeps it."""
+    written = {}
+    for slot, name, *_ in fields.values():
+        written.setdefault(slot, {})[name] = 0
+    record = {
+        "run_history": json.dumps([entry]),
+        "last_run_info": json.dumps(entry),
+        "anndata_fields": json.dumps(written),
+    }
+    write_elem(out, f"uns/{key}", record)
+
+
+def write_record(out, path, fields):
+    """How this file came about, and the fields that were added to those of the source."""
+    with open(path) as file:
+        summary = json.load(file)
+    fields = [*fields, ("uns", "statediff", "this record: how the file came about")]
+    found = summary["provenance"] | {key: summary[key] for key in OF_SUMMARY}
+    described = [dict(zip(("slot", "name", "meaning"), field, strict=True)) for field in fields]
+    write_elem(out, "uns/statediff", json.dumps(found | {"fields": described}))
