@@ -2,13 +2,13 @@
 
 import numpy as np
 from _figure import conditions, run
-from scipy.spatial import KDTree
+from statediff.neighbours import sampled_distances
 from statediff.plots import fit_overview
 from statediff.store import read_arrays
 
 ROLES = ("reference", "compared")
 # Cells whose distance to their neighbour is shown.
-SHOWN = 10_000
+SHOWN = 5000
 
 
 def draw(job):
@@ -21,16 +21,10 @@ def draw(job):
         fit["eigenvalues"],
         noise=attributes["sigma"],
         ls=attributes["ls"],
-        distances=neighbour_distances(states[members["reference"]]),
+        distances=sampled_distances(states[members["reference"]], SHOWN),
         freedom=[1.0 - np.diag(fit[name])[:rank] for name in names],
         conditions=conditions(job),
     )
-
-
-def neighbour_distances(states):
-    """Distance to the nearest other cell, of some cells drawn at random."""
-    shown = np.random.default_rng(0).permutation(len(states))[:SHOWN]
-    return KDTree(states).query(states[shown], k=2)[0][:, 1]
 
 
 run(draw, snakemake)

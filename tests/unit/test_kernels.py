@@ -7,7 +7,13 @@ from dense import matern52 as dense_matern52
 from scipy.spatial import KDTree
 from statediff import DataWarning, InputError
 from statediff.kernels import matern52
-from statediff.neighbours import length_scale, nearest_distances, positive_distances
+from statediff.neighbours import (
+    length_scale,
+    nearest_distances,
+    nearest_of,
+    positive_distances,
+    sampled_distances,
+)
 from support import ROOT
 
 
@@ -23,6 +29,19 @@ def test_nearest_distances_by_brute_force():
     every = np.linalg.norm(x[:, None] - x[None], axis=2)
     np.fill_diagonal(every, np.inf)
     np.testing.assert_allclose(nearest_distances(x), every.min(axis=1))
+
+
+@pytest.mark.parametrize("count", [40, 500])
+def test_distances_of_a_sample_are_those_of_its_cells(count):
+    x = np.random.default_rng(1).normal(size=(150, 8)) + 30.0
+    x[7] = x[3]
+    every = nearest_of(x, np.arange(150), 2)
+    np.testing.assert_array_equal(every[[3, 7]].max(axis=1), 7)
+    found = sampled_distances(x, count, seed=5)
+    chosen = np.random.default_rng(5).permutation(150)[:count]
+    apart = np.linalg.norm(x[chosen, None] - x[None], axis=2)
+    np.testing.assert_allclose(found, np.sort(apart, axis=1)[:, 1], rtol=1e-12)
+    assert (found == 0.0).sum() == np.isin([3, 7], chosen).sum()
 
 
 def test_coinciding_cells_get_the_smallest_positive_distance():

@@ -13,7 +13,7 @@ rule cell_states:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(500, cell=20),
+        mem_mb=memory(500, cell=20) if STATES["compute"] else memory(200, cell=1),
         runtime=minutes(20, cell=240),
     params:
         states=STATES,
@@ -33,7 +33,7 @@ rule embedding:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(650, cell=20),
+        mem_mb=memory(650, cell=20) if DATASET["embedding"]["compute"] else memory(200, cell=1),
         runtime=minutes(20, cell=240),
     params:
         embedding=DATASET["embedding"],

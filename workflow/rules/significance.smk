@@ -40,7 +40,7 @@ rule blocks:
         ENVIRONMENT
     threads: workers
     resources:
-        mem_mb=memory(500, cell=8),
+        mem_mb=memory(500, cell=3),
         runtime=minutes(10, cell=60),
     params:
         blocks=settings("fdr", "blocks_from", "block_cells", "seed"),

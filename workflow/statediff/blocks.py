@@ -9,12 +9,16 @@ shift of each sample (or condition) along the states is subtracted first.
 
 import numpy as np
 from scipy.cluster.hierarchy import linkage
-from sklearn.cluster import KMeans, MiniBatchKMeans
-from sklearn.neighbors import NearestNeighbors
+from sklearn.cluster import KMeans
 
 from statediff import InputError
 from statediff.kernels import matern52
-from statediff.neighbours import length_scale, positive_distances
+from statediff.neighbours import (
+    length_scale,
+    nearest_of,
+    positive_distances,
+    sampled_distances,
+)
 
 __all__ = [
     "centroids",
@@ -27,8 +31,8 @@ __all__ = [
 
 # More blocks would cost memory (blocks × samples × genes) and gain nothing.
 MAX_BLOCKS = 400
-# Cells from which k-means sees a sample of them at a time.
-MANY_CELLS = 50_000
+# Most cells from which k-means learns the centres: a hundred for each of most blocks.
+LEARNT_FROM = 50_000
 # Rounds of finding blocks and subtracting the shifts within them.
 ROUNDS = 3
 # Shifts are smooth over this many times the length scale of the states, and as if this many cells
@@ -47,6 +51,8 @@ LOOKED_AT, NEIGHBORS = 2000, 30
 
 def find_blocks(coordinates, states, groups, size=80, seed=0):
     """Part cells into blocks of about `size` in which the groups mix.
+
+    Centres of blocks are learnt from at most 50,000 cells, the spacing of states from 5,000.
 
     Parameters
     ----------
@@ -80,16 +86,19 @@ def find_blocks(coordinates, states, groups, size=80, seed=0):
         )
     moved, groups = np.array(coordinates, dtype=np.float64), np.asarray(groups, dtype=np.int64)
     count = min(len(moved) // size, MAX_BLOCKS)
-    states, chosen = np.asarray(states, dtype=np.float64), _chosen(len(moved), MEASURED, seed)
-    steps = states[_nearest(states, chosen, 2)] - states[chosen, None]
-    distances = np.linalg.norm(steps, axis=2).max(axis=1)
-    ls = SMOOTHNESS * length_scale(positive_distances(distances), 1.0)
-    method = KMeans if len(moved) <= MANY_CELLS else MiniBatchKMeans
+    spacing = positive_distances(sampled_distances(states, MEASURED, seed))
+    ls = SMOOTHNESS * length_scale(spacing, 1.0)
+    learnt = np.sort(np.random.default_rng(seed).permutation(len(moved))[:LEARNT_FROM])
     for _ in range(ROUNDS):
-        codes = method(count, n_init=1, random_state=seed).fit_predict(moved)
+        codes = _parted(moved, learnt, count, seed)
         moved -= _shifts(moved, centroids(states, codes), codes, groups, ls)
-    codes = method(count, n_init=1, random_state=seed).fit_predict(moved)
-    return np.unique(codes, return_inverse=True)[1], moved
+    return _parted(moved, learnt, count, seed), moved
+
+
+def _parted(values, learnt, count, seed):
+    """Number of each cell's block, of centres learnt from some of the cells."""
+    means = KMeans(count, n_init=1, random_state=seed).fit(values[learnt])
+    return np.unique(means.predict(values), return_inverse=True)[1]
 
 
 def centroids(values, codes):
@@ -229,22 +238,11 @@ def sample_separation(coordinates, samples, conditions, seed=0):
         Share of the 30 nearest cells of a cell's condition that are of its sample, by the share
         of the condition's other cells that are: 1 if they mix.
     """
-    chosen = _chosen(len(samples), LOOKED_AT, seed)
-    near = _nearest(coordinates, chosen, min(NEIGHBORS + 1, len(samples)))[:, 1:]
+    chosen = np.random.default_rng(seed).permutation(len(samples))[:LOOKED_AT]
+    near = nearest_of(coordinates, chosen, min(NEIGHBORS + 1, len(samples)))[:, 1:]
     of_sample = samples[near] == samples[chosen, None]
     labels = conditions[samples]
     of_condition = labels[near] == labels[chosen, None]
     others = np.bincount(samples)[samples[chosen]] - 1
     expected = others / (np.bincount(labels)[labels[chosen]] - 1)
     return of_sample.sum() / max(of_condition.sum(), 1) / expected.mean()
-
-
-def _chosen(cells, count, seed):
-    return np.random.default_rng(seed).permutation(cells)[:count]
-
-
-def _nearest(values, chosen, count):
-    """Numbers of the nearest cells of some cells, of which the first is itself."""
-    # For so few cells all distances take less time than a tree does in many dimensions.
-    search = NearestNeighbors(n_neighbors=count, algorithm="brute").fit(values)
-    return search.kneighbors(values[chosen], return_distance=False)

@@ -7,7 +7,13 @@ from scipy.spatial import KDTree
 
 from statediff import DataWarning, InputError
 
-__all__ = ["length_scale", "nearest_distances", "positive_distances"]
+__all__ = [
+    "length_scale",
+    "nearest_distances",
+    "nearest_of",
+    "positive_distances",
+    "sampled_distances",
+]
 
 # Neighbours of more cells than these are searched for approximately.
 EXACT = 50_000
@@ -63,6 +69,51 @@ def _approximate_distances(states):
         other = (candidates >= 0) & (candidates != cells)
         nearest = np.where(other, np.minimum(nearest, distances), nearest)
     return nearest
+
+
+def nearest_of(values, chosen, count):
+    """Nearest cells of some cells, exactly: each is the first of its own, but for coincidences.
+
+    All distances are computed, a block at a time: for few cells that takes less time than a tree
+    does in many dimensions.
+
+    Parameters
+    ----------
+    values : array, shape (n, P)
+    chosen : array of int, shape (m,)
+    count : int
+        Cells to find for each, itself included; at most n.
+
+    Returns
+    -------
+    ndarray of int, shape (m, count)
+    """
+    from sklearn.neighbors import NearestNeighbors  # takes a second
+
+    search = NearestNeighbors(n_neighbors=count, algorithm="brute").fit(values)
+    return search.kneighbors(values[chosen], return_distance=False)
+
+
+def sampled_distances(states, count, seed=0):
+    """Distance of some cells to their nearest other cell.
+
+    Parameters
+    ----------
+    states : array, shape (n, D)
+        Finite cell states, n ≥ 2.
+    count : int
+        Cells, drawn at random; all if there are no more.
+    seed : int
+
+    Returns
+    -------
+    ndarray, shape (min(count, n),)
+        Exact; zero where cells coincide.
+    """
+    states = np.asarray(states, dtype=np.float64)
+    chosen = np.random.default_rng(seed).permutation(len(states))[:count]
+    steps = states[nearest_of(states, chosen, 2)] - states[chosen, None]
+    return np.linalg.norm(steps, axis=2).max(axis=1)
 
 
 def positive_distances(distances):
