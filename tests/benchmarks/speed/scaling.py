@@ -1,7 +1,7 @@
 """Time and memory of abundance and expression as the data grow, in docs/scaling.md.
 
 States are given, so that what grows is what the models do. Of as many cells all figures are drawn,
-too. Sizes measured before are kept in results/scaling; the largest needs 20 GB of disk.
+too. Sizes measured before are kept in results/scaling; the largest needs 5 GB of disk.
 """
 
 import json
