@@ -5,9 +5,9 @@ import json
 import h5py
 import numpy as np
 import pandas as pd
-from anndata.io import write_elem
+from anndata.io import read_elem, write_elem
 from statediff.provenance import DIRECTIONS, group_column
-from statediff.store import create_slot, read_arrays
+from statediff.store import create_slot, open_h5ad, read_arrays
 
 # Of a layer, at a time.
 VALUES = 1 << 24
@@ -32,6 +32,16 @@ def with_fields(table, arrays, fields):
         columns[fields[role][1]] = values
     kept = table.drop(columns=columns, errors="ignore")
     return pd.concat([kept, pd.DataFrame(columns, index=table.index)], axis=1)
+
+
+def write_rest(out, path):
+    """What else the source knows of cells and genes; its layers would be large, and are left."""
+    with open_h5ad(path) as source:
+        for slot in ("obsm", "obsp", "varm", "varp", "uns"):
+            written = create_slot(out, slot)
+            for key in source.get(slot, {}):
+                if key not in written:
+                    write_elem(out, f"{slot}/{key}", read_elem(source[slot][key]))
 
 
 def write_compressed(out, path, fields):

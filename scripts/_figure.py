@@ -6,7 +6,7 @@ import _job
 import h5py
 import numpy as np
 from statediff.plots.panel import panel
-from statediff.plots.style import GREY, style
+from statediff.plots.style import CONDITION_COLORS, GREY, style
 from statediff.provenance import DIRECTIONS
 from statediff.store import atomic, read_arrays, read_levels
 
@@ -56,6 +56,12 @@ def own_colors(store, column, shown):
         return None
     palette = dict(zip(categories, colors, strict=True))
     return [palette.get(name, GREY) for name in shown]
+
+
+def condition_colors(job):
+    """Colours of both conditions: the data set's own, if it has some."""
+    column = job.params.contrast["column"]
+    return own_colors(job.input.store, column, conditions(job)) or CONDITION_COLORS
 
 
 def obs_column(store, column):

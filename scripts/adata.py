@@ -10,6 +10,7 @@ from _adata import (
     write_groups,
     write_layers,
     write_record,
+    write_rest,
     write_run,
 )
 from _job import run
@@ -74,6 +75,7 @@ def main(job):
             write_run(out, key, written, entry)
             made.append(("uns", key, "record of the run, for Kompot"))
         write_record(out, job.input.summary, made)
+        write_rest(out, job.input.source)
 
 
 def fields(job, cells, calibrated):

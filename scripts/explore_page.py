@@ -3,7 +3,14 @@
 import h5py
 import numpy as np
 import pandas as pd
-from _figure import abundance, conditions, coordinates, obs_column, own_colors
+from _figure import (
+    abundance,
+    condition_colors,
+    conditions,
+    coordinates,
+    obs_column,
+    own_colors,
+)
 from _job import run
 from _table import read_types
 from statediff.plots.explore import (
@@ -74,7 +81,14 @@ def cell_columns(job, drawn):
     reference, compared = conditions(job)
     members, _ = read_arrays(job.input.cells, "reference", "compared")
     labels = np.select([members["reference"], members["compared"]], [reference, compared], "")
-    columns = [category_column(job.params.contrast["column"], labels[drawn], [reference, compared])]
+    columns = [
+        category_column(
+            job.params.contrast["column"],
+            labels[drawn],
+            [reference, compared],
+            condition_colors(job),
+        )
+    ]
     if job.input.get("cell_types"):
         types = read_types(job.input.cell_types, len(labels))
         name, levels = job.params.cell_type, list(types.categories)

@@ -2,12 +2,13 @@
 
 from _figure import abundance, conditions, coordinates, run
 from statediff.plots import embedding_values
+from statediff.plots.style import short
 from statediff.store import read_arrays
 
 
 def draw(job):
     xy, axis_names = coordinates(job)
-    reference, compared = conditions(job)
+    reference, compared = (short(name, 25) for name in conditions(job))
     return embedding_values(
         xy,
         abundance(job)["lfc"],

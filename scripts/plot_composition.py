@@ -1,7 +1,7 @@
 """Cell types of the conditions, and of their samples."""
 
 import pandas as pd
-from _figure import conditions, run
+from _figure import condition_colors, conditions, run
 from _table import read_types
 from statediff.plots import composition
 from statediff.store import read_arrays
@@ -25,7 +25,12 @@ def draw(job):
             for role in ROLES
         ]
     drawn = counts.sum(axis=1) > 0
-    return composition(counts[drawn], conditions=conditions(job), samples=samples)
+    return composition(
+        counts[drawn],
+        conditions=conditions(job),
+        samples=samples,
+        colors=condition_colors(job),
+    )
 
 
 run(draw, snakemake)

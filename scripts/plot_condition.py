@@ -1,7 +1,7 @@
 """Embedding by condition."""
 
 import numpy as np
-from _figure import conditions, coordinates, run
+from _figure import condition_colors, conditions, coordinates, run
 from statediff.plots import embedding_categories
 from statediff.store import read_arrays
 
@@ -18,6 +18,7 @@ def draw(job):
         name=job.params.contrast["column"],
         axis_names=axis_names,
         order=[reference, compared],
+        colors=condition_colors(job),
         size=job.params.point_size,
     )
 

@@ -1,7 +1,7 @@
 """Measured and smoothed expression along a component of the cell states."""
 
 import numpy as np
-from _figure import conditions, run
+from _figure import condition_colors, conditions, run
 from _genes import chosen_genes, measured
 from _smoothed import smoothed
 from statediff import InputError
@@ -9,11 +9,13 @@ from statediff.plots import expression_along
 from statediff.store import read_arrays
 
 ROLES = ("reference", "compared")
+# The first diffusion component is constant, but for what its eigensolver leaves.
+CONSTANT = 1e-3
 
 
 def draw(job):
     states = read_arrays(job.input.states, "states")[0]["states"]
-    varying = np.flatnonzero(np.ptp(states, axis=0) > 1e-9 * np.abs(states).max(axis=0))
+    varying = np.flatnonzero(np.ptp(states, axis=0) > CONSTANT * np.abs(states).max(axis=0))
     number = job.params.component or int(varying[0]) + 1
     if number > states.shape[1]:
         raise InputError(
@@ -34,6 +36,7 @@ def draw(job):
         [members[role] for role in ROLES],
         name=f"{job.params.states}, component {number}",
         conditions=conditions(job),
+        colors=condition_colors(job),
         size=job.params.point_size,
     )
 

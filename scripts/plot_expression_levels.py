@@ -2,7 +2,7 @@
 
 import numpy as np
 import pandas as pd
-from _figure import conditions, run
+from _figure import condition_colors, conditions, run
 from _genes import chosen_genes, measured, shown_types
 from statediff.plots import gene_heatmap
 from statediff.store import read_arrays
@@ -25,7 +25,11 @@ def draw(job):
     scores = levels.sub(levels.mean(axis=1), axis=0).div(spread, axis=0)
     label = "Mean expression\n(z-score of the gene)"
     return gene_heatmap(
-        scores, label=label, conditions=conditions(job), percentile=job.params.percentile
+        scores,
+        label=label,
+        conditions=conditions(job),
+        colors=condition_colors(job),
+        percentile=job.params.percentile,
     )
 
 

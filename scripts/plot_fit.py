@@ -1,7 +1,7 @@
 """The fit of a contrast: its basis, length scale and degrees of freedom."""
 
 import numpy as np
-from _figure import conditions, run
+from _figure import condition_colors, conditions, run
 from statediff.neighbours import sampled_distances
 from statediff.plots import fit_overview
 from statediff.store import read_arrays
@@ -20,10 +20,13 @@ def draw(job):
     return fit_overview(
         fit["eigenvalues"],
         noise=attributes["sigma"],
+        residual=attributes["residual_max"],
+        tol=job.params.tol,
         ls=attributes["ls"],
         distances=sampled_distances(states[members["reference"]], SHOWN),
         freedom=[1.0 - np.diag(fit[name])[:rank] for name in names],
         conditions=conditions(job),
+        colors=condition_colors(job),
     )
 
 

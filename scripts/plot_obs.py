@@ -2,6 +2,7 @@
 
 from _figure import coordinates, obs_column, run
 from statediff.plots import embedding_categories, embedding_numbers
+from statediff.plots.style import OKABE_ITO
 
 
 def draw(job):
@@ -13,7 +14,14 @@ def draw(job):
     else:
         order, colors = levels
         figure = embedding_categories(
-            xy, values, name=column, axis_names=axis_names, order=order, colors=colors, size=size
+            xy,
+            values,
+            name=column,
+            axis_names=axis_names,
+            order=order,
+            colors=colors,
+            on_data=len(order) > len(OKABE_ITO),
+            size=size,
         )
     return figure
 

@@ -73,7 +73,10 @@ def test_values_are_centred_on_zero_and_the_extremes_on_top():
 
 
 def test_values_that_are_all_zero():
-    embedding_values(XY, np.zeros(200), label="lfc", axis_names=AXES)
+    figure = embedding_values(XY, np.zeros(200), label="lfc", axis_names=AXES)
+    (drawn,) = figure.axes[0].collections
+    assert drawn.get_clim() == (-1, 1)
+    assert not drawn.get_array().any()
 
 
 def test_values_of_some_cells_over_the_others_in_grey():
@@ -198,6 +201,10 @@ def test_volcanos_have_a_panel_for_each_type_with_cells(n_types):
     assert [axes.get_title() for axes in panels] == [
         f"{name} ({np.count_nonzero(types == name):,})" for name in names
     ]
+    assert legend(figure)[-1] == "|log fold change| > 1 and q-value < 0.05"
+    for axes in panels:
+        assert [line.get_xdata()[0] for line in axes.lines[:2]] == [-1, 1]
+        assert axes.lines[2].get_ydata()[0] == -np.log10(0.05)
     drawn = offsets(panels[-1])
     inside_type = np.asarray(types == names[-1])
     assert sorted(drawn[:, 0]) == sorted(lfc[inside_type])
@@ -213,7 +220,7 @@ def test_composition_is_in_percent_and_names_what_is_mostly_in_one_condition(n_t
     widths = [bar.get_width() for bar in figure.axes[0].patches]
     wanted = np.concatenate([100 * counts[c] / max(counts[c].sum(), 1) for c in CONDITIONS])
     np.testing.assert_allclose(widths, wanted)
-    assert words(figure) == ["100% in Young"]
+    assert words(figure) == ["100% of the type in Young"]
     points_of_samples = offsets(figure.axes[0])[:, 0]
     np.testing.assert_allclose(points_of_samples, wanted)
     assert inside(figure)
@@ -223,11 +230,12 @@ def test_fit_counts_functions_above_the_noise_and_degrees_of_freedom():
     eigenvalues = np.array([100.0, 10.0, 0.5, 0.01])
     freedom = [eigenvalues / (eigenvalues + 1.0), eigenvalues / (eigenvalues + 2.0)]
     figure = fit_overview(
-        eigenvalues, noise=1.0, ls=4.0, distances=np.array([0.0, 1.0, 2.0, 3.0]),
-        freedom=freedom, conditions=CONDITIONS,
+        eigenvalues, noise=1.0, residual=3e-7, tol=1e-6, ls=4.0,
+        distances=np.array([0.0, 1.0, 2.0, 3.0]), freedom=freedom, conditions=CONDITIONS,
     )  # fmt: skip
     left, middle, right = figure.axes
     assert left.get_title() == "2 of 4 functions above the noise"
+    assert "at most 3.0e-07\n(tolerance 1e-06)" in left.texts[-1].get_text()
     # A cell that lies on another one is not counted.
     assert middle.get_title() == "Length scale = 2 × median distance"
     for line, values in zip(right.lines, freedom, strict=True):

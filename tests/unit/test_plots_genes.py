@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from drawn import AXES, CONDITIONS, XY, inside, legend, offsets, points, type_names, words
+from matplotlib.collections import LineCollection
 from statediff.plots import (
     expression_along,
     expression_volcano,
@@ -131,7 +132,7 @@ def test_dots_say_change_and_share(n_genes, n_types):
     assert inside(figure)
 
 
-def test_gene_panels_show_levels_change_and_zscore():
+def test_gene_panels_show_levels_change_its_uncertainty_and_zscore():
     rng = np.random.default_rng(5)
     genes = {
         name: (rng.normal(size=200), rng.normal(size=200), rng.uniform(1, 2, 200))
@@ -139,13 +140,13 @@ def test_gene_panels_show_levels_change_and_zscore():
     }
     figure = gene_panels(XY, genes, conditions=CONDITIONS, axis_names=AXES)
     panels = [axes for axes in figure.axes if axes.collections and axes.get_label() != "<colorbar>"]
-    for row, (before, after, spread) in zip(np.reshape(panels, (2, 4)), genes.values()):
-        shown = (before, after, after - before, (after - before) / spread)
+    for row, (before, after, spread) in zip(np.reshape(panels, (2, 5)), genes.values()):
+        shown = (before, after, after - before, spread, (after - before) / spread)
         for axes, values in zip(row, shown, strict=True):
             np.testing.assert_allclose(np.sort(axes.collections[0].get_array()), np.sort(values))
     limits = [panels[i].collections[0].get_clim() for i in (0, 1)]
     assert limits[0] == limits[1]
-    assert [axes.get_ylabel() for axes in panels[::4]] == list(genes)
+    assert [axes.get_ylabel() for axes in panels[::5]] == list(genes)
 
 
 @pytest.mark.parametrize("n_genes", [1, 3])
@@ -165,6 +166,7 @@ def test_expression_along_draws_cells_of_the_conditions_and_their_curves(n_genes
         x, y = line.get_data()
         np.testing.assert_allclose(y, slope * x)
     assert legend(figure) == list(CONDITIONS)
+    assert inside(figure)
 
 
 @pytest.mark.parametrize("called", ["some", "none", "all"])
@@ -198,6 +200,42 @@ def test_pvalues_against_uniform_ones(called):
     if called:
         assert len(right.collections[1].get_offsets()) == called
     assert inside(figure)
+
+
+def test_very_small_pvalues_are_marked_at_the_edge():
+    pvalues = np.r_[np.full(5, 1e-40), np.random.default_rng(8).uniform(1e-3, 1, 95)]
+    figure = pvalue_calibration(pvalues, pvalues, threshold=0.05, is_de=pvalues < 1e-9)
+    right, marks = figure.axes[2], figure.axes[2].collections[-1]
+    top = 3 * -np.log10(0.5 / 100)
+    np.testing.assert_allclose(marks.get_offsets()[:, 1], top)
+    assert marks.get_label() == "above 7 (5)"
+    assert right.get_ylim()[1] == pytest.approx(1.05 * top)
+    # The curve is shown as far as it is not on the axis.
+    assert figure.axes[1].get_xlim()[1] < 10
+
+
+def test_no_leader_passes_another_point():
+    rng = np.random.default_rng(9)
+    table = pd.DataFrame({"mean_lfc": rng.normal(size=100), "is_de": True})
+    table["pvalue"] = 10.0 ** -(30 + rng.uniform(size=100))
+    table.index = [f"gene {i}" for i in range(100)]
+    figure = expression_volcano(
+        table, conditions=CONDITIONS, fdr_threshold=0.05, ranking="pvalue", labelled=15
+    )
+    axes = figure.axes[0]
+    (leaders,) = [c for c in axes.collections if isinstance(c, LineCollection)]
+    xy = axes.transData.transform(
+        np.column_stack([table["mean_lfc"], -np.log10(table["pvalue"])])[
+            np.argsort(table["pvalue"])
+        ]
+    )[:100]
+    assert len(leaders.get_segments())
+    for segment in leaders.get_segments():
+        start, end = axes.transData.transform(segment)
+        along = start + np.linspace(0, 1, 200)[:, None] * (end - start)
+        near = np.linalg.norm(xy[:, None] - along[None], axis=2).min(axis=1)
+        # Its own point only.
+        assert (near < 2.4).sum() == 1
 
 
 def test_small_panels_of_very_many_cells_say_how_many_they_show(monkeypatch):

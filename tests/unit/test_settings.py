@@ -352,6 +352,14 @@ def test_what_a_null_needs(fdr, contrast, states, message):
         checked(config, SCHEMA)
 
 
+def test_standardised_distances_come_of_some_nulls():
+    config = changed("figures", {"volcano": "standardised"}) | {"fdr": {"null": "genes"}}
+    with pytest.raises(InputError, match=r"figures\.volcano: found standardised with fdr\.null"):
+        checked(config, SCHEMA)
+    config["fdr"] = {"null": "residual", "blocks_from": "X_pca"}
+    assert checked(config, SCHEMA)["figures"]["volcano"] == "standardised"
+
+
 def test_labels_expect_constant_noise():
     config = changed("fdr", {"null": "labels"}) | {"gp": {"noise": "empirical"}}
     with pytest.raises(InputError, match=r"labels.*gp\.noise: constant"):

@@ -28,6 +28,7 @@ rule plot_significance:
 
 rule plot_fit:
     input:
+        store="<data>/store.h5ad",
         fit="<run>/{contrast}/stages/fit.h5",
         cells="<run>/{contrast}/stages/cells.h5",
         states="<data>/cell_states.h5",
@@ -45,5 +46,6 @@ rule plot_fit:
         runtime=10,
     params:
         contrast=contrast_of,
+        tol=config["gp"]["tol"],
     script:
         "../../scripts/plot_fit.py"

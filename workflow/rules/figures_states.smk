@@ -53,6 +53,7 @@ rule plot_obs:
 
 rule plot_condition:
     input:
+        store="<data>/store.h5ad",
         cells="<run>/{contrast}/stages/cells.h5",
         embedding="<data>/embedding.h5",
     output:
@@ -77,6 +78,7 @@ rule plot_condition:
 
 rule plot_composition:
     input:
+        store="<data>/store.h5ad",
         cells="<run>/{contrast}/stages/cells.h5",
         cell_types="<data>/cell_types.parquet",
     output:

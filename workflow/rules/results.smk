@@ -5,6 +5,7 @@ TABLES = ["genes", "cells", "cell_types"]
 
 rule adata:
     input:
+        source=source_file,
         store="<data>/store.h5ad",
         states="<data>/cell_states.h5",
         embedding="<data>/embedding.h5",

@@ -24,6 +24,8 @@ ENTRIES = ("workflow", "statistics")
 DOWNLOADS = (("record", "file"), ("url", "md5", "bytes"))
 # What dataset.preprocess makes: a layer, and coordinates before and after an integration.
 LAYER, COMPONENTS, INTEGRATED = "logged_counts", "X_pca", "X_pca_harmony"
+# Of fdr.null, those by which distances are relative to what is expected.
+STANDARDISING = ("residual", "labels")
 # Where each choice of the conventions is set.
 CHOICES = {
     ("gp", "kernel"): "kernel",
@@ -90,6 +92,7 @@ def checked(config, schema):
         filled["gp"]["tol"] = TOLERANCES[filled["gp"]["kernel"]]
     if filled["contrasts"]:
         _check_null(filled)
+        _check_volcanos(filled)
         _check_results(filled)
     return _canonical(filled)
 
@@ -189,6 +192,21 @@ def _check_contrasts(contrasts):
         if name.lower() in ENTRIES:
             raise InputError(f"contrasts: {name!r} is an entry of every report; rename it")
     _check_case("contrasts", contrasts)
+
+
+def _check_volcanos(filled):
+    """Only some nulls make standardised distances."""
+    asked = {"figures.volcano": filled["figures"]["volcano"]}
+    for name, page in filled["paper"].items():
+        for letter, panel in page["panels"].items():
+            asked[f"paper.{name}.panels.{letter}.volcano"] = panel.get("volcano")
+    for key, height in asked.items():
+        if height == "standardised" and filled["fdr"]["null"] not in STANDARDISING:
+            raise InputError(
+                f"{key}: found standardised with fdr.null {filled['fdr']['null']}, expected "
+                f"mahalanobis or null; standardised distances come of fdr.null "
+                f"{' or '.join(STANDARDISING)}"
+            )
 
 
 def _check_case(section, names):

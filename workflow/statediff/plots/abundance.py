@@ -18,7 +18,7 @@ from statediff.provenance import DIRECTION_COLORS
 
 __all__ = ["abundance_volcano", "abundance_volcanos", "direction_bars"]
 
-# Drawn at most; the rest is marked at the upper edge.
+# Drawn at most; the rest lies at the upper edge.
 MAX_NEG_LOG10 = 300.0
 
 
@@ -126,6 +126,8 @@ def abundance_volcanos(lfc, significance, direction, types, *, conditions, measu
     figure.supylabel(f"−log₁₀ {measure}")
     named = {"up": f"more in {compared}", "down": f"less in {compared}", "neutral": "neutral"}
     handles = [dot(DIRECTION_COLORS[kind], text) for kind, text in named.items()]
+    thresholds = f"|log fold change| > {lfc_threshold:g} and {measure} < {threshold:g}"
+    handles.append(Line2D([], [], label=thresholds, **lines))
     legend_above(figure, handles)
     return figure
 

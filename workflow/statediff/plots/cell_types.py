@@ -13,7 +13,7 @@ MOSTLY = 0.75
 
 
 @styled
-def composition(counts, *, conditions, samples=None):
+def composition(counts, *, conditions, samples=None, colors=CONDITION_COLORS):
     """Share of each condition's cells that are of each type.
 
     Parameters
@@ -25,6 +25,8 @@ def composition(counts, *, conditions, samples=None):
         Reference and compared condition.
     samples : pair of pandas.DataFrame, optional
         The same for each sample (columns) of either condition; drawn as points.
+    colors : pair of colours
+        Of the conditions.
 
     Returns
     -------
@@ -36,7 +38,7 @@ def composition(counts, *, conditions, samples=None):
     rows = np.arange(len(counts))[::-1]
     reach = percent.max(axis=1)
     for i, offset in enumerate((0.2, -0.2)):
-        axes.barh(rows + offset, percent[:, i], height=0.38, color=CONDITION_COLORS[i])
+        axes.barh(rows + offset, percent[:, i], height=0.38, color=colors[i])
         if samples is not None:
             of_sample = samples[i].reindex(counts.index, fill_value=0).to_numpy(dtype=float)
             shares = 100.0 * of_sample / np.maximum(of_sample.sum(axis=0), 1.0)
@@ -46,7 +48,7 @@ def composition(counts, *, conditions, samples=None):
     of_type = cells / np.maximum(cells.sum(axis=1, keepdims=True), 1.0)
     for row, share, end in zip(rows, of_type, reach, strict=True):
         if share.max() >= MOSTLY:
-            text = f"{share.max():.0%} in {short(conditions[int(share.argmax())], 20)}"
+            text = f"{share.max():.0%} of the type in {short(conditions[int(share.argmax())], 20)}"
             axes.annotate(
                 text,
                 (end, row),
@@ -62,7 +64,7 @@ def composition(counts, *, conditions, samples=None):
     axes.tick_params(axis="y", length=0)
     handles = [
         Patch(color=color, label=f"{short(name)} ({int(n):,} cells)")
-        for color, name, n in zip(CONDITION_COLORS, conditions, cells.sum(axis=0), strict=True)
+        for color, name, n in zip(colors, conditions, cells.sum(axis=0), strict=True)
     ]
     if samples is not None:
         handles.append(

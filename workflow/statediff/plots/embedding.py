@@ -168,7 +168,8 @@ def embedding_numbers(xy, values, *, label, axis_names, size=None):
 
 
 @styled
-def embedding_directions(xy, lfc, direction, *, conditions, axis_names, shown=None, size=None):
+def embedding_directions(xy, lfc, direction, *, conditions, axis_names, shown=None, size=None,
+                         percentile=99.0):  # fmt: skip
     """Cells that became fewer and cells that became more, side by side, others in grey.
 
     Parameters
@@ -185,6 +186,8 @@ def embedding_directions(xy, lfc, direction, *, conditions, axis_names, shown=No
         Cells that may be coloured; all if not given.
     size : float, optional
         Area of a point in square points.
+    percentile : float
+        Percentile of the absolute fold changes of changed cells at which the colours saturate.
 
     Returns
     -------
@@ -192,8 +195,8 @@ def embedding_directions(xy, lfc, direction, *, conditions, axis_names, shown=No
     """
     xy, lfc, direction = np.asarray(xy), np.asarray(lfc, dtype=float), np.asarray(direction)
     shown = np.ones(len(xy), dtype=bool) if shown is None else np.asarray(shown)
-    changed = shown & (direction != "neutral")
-    limit = np.abs(lfc[changed]).max() if changed.any() else 1.0
+    changed = np.abs(lfc[shown & (direction != "neutral")])
+    limit = (np.percentile(changed, percentile) if len(changed) else 0.0) or 1.0
     figure, panels = canvas(7.6, 3.8, columns=2)
     size, total = size or point_size(len(xy)), 2 * len(xy)
     compared = conditions[1]
@@ -210,7 +213,8 @@ def embedding_directions(xy, lfc, direction, *, conditions, axis_names, shown=No
         axes.set_title(f"{text} in {short(compared, 25)} ({len(cells):,} cells)")
         _frame(axes, axis_names)
     label = f"Log fold change of cell density\n{short(compared)} / {short(conditions[0])}"
-    color_bar(points, panels, f"{label} (natural log)")
+    extend = "both" if changed.max(initial=0.0) > limit else "neither"
+    color_bar(points, panels, f"{label} (natural log)", extend=extend)
     return figure
 
 

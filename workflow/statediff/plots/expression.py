@@ -27,6 +27,8 @@ LABELS = {
 }
 # Pixels from which on a line leads from a point to its name.
 LEAST_LINE = 6.0
+# Pixels that it keeps from other points.
+CLEAR = 2.5
 SHORT = {"pvalue": "−log₁₀ p", "standardised": "distance", "mahalanobis": "distance"}
 
 
@@ -114,14 +116,24 @@ def _name(axes, xy, names):
         texts, x=xy[:, 0], y=xy[:, 1], target_x=targets[:, 0], target_y=targets[:, 1], ax=axes,
         expand=(1.2, 1.5), iter_lim=500, ensure_inside_axes=True, force_text=(0.4, 0.6),
     )  # fmt: skip
-    boxes, lines = [], []
-    for text, point in zip(texts, axes.transData.transform(targets), strict=True):
+    boxes, lines, points = [], [], axes.transData.transform(xy)
+    for i, text in enumerate(texts):
         box = text.get_window_extent().padded(-1)
-        if any(box.overlaps(other) for other in boxes):
+        near = np.clip(points[i], box.min, box.max)
+        led = np.hypot(*(points[i] - near)) > LEAST_LINE
+        # A line through another point would name both.
+        crossed = led and _distances(np.delete(points, i, axis=0), points[i], near).min() < CLEAR
+        if crossed or any(box.overlaps(other) for other in boxes):
             text.remove()
             continue
         boxes.append(box)
-        near = np.clip(point, box.min, box.max)
-        if np.hypot(*(point - near)) > LEAST_LINE:
-            lines.append(axes.transData.inverted().transform([point, near]))
+        if led:
+            lines.append(axes.transData.inverted().transform([points[i], near]))
     axes.add_collection(LineCollection(lines, colors="#606060", lw=0.5, zorder=2), autolim=False)
+
+
+def _distances(points, start, end):
+    """Distance of points from a line between two."""
+    along = end - start
+    share = np.clip((points - start) @ along / (along @ along), 0.0, 1.0)
+    return np.linalg.norm(start + share[:, None] * along - points, axis=1)

@@ -18,7 +18,8 @@ LINES = {"color": "#404040", "lw": 0.8, "ls": (0, (4, 3))}
 
 
 @styled
-def fit_overview(eigenvalues, *, noise, ls, distances, freedom, conditions):
+def fit_overview(eigenvalues, *, noise, residual, tol, ls, distances, freedom, conditions,
+                 colors=CONDITION_COLORS):  # fmt: skip
     """Spectrum of the basis, length scale against distances of neighbours, degrees of freedom.
 
     Parameters
@@ -27,6 +28,9 @@ def fit_overview(eigenvalues, *, noise, ls, distances, freedom, conditions):
         Of the kernel matrix, decreasing.
     noise : float
         Standard deviation σ of the observation noise.
+    residual, tol : float
+        Largest prior variance, of 1, that the basis leaves unexplained at a cell it was found on,
+        and the largest it may.
     ls : float
         Length scale, in the units of the states.
     distances : array, shape (n,)
@@ -35,6 +39,8 @@ def fit_overview(eigenvalues, *, noise, ls, distances, freedom, conditions):
         Share of each function that the data decide, in the reference and the compared
         condition: the diagonal of :math:`I - A_c^{-1}`.
     conditions : pair of str
+    colors : pair of colours
+        Of the conditions.
 
     Returns
     -------
@@ -56,6 +62,10 @@ def fit_overview(eigenvalues, *, noise, ls, distances, freedom, conditions):
         xlabel="Function of the basis", ylabel="Eigenvalue of the kernel",
         title=f"{above:,} of {len(number):,} functions above the noise",
     )  # fmt: skip
+    left.annotate(
+        f"unexplained variance\nat most {residual:.1e}\n(tolerance {tol:.0e})", (0.04, 0.05),
+        xycoords="axes fraction", fontsize=text_size(7),
+    )  # fmt: skip
     positive = np.asarray(distances)[np.asarray(distances) > 0]
     edges = np.geomspace(min(positive.min(), ls) / 1.2, max(positive.max(), ls) * 1.2, 50)
     counts, _, _ = middle.hist(positive, edges, color=OKABE_ITO[4])
@@ -69,7 +79,7 @@ def fit_overview(eigenvalues, *, noise, ls, distances, freedom, conditions):
         xscale="log", xlabel="Distance to the nearest cell (units of the states)", ylabel="Cells",
         title=f"Length scale = {ls / np.median(positive):.3g} × median distance",
     )  # fmt: skip
-    for values, color, name in zip(freedom, CONDITION_COLORS, conditions, strict=True):
+    for values, color, name in zip(freedom, colors, conditions, strict=True):
         total = np.cumsum(values)
         label = f"{short(name, 25)}: {total[-1]:.1f}"
         right.semilogx(number, total, color=color, lw=1.4, label=label)

@@ -27,7 +27,7 @@ MOST_CELLS = 100_000
 
 
 @styled
-def gene_heatmap(values, *, label, conditions=None, percentile=98.0):
+def gene_heatmap(values, *, label, conditions=None, colors=CONDITION_COLORS, percentile=98.0):
     """Heatmap of genes over cell types, both in the order of a dendrogram.
 
     Parameters
@@ -38,6 +38,7 @@ def gene_heatmap(values, *, label, conditions=None, percentile=98.0):
         Text of the colour bar, with the unit.
     conditions : pair of str, optional
         Where the columns are pairs: reference and compared condition, marked by their colours.
+    colors : pair of colours
     percentile : float
         Percentile of the absolute values at which the colours saturate.
 
@@ -52,7 +53,8 @@ def gene_heatmap(values, *, label, conditions=None, percentile=98.0):
     matrix = values.to_numpy(dtype=float)
     by_type = matrix.reshape(len(matrix), len(types), split)
     limit = np.nanpercentile(np.abs(matrix), percentile) or 1.0
-    width, height = 3.2 + 0.24 * len(types) * split, max(2.9, 1.9 + 0.15 * len(matrix))
+    width = 3.2 + 0.24 * len(types) * split
+    height = max(2.6, 1.3 + 0.15 * len(matrix)) + _below(types)
     figure, grid = canvas(
         width, height, 2, 2, width_ratios=[0.6, 0.24 * len(types) * split],
         height_ratios=[0.4, 0.15 * len(matrix)],
@@ -81,8 +83,8 @@ def gene_heatmap(values, *, label, conditions=None, percentile=98.0):
         for edge in np.arange(split, len(types) * split, split):
             axes.axvline(edge - 0.5, color="white", lw=1.5)
         for i in range(len(types) * split):
-            axes.add_patch(_bar(axes, i, CONDITION_COLORS[i % 2]))
-        handles = [Patch(color=c, label=short(n)) for c, n in zip(CONDITION_COLORS, conditions)]
+            axes.add_patch(_bar(axes, i, colors[i % 2]))
+        handles = [Patch(color=c, label=short(n)) for c, n in zip(colors, conditions)]
         legend_above(figure, handles)
     extend = "both" if np.nanmax(np.abs(matrix), initial=0) > limit else "neither"
     color_bar(
@@ -95,6 +97,11 @@ def gene_heatmap(values, *, label, conditions=None, percentile=98.0):
         pad=0.03,
     )
     return figure
+
+
+def _below(types):
+    """Inches for the names of types, upright below an axis."""
+    return 0.2 + 0.055 * max(len(short(str(name), 32)) for name in types)
 
 
 def _bar(axes, column, color):
@@ -143,7 +150,8 @@ def fold_change_dots(change, share, *, conditions):
     matplotlib.figure.Figure
     """
     genes, types = change.shape
-    figure, axes = canvas(2.9 + 0.26 * types, max(2.6, 1.6 + 0.19 * genes))
+    height = max(2.6, 0.9 + 0.19 * genes) + _below(change.columns)
+    figure, axes = canvas(2.9 + 0.26 * types, height)
     y, x = np.divmod(np.arange(genes * types), types)
     limit = np.abs(change.to_numpy()).max(initial=0.0) or 1.0
     largest = 75.0
@@ -158,7 +166,8 @@ def fold_change_dots(change, share, *, conditions):
     axes.set(xlim=(-0.6, types - 0.4), ylim=(-0.6, genes - 0.4))
     axes.tick_params(length=0)
     label = f"Mean log fold change\n{short(conditions[1], 25)} − {short(conditions[0], 25)}"
-    color_bar(points, axes, label, shrink=min(1.0, 2.0 / (1.6 + 0.19 * genes)))
+    label += "\n(units of the layer)"
+    color_bar(points, axes, label, shrink=min(1.0, 2.0 / height))
     sizes = [
         Line2D([], [], ls="", marker="o", ms=np.sqrt(largest * part), mfc="white", mec="#404040",
                mew=0.5, label=f"{part:.0%}")
@@ -170,7 +179,7 @@ def fold_change_dots(change, share, *, conditions):
 
 @styled
 def gene_panels(xy, genes, *, conditions, axis_names, size=None):
-    """Smoothed expression in both conditions, fold change and its z-score, a row a gene.
+    """Smoothed expression in both conditions, fold change and its certainty, a row a gene.
 
     Parameters
     ----------
@@ -191,24 +200,28 @@ def gene_panels(xy, genes, *, conditions, axis_names, size=None):
     shown, cells_shown = _some(len(xy))
     size = size or 0.5 * point_size(len(shown))
     xy = np.asarray(xy)[shown]
-    figure, grid = canvas(9.8, 0.3 + 2.15 * len(genes), len(genes), 4, squeeze=False)
+    figure, grid = canvas(10.6, 0.3 + 1.85 * len(genes), len(genes), 5, squeeze=False)
     reference, compared = (short(name, 25) for name in conditions)
-    titles = [reference, compared, f"{compared} − {reference}", "fold change / its std"]
-    total = 4 * len(genes) * len(xy)
+    titles = [reference, compared, f"{compared} − {reference}"]
+    titles += ["standard deviation of the change", "change / its standard deviation"]
+    total = 5 * len(genes) * len(xy)
     for row, (gene, (before, after, spread)) in zip(grid, genes.items(), strict=True):
         before, after, spread = (np.asarray(x)[shown] for x in (before, after, spread))
         change = after - before
         low, high = min(before.min(), after.min()), max(before.max(), after.max())
         level = {"cmap": SEQUENTIAL, "vmin": low, "vmax": max(high, low + 1e-12)}
         panels = [
-            (before, level, "smoothed expression"), (after, level, "smoothed expression"),
+            (before, level, "expression"), (after, level, "expression"),
             (change, _centred(change), "log fold change"),
+            (spread, {"cmap": SEQUENTIAL}, "uncertainty"),
             (change / spread, _centred(change / spread), "z-score"),
         ]  # fmt: skip
         for axes, (values, colors, label) in zip(row, panels, strict=True):
             order = np.argsort(np.abs(values))
             points = scatter(axes, xy[order], values[order], size, total, **colors)
-            bar = color_bar(points, axes, label, shrink=0.75, pad=0.01)
+            beyond = "norm" in colors and np.abs(values).max() > colors["norm"].vmax
+            extend = "both" if beyond else "neither"
+            bar = color_bar(points, axes, label, shrink=0.75, pad=0.01, extend=extend)
             bar.ax.yaxis.label.set_size(text_size(6.5))
             bar.ax.tick_params(labelsize=text_size(6))
             axes.set(xticks=[], yticks=[])
@@ -217,7 +230,8 @@ def gene_panels(xy, genes, *, conditions, axis_names, size=None):
     for axes, title in zip(grid[0], titles, strict=True):
         axes.set_title(title)
     figure.supxlabel(
-        f"{axis_names[0]} (horizontal), {axis_names[1]} (vertical){cells_shown}",
+        f"{axis_names[0]} (horizontal), {axis_names[1]} (vertical){cells_shown}. Expression, its "
+        "change and the uncertainty in units of the layer.",
         fontsize=text_size(7),
     )
     return figure
@@ -237,7 +251,8 @@ def _centred(values):
 
 
 @styled
-def expression_along(position, genes, members, *, name, conditions, size=None):
+def expression_along(position, genes, members, *, name, conditions, colors=CONDITION_COLORS,
+                     size=None):  # fmt: skip
     """Measured and smoothed expression along a component of the cell states, a panel a gene.
 
     Parameters
@@ -252,6 +267,8 @@ def expression_along(position, genes, members, *, name, conditions, size=None):
     name : str
         Of the component.
     conditions : pair of str
+    colors : pair of colours
+        Of the conditions.
     size : float, optional
         Area of a point in square points.
 
@@ -270,7 +287,7 @@ def expression_along(position, genes, members, *, name, conditions, size=None):
     bins = np.array_split(np.argsort(position), min(60, max(1, len(position) // 20)))
     middle = np.array([position[cells].mean() for cells in bins])
     for axes, (gene, (measured, smoothed, spread)) in zip(grid.flat, genes.items(), strict=False):
-        for i, color in enumerate(CONDITION_COLORS):
+        for i, color in enumerate(colors):
             xy = np.column_stack([position, measured])[members[i] & drawn]
             scatter(axes, xy, color, size, total, alpha=0.25)
             mean = np.array([smoothed[cells, i].mean() for cells in bins])
@@ -278,11 +295,12 @@ def expression_along(position, genes, members, *, name, conditions, size=None):
             axes.fill_between(middle, mean - 2 * std, mean + 2 * std, color=color, alpha=0.3, lw=0)
             axes.plot(middle, mean, color=color, lw=1.6)
         axes.set(xlabel=name, ylabel="Expression (units of the layer)", title=short(gene))
+        axes.ticklabel_format(axis="x", useOffset=False)
     for axes in grid.flat[len(genes) :]:
         axes.set_axis_off()
     handles = [
         Line2D([], [], color=c, lw=1.6, marker="o", ms=3, label=short(n))
-        for c, n in zip(CONDITION_COLORS, conditions, strict=True)
+        for c, n in zip(colors, conditions, strict=True)
     ]
     legend_above(
         figure,

@@ -81,16 +81,13 @@ def current():
 
 
 def settle(figure):
-    """Lay a figure out, as what is placed beside its points needs; a panel's long labels break.
+    """Lay a figure out, as what is placed beside its points needs; long labels break.
 
     Raises
     ------
     InputError
         If hardly anything is left for the axes of a panel.
     """
-    if current() is None:
-        figure.draw_without_rendering()
-        return
     _lay_out(figure)
     shown = [axes for axes in figure.axes if axes.axison]
     labels = [t for axes in shown for t in (axes.title, axes.xaxis.label, axes.yaxis.label)]
@@ -111,14 +108,14 @@ def _lay_out(figure):
     with warnings.catch_warnings():
         warnings.filterwarnings("error", "constrained_layout not applied")
         try:
-            # The second time the axes are where they stay: their ticks are known.
-            for _ in range(2):
+            # The second time the axes are where they stay: the ticks of a panel are known.
+            for _ in range(2 if current() else 1):
                 figure.draw_without_rendering()
             drawn = [a for a in figure.axes if a.axison and a.get_label() != "<colorbar>"]
             least = min((min(axes.bbox.size) for axes in drawn), default=np.inf) / figure.dpi
         except UserWarning:
             least = 0.0
-    if least < SMALLEST:
+    if current() and least < SMALLEST:
         raise InputError(
             f"{current()}: text leaves less than {MM * SMALLEST:.0f} mm for the axes; {ENLARGE}"
         )

@@ -9,6 +9,9 @@ __all__ = ["null_comparison", "pvalue_calibration"]
 LINES = {"color": "#404040", "lw": 0.8, "ls": (0, (4, 3))}
 REAL, NULL = OKABE_ITO[5], "#8c8c8c"
 BINS = 60
+# Q-values below this are on the axis, and points higher than so many times what is expected at
+# most are marked at the edge.
+NO_RATE, STEEPEST = 1e-3, 3.0
 
 
 @styled
@@ -80,6 +83,9 @@ def pvalue_calibration(pvalues, qvalues, *, threshold, is_de):
     left.set(xlabel="P-value", ylabel="Density of genes", xlim=(0, 1), ylim=(0, 1.2 * counts.max()))
     height = -np.log10(np.maximum(pvalues, 1e-300))
     _rate_curve(middle, height, qvalues, "q-value", threshold, is_de, "−log₁₀ p-value")
+    # Beyond, the curve lies on the axis.
+    above = height[qvalues > NO_RATE].max(initial=0.0)
+    middle.set_xlim(0, min(height.max(initial=1.0), max(1.5 * above, 1.0)))
     observed = np.sort(height)[::-1]
     expected = -np.log10((np.arange(len(pvalues)) + 0.5) / max(len(pvalues), 1))
     called = np.sort(height[np.asarray(is_de)])[::-1]
@@ -87,7 +93,15 @@ def pvalue_calibration(pvalues, qvalues, *, threshold, is_de):
     if len(called):
         right.scatter(expected[: len(called)], called, s=5, color=REAL, linewidths=0, zorder=3,
                       label=f"called ({len(called):,})")  # fmt: skip
-        right.legend(loc="center right")
+    # So that the line, and the genes that follow it, are seen.
+    top = STEEPEST * expected.max(initial=0.0)
+    beyond = expected[observed > top]
+    if len(beyond):
+        right.set_ylim(0, 1.05 * top)
+        right.scatter(beyond, np.full(len(beyond), top), s=9, marker="^", color=REAL, lw=0,
+                      zorder=3, label=f"above {top:.0f} ({len(beyond):,})")  # fmt: skip
+    if len(called):
+        right.legend(loc="center left")
     right.set(
         xlabel="−log₁₀ p-value expected without changes", ylabel="−log₁₀ p-value",
         title="Genes against chance",

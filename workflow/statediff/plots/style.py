@@ -69,14 +69,14 @@ def style():
 
 
 def styled(function):
-    """Draw under the figures' own settings, and a panel so that all has room."""
+    """Draw under the figures' own settings, so that all has room."""
 
     @functools.wraps(function)
     def draw(*arguments, **options):
         with style():
             figure = function(*arguments, **options)
+            settle(figure)
             if current():
-                settle(figure)
                 check(figure)
             return figure
 
