@@ -17,6 +17,8 @@ ENVIRONMENT = f"../../envs/{'cuda' if ON_GPU else 'cpu'}.yaml"
 # What a cluster is asked for by the jobs that compute on a GPU, beside memory and time.
 GPU = {"gpu": 1} if ON_GPU else {}
 GPU |= {"slurm_partition": PARTITION} if PARTITION else {}
+# Growth of what cells and genes take: a smaller tolerance makes about twice as many functions.
+RANK = 2.5 if config["gp"]["tol"] < 1e-6 else 1
 
 
 @functools.cache
