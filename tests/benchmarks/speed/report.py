@@ -15,14 +15,14 @@ writes this page; it needs a machine without other work, and takes about {minute
 
 {stages}
 
-Kompot's seconds and memory are those of its call in a process that has loaded the file: the AnnData
-that this workflow wrote from the simulated one, with the same expression and diffusion maps. Ours are
-those of a command (`snakemake`, its start included) and all processes that it starts; memory is
-that of all of them together at the worst moment. What bounds the ratio of abundance is the start of
-Snakemake and the imports of its few short jobs; within one process it is that given below.
-*Everything* is one command from the file to diffusion maps, UMAP, both analyses, tables, figures,
-AnnData and the page to explore; kompot's is the sum of its two calls, which start from the diffusion
-maps and make neither tables nor figures.
+Kompot's seconds and memory are those of its call in a process that has loaded the file: the
+AnnData that this workflow wrote from the simulated one, with the same expression and diffusion
+maps. Ours are those of a command (`snakemake`, its start included) and all processes that it
+starts; memory is that of all of them together at the worst moment. What bounds the ratio of
+abundance is the start of Snakemake and the imports of its few short jobs; within one process it is
+that given below. *Everything* is one command from the file to diffusion maps, UMAP, both analyses,
+tables, figures, AnnData and the page to explore; kompot's is the sum of its two calls, which start
+from the diffusion maps and make neither tables nor figures.
 
 **In one process**, from the open file to the distance of every gene: {distances}.
 From it to the change of abundance at every cell: {abundance}.
