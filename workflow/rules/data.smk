@@ -31,7 +31,7 @@ rule download:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(500),
+        mem_mb=memory(200),
         runtime=minutes(240),
     params:
         content=content_of_download(),

@@ -122,7 +122,7 @@ rule plot_enrichment:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(500),
+        mem_mb=memory(340),
         runtime=minutes(10),
     params:
         contrast=contrast_of,

@@ -72,7 +72,7 @@ rule methods_page:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(200),
+        mem_mb=memory(180),
         runtime=minutes(10),
     params:
         settings=lambda wildcards: without_folders(
@@ -101,7 +101,7 @@ rule provenance_page:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(200),
+        mem_mb=memory(180),
         runtime=minutes(10),
     script:
         "../../scripts/provenance_page.py"
@@ -130,7 +130,7 @@ rule report:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(1000),
+        mem_mb=memory(250, contrast=100),
         runtime=minutes(60),
     params:
         **AGAIN,
