@@ -1,6 +1,7 @@
 """The files around the code: pins, environments, documentation of the configuration."""
 
 import ast
+import json
 import re
 import subprocess
 import sys
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from support import ROOT
+from support import CONFIG, ROOT, run_snakemake, tiny
 
 sys.path.insert(0, str(ROOT / "envs"))
 import lock
@@ -147,12 +148,57 @@ def test_no_script_is_orphaned_and_none_is_missing():
     assert used | {"gene.py"} == there
 
 
-def test_every_rule_with_a_script_declares_what_a_cluster_needs():
-    for path in (ROOT / "workflow/rules").glob("*.smk"):
-        for rule in re.split(r"^rule ", path.read_text(), flags=re.M)[1:]:
-            if "script:" in rule and not rule.startswith(("plan:", "tidy:", "tidy_now:")):
-                for directive in ("log:", "benchmark:", "conda:", "mem_mb=", "runtime="):
-                    assert directive in rule, f"{rule.split(':')[0]} lacks {directive}"
+# Rules that run where they are called, and compute nothing.
+INFORMING = {"plan", "tidy", "tidy_now"}
+# Writes what each rule has, and asks for at the first and the second attempt.
+ASKING = f"""
+include: "{ROOT}/Snakefile"
+asked = {{}}
+for rule in workflow.rules:
+    first, second = (rule.expand_resources({{}}, [], attempt) for attempt in (1, 2))
+    asked[rule.name] = {{
+        "script": bool(rule.script),
+        "files": bool(rule.log and rule.benchmark and rule.conda_env),
+        **{{key: (first.get(key), second.get(key)) for key in ("mem_mb", "runtime")}},
+    }}
+Path("asked.json").write_text(json.dumps(asked))
+"""
+# Between them, these have all rules.
+CONFIGURATIONS = (
+    {
+        "abundance": {"estimator": "densities"},
+        "enrichment": {"provider": "local", "gmt": ["data.h5ad"]},
+    },
+    {
+        "abundance": {"estimator": "ratio"},
+        "enrichment": {"provider": "string", "species": 10090},
+    },
+    {
+        "dataset": CONFIG["dataset"] | {"results": "from_file"},
+        "fdr": {"null": "residual", "blocks_from": "DM"},
+    },
+)
+
+
+def test_every_job_has_its_files_and_asks_for_more_after_a_failure(tmp_path):
+    tiny().write_h5ad(tmp_path / "data.h5ad")
+    (tmp_path / "Snakefile").write_text(ASKING)
+    found = []
+    for changes in CONFIGURATIONS:
+        (tmp_path / "config.yaml").write_text(yaml.safe_dump(CONFIG | changes))
+        run_snakemake(
+            tmp_path, "--list-rules", snakefile=tmp_path / "Snakefile",
+            configfile=tmp_path / "config.yaml",
+        )  # fmt: skip
+        found += json.loads((tmp_path / "asked.json").read_text()).items()
+    text = "".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
+    assert set(re.findall(r"^ *rule (\w+):", text, re.M)) <= {name for name, _ in found}
+    for name, rule in found:
+        if rule["script"] and name not in INFORMING:
+            assert rule["files"], f"{name} lacks a log, a benchmark or an environment"
+            for key in ("mem_mb", "runtime"):
+                first, second = rule[key]
+                assert 0 < first < second, f"{name}: {key}"
 
 
 def test_statediff_knows_nothing_of_snakemake():

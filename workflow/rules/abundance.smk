@@ -71,8 +71,8 @@ else:
         conda:
             ENVIRONMENT
         resources:
-            mem_mb=memory(200, cell=0.5),
-            runtime=10,
+            mem_mb=memory(180, cell=0.5),
+            runtime=minutes(10),
         params:
             uncertainty=config["abundance"]["uncertainty"],
         script:
@@ -91,8 +91,8 @@ rule abundance_change:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(250, cell=0.5),
-        runtime=10,
+        mem_mb=memory(200, cell=0.5),
+        runtime=minutes(10),
     params:
         lfc_threshold=config["abundance"]["lfc_threshold"],
         ptp_threshold=config["abundance"]["ptp_threshold"],

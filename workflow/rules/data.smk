@@ -31,8 +31,8 @@ rule download:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=500,
-        runtime=240,
+        mem_mb=memory(200),
+        runtime=minutes(240),
     params:
         content=content_of_download(),
         kept=located("<results>/downloads"),
@@ -76,8 +76,8 @@ rule contrast_cells:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(300, cell=0.5, gene=0.5),
-        runtime=10,
+        mem_mb=memory(180, cell=0.5, gene=0.5),
+        runtime=minutes(10),
     params:
         contrast=contrast_of,
     script:
@@ -97,8 +97,8 @@ rule cell_types:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(300, cell=0.5, gene=0.5),
-        runtime=10,
+        mem_mb=memory(230, cell=0.5, gene=0.5),
+        runtime=minutes(10),
     params:
         column=DATASET["cell_type"],
     script:

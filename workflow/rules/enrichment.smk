@@ -19,7 +19,7 @@ if PROVIDER == "local":
             ENVIRONMENT
         resources:
             mem_mb=memory(400, gene=0.5),
-            runtime=10,
+            runtime=minutes(10),
         params:
             enrichment=settings("enrichment", "background", "genome_genes"),
         script:
@@ -43,7 +43,7 @@ if PROVIDER == "local":
         threads: 4
         resources:
             mem_mb=memory(600, gene=10),
-            runtime=60,
+            runtime=minutes(60),
         params:
             enrichment=settings("enrichment", "background", "genome_genes", "categories"),
             seed=FDR["seed"],
@@ -71,8 +71,8 @@ elif PROVIDER == "string":
         conda:
             ENVIRONMENT
         resources:
-            mem_mb=300,
-            runtime=60,
+            mem_mb=memory(300),
+            runtime=minutes(60),
             string=1,
         params:
             enrichment=settings(
@@ -96,8 +96,8 @@ elif PROVIDER == "string":
         conda:
             ENVIRONMENT
         resources:
-            mem_mb=600,
-            runtime=30,
+            mem_mb=memory(600),
+            runtime=minutes(30),
             string=1,
         params:
             contrast=contrast_of,
@@ -122,8 +122,8 @@ rule plot_enrichment:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=500,
-        runtime=10,
+        mem_mb=memory(340),
+        runtime=minutes(10),
     params:
         contrast=contrast_of,
         enrichment=settings("enrichment", "fdr_threshold", "top", "categories"),
@@ -146,8 +146,8 @@ rule enrichment_page:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=350,
-        runtime=10,
+        mem_mb=memory(350),
+        runtime=minutes(10),
     params:
         table="enrichment",
     script:

@@ -22,7 +22,7 @@ rule explore_page:
         ENVIRONMENT
     resources:
         mem_mb=memory(700, cell=10, gene=30),
-        runtime=30,
+        runtime=minutes(30),
     params:
         dataset=DATASET["name"],
         contrast=contrast_of,

@@ -17,7 +17,7 @@ rule expression_fit:
     threads: workers
     resources:
         **GPU,
-        mem_mb=memory(400, cell=12, gene=20, block=16),
+        mem_mb=memory(400, cell=12 * RANK, gene=20 * RANK, block=16),
         runtime=minutes(20, value=0.5),
     params:
         gp=settings("gp", "kernel", "sigma", "ls", "ls_factor", "tol", "max_rank"),
@@ -65,7 +65,7 @@ rule expression_predict:
     resources:
         **(GPU if config["expression"]["layers"] else {}),
         mem_mb=memory(
-            1000 if NOISE or config["expression"]["layers"] else 350,
+            1000 if NOISE or config["expression"]["layers"] else 280,
             cell=12 if NOISE else 0,
             gene=15,
         ),

@@ -53,8 +53,8 @@ rule figure_choices:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(300, cell=0.5, gene=0.5),
-        runtime=10,
+        mem_mb=memory(180, cell=0.5, gene=0.5),
+        runtime=minutes(10),
     params:
         chosen=chosen,
         cell_type=lambda wildcards: (

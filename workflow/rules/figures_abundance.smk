@@ -20,7 +20,7 @@ rule plot_abundance_change:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(500, cell=1.5, gene=0.5),
+        mem_mb=memory(340, cell=1.5, gene=0.5),
         runtime=minutes(10, cell=10),
     params:
         contrast=contrast_of,
@@ -49,7 +49,7 @@ rule plot_abundance_direction:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(500, cell=1.5, gene=0.5),
+        mem_mb=memory(340, cell=1.5, gene=0.5),
         runtime=minutes(10, cell=10),
     params:
         contrast=contrast_of,
@@ -72,7 +72,7 @@ rule plot_abundance_volcano:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(500, cell=1.5, gene=0.5),
+        mem_mb=memory(340, cell=1.5, gene=0.5),
         runtime=minutes(10, cell=10),
     params:
         contrast=contrast_of,
@@ -100,7 +100,7 @@ rule plot_abundance_volcanos:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(500, cell=1.5, gene=0.5),
+        mem_mb=memory(340, cell=1.5, gene=0.5),
         runtime=minutes(10, cell=10),
     params:
         contrast=contrast_of,
@@ -127,8 +127,8 @@ rule plot_direction_bars:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(500, cell=1.5, gene=0.5),
-        runtime=10,
+        mem_mb=memory(340, cell=1.5, gene=0.5),
+        runtime=minutes(10),
     params:
         contrast=contrast_of,
         order=figure_setting("bars_by"),

@@ -18,8 +18,8 @@ rule plot_significance:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(500, gene=1),
-        runtime=10,
+        mem_mb=memory(340, gene=1),
+        runtime=minutes(10),
     params:
         contrast=contrast_of,
     script:
@@ -42,8 +42,8 @@ rule plot_fit:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(500, cell=2),
-        runtime=10,
+        mem_mb=memory(340, cell=2),
+        runtime=minutes(10),
     params:
         contrast=contrast_of,
         tol=config["gp"]["tol"],

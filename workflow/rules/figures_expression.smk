@@ -17,8 +17,8 @@ rule plot_expression_volcano:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(500, gene=1),
-        runtime=10,
+        mem_mb=memory(340, gene=1),
+        runtime=minutes(10),
     params:
         contrast=contrast_of,
         height=figure_setting("volcano"),

@@ -16,7 +16,7 @@ rule plot_cell_type:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(500, cell=1.5, gene=0.5),
+        mem_mb=memory(340, cell=1.5, gene=0.5),
         runtime=minutes(10, cell=10),
     params:
         embedding=DATASET["embedding"]["key"],
@@ -41,7 +41,7 @@ rule plot_obs:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(500, cell=1.5, gene=0.5),
+        mem_mb=memory(340, cell=1.5, gene=0.5),
         runtime=minutes(10, cell=10),
     params:
         embedding=DATASET["embedding"]["key"],
@@ -66,7 +66,7 @@ rule plot_condition:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(500, cell=1.5, gene=0.5),
+        mem_mb=memory(340, cell=1.5, gene=0.5),
         runtime=minutes(10, cell=10),
     params:
         contrast=contrast_of,
@@ -93,8 +93,8 @@ rule plot_composition:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(500, cell=1.5, gene=0.5),
-        runtime=10,
+        mem_mb=memory(340, cell=1.5, gene=0.5),
+        runtime=minutes(10),
     params:
         contrast=contrast_of,
     script:

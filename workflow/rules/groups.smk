@@ -17,8 +17,8 @@ rule group_cells:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(300, cell=0.5, gene=0.5),
-        runtime=10,
+        mem_mb=memory(180, cell=0.5, gene=0.5),
+        runtime=minutes(10),
     params:
         contrast=groups_of,
     script:
@@ -60,7 +60,7 @@ rule group_discovery:
         ENVIRONMENT
     resources:
         mem_mb=memory(300, gene=10),
-        runtime=10,
+        runtime=minutes(10),
     params:
         fdr=settings("fdr", "threshold", "gaps"),
     script:
@@ -82,7 +82,7 @@ rule group_table:
         ENVIRONMENT
     resources:
         mem_mb=memory(300, gene=20),
-        runtime=10,
+        runtime=minutes(10),
     script:
         "../../scripts/group_table.py"
 

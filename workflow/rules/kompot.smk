@@ -42,7 +42,7 @@ rule kompot_abundance:
         ENVIRONMENT
     resources:
         mem_mb=memory(300, cell=1),
-        runtime=10,
+        runtime=minutes(10),
     params:
         contrast=contrast_of,
     script:
@@ -63,7 +63,7 @@ rule kompot_expression:
         ENVIRONMENT
     resources:
         mem_mb=memory(300, gene=1),
-        runtime=10,
+        runtime=minutes(10),
     params:
         contrast=contrast_of,
     script:

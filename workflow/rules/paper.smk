@@ -71,8 +71,8 @@ rule paper_page:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=500,
-        runtime=10,
+        mem_mb=memory(500),
+        runtime=minutes(10),
     params:
         page=lambda wildcards: PAPER[wildcards.page],
         option=lambda wildcards: f"paper.{wildcards.page}",

@@ -27,7 +27,7 @@ rule gene_page:
         ENVIRONMENT
     resources:
         mem_mb=memory(350, gene=10),
-        runtime=10,
+        runtime=minutes(10),
     params:
         table="genes",
         species=config["enrichment"]["species"],
@@ -49,8 +49,8 @@ rule contrast_page:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=300,
-        runtime=10,
+        mem_mb=memory(300),
+        runtime=minutes(10),
     params:
         table="contrasts",
     script:
@@ -72,8 +72,8 @@ rule methods_page:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=200,
-        runtime=10,
+        mem_mb=memory(180),
+        runtime=minutes(10),
     params:
         settings=lambda wildcards: without_folders(
             {
@@ -101,8 +101,8 @@ rule provenance_page:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=200,
-        runtime=10,
+        mem_mb=memory(180),
+        runtime=minutes(10),
     script:
         "../../scripts/provenance_page.py"
 
@@ -130,8 +130,8 @@ rule report:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=memory(250, contrast=100),
+        runtime=minutes(60),
     params:
         **AGAIN,
         enrichment=enrichment_there,

@@ -20,7 +20,7 @@ rule reproduction:
         ENVIRONMENT
     resources:
         mem_mb=memory(300, cell=1, gene=1),
-        runtime=10,
+        runtime=minutes(10),
     params:
         published=PUBLISHED,
     script:
@@ -41,8 +41,8 @@ rule reproduction_page:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=350,
-        runtime=10,
+        mem_mb=memory(350),
+        runtime=minutes(10),
     params:
         table="reproduction",
         # As many as were printed.

@@ -17,6 +17,8 @@ ENVIRONMENT = f"../../envs/{'cuda' if ON_GPU else 'cpu'}.yaml"
 # What a cluster is asked for by the jobs that compute on a GPU, beside memory and time.
 GPU = {"gpu": 1} if ON_GPU else {}
 GPU |= {"slurm_partition": PARTITION} if PARTITION else {}
+# Growth of what cells and genes take: a smaller tolerance makes about twice as many functions.
+RANK = 2.5 if config["gp"]["tol"] < 1e-6 else 1
 
 
 @functools.cache
@@ -34,15 +36,16 @@ def size():
     return size_of_download(SOURCE["zenodo"].get("bytes") or UNKNOWN_BYTES)
 
 
-def memory(base, cell=0, gene=0, block=0, sums=0):
+def memory(base, cell=0, gene=0, block=0, sums=0, contrast=0):
     """Memory of a job: MB to begin with, kB a cell, kB a gene, bytes a value of a block of the
-    expression matrix, bytes a gene in a block of cells. After each failure more."""
+    expression matrix, bytes a gene in a block of cells, MB a contrast. After each failure more."""
 
     def needed(wildcards, attempt):
         of_blocks = block * min(size().values, BLOCK_VALUES)
         of_sums = sums * size().genes * min(size().cells / FDR["block_cells"], MAX_BLOCKS)
         kilobytes = cell * size().cells + gene * size().genes
-        return int(attempt * (base + kilobytes / 1e3 + (of_blocks + of_sums) / 1e6))
+        megabytes = base + contrast * len(CONTRASTS) + kilobytes / 1e3
+        return int(attempt * (megabytes + (of_blocks + of_sums) / 1e6))
 
     return needed
 

@@ -61,7 +61,7 @@ rule gene_table:
         ENVIRONMENT
     resources:
         mem_mb=memory(300, gene=1),
-        runtime=10,
+        runtime=minutes(10),
     script:
         "../../scripts/gene_table.py"
 
@@ -84,7 +84,7 @@ rule cell_table:
         ENVIRONMENT
     resources:
         mem_mb=memory(300, cell=1),
-        runtime=10,
+        runtime=minutes(10),
     params:
         column=lambda wildcards: contrast_of(wildcards)["column"],
     script:
@@ -106,7 +106,7 @@ rule cell_type_table:
         ENVIRONMENT
     resources:
         mem_mb=memory(300, cell=0.5),
-        runtime=10,
+        runtime=minutes(10),
     script:
         "../../scripts/cell_type_table.py"
 
@@ -127,7 +127,7 @@ rule evaluate:
         ENVIRONMENT
     resources:
         mem_mb=memory(350, cell=0.5, gene=0.5),
-        runtime=10,
+        runtime=minutes(10),
     params:
         lfc_threshold=config["abundance"]["lfc_threshold"],
     script:
@@ -158,8 +158,8 @@ rule summary:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(200, cell=0.1),
-        runtime=10,
+        mem_mb=memory(180, cell=0.1),
+        runtime=minutes(10),
     params:
         dataset=DATASET["name"],
         contrast=contrast_of,
@@ -184,8 +184,8 @@ rule contrast_table:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=300,
-        runtime=10,
+        mem_mb=memory(300),
+        runtime=minutes(10),
     script:
         "../../scripts/contrast_table.py"
 

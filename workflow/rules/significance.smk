@@ -107,8 +107,8 @@ rule false_discovery:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(300, gene=1),
-        runtime=10,
+        mem_mb=memory(220, gene=1),
+        runtime=minutes(10),
     params:
         fdr=settings("fdr", "null", "threshold", "gaps"),
         null_genes=FDR["external"]["genes"] if FDR["null"] == "external" else [],

@@ -15,8 +15,8 @@ rule smooth_cells:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(300, cell=0.5, gene=0.5),
-        runtime=10,
+        mem_mb=memory(180, cell=0.5, gene=0.5),
+        runtime=minutes(10),
     params:
         smooth=smooth_of,
     script:
@@ -40,7 +40,7 @@ rule smooth_expression:
     threads: workers
     resources:
         **GPU,
-        mem_mb=memory(500, cell=12, gene=1, block=24),
+        mem_mb=memory(500, cell=12 * RANK, gene=RANK, block=24),
         runtime=minutes(20, value=0.2),
     params:
         gp=settings("gp", "kernel", "sigma", "ls", "ls_factor", "tol", "max_rank"),

@@ -114,7 +114,8 @@ def weighted_gram(phi, weights):
 def product(phi, coefficients):
     """Φ C, values at cells of functions with these coefficients, in the single precision that
     layers are kept in."""
-    return phi.astype(jnp.float32) @ coefficients.astype(jnp.float32)
+    factors = phi.astype(jnp.float32), coefficients.astype(jnp.float32)
+    return jnp.matmul(*factors, precision="highest")  # GPUs round them to 10 bits otherwise
 
 
 def _blocks(states, width):

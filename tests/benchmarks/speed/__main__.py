@@ -116,12 +116,15 @@ def main(published_python):
     source = simulate(folder)
     usage, taken = time_ours(folder, source)
     results = folder / "ours/results/speed"
-    published = {}
+    published, before = {}, 0.0
     for stage in ("abundance", "expression"):
+        begun = time.perf_counter()
         values, facts = time_published(
             published_python, folder, stage, results / "young_vs_old/adata.h5ad"
         )
         published[stage] = facts
+        # What was kept took its time in an earlier session.
+        before += max(facts["seconds"] - (time.perf_counter() - begun), 0.0)
     write(
         ROOT / "docs/benchmark.md",
         case=CASE,
@@ -132,7 +135,7 @@ def main(published_python):
         agreement=agreement(results, values, folder, source, published["expression"]["ls"]),
         compared=compared(results),
         repeats=REPEATS,
-        minutes=(time.perf_counter() - start) / 60,
+        minutes=(before + time.perf_counter() - start) / 60,
     )
 
 

@@ -15,11 +15,14 @@ writes this page; it needs a machine without other work, and takes about {minute
 
 {stages}
 
-Kompot's seconds and memory are those of its call in a process that has loaded the file. Ours are
-those of a command (`snakemake`, its start included) and all processes that it starts; memory is
-that of all of them together at the worst moment. *Everything* is one command from the file to
-diffusion maps, UMAP, both analyses, tables, figures, AnnData and the page to explore; kompot's is
-the sum of its two calls, which start from the diffusion maps and make neither tables nor figures.
+Kompot's seconds and memory are those of its call in a process that has loaded the file: the
+AnnData that this workflow wrote from the simulated one, with the same expression and diffusion
+maps. Ours are those of a command (`snakemake`, its start included) and all processes that it
+starts; memory is that of all of them together at the worst moment. What bounds the ratio of
+abundance is the start of Snakemake and the imports of its few short jobs; within one process it is
+that given below. *Everything* is one command from the file to diffusion maps, UMAP, both analyses,
+tables, figures, AnnData and the page to explore; kompot's is the sum of its two calls, which start
+from the diffusion maps and make neither tables nor figures.
 
 **In one process**, from the open file to the distance of every gene: {distances}.
 From it to the change of abundance at every cell: {abundance}.
@@ -58,7 +61,7 @@ def write(path, *, case, compared, ours, published, jobs, in_process, agreement,
     agreement : dict
     repeats : int
     minutes : float
-        That it all took.
+        That it all took, kompot's calls of earlier sessions included.
     """
     within = {
         name: _within(in_process[name], published[stage]["seconds"])
@@ -107,11 +110,14 @@ def _stages(ours, published):
 
 
 def _jobs(jobs):
-    rows = ["| job | seconds | overhead | peak memory | declared |", "|---|---:|---:|---:|---:|"]
+    rows = [
+        "| job | seconds | overhead | peak memory | declared | declared / peak |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
     for job in jobs.itertuples():
         overhead = max(job.seconds - job.own_seconds, 0.0)
         rows.append(
             f"| `{job.job}` | {job.seconds:.1f} | {overhead:.1f} | {job.peak_mb:,.0f} MB "
-            f"| {job.declared_mb:,.0f} MB |"
+            f"| {job.declared_mb:,.0f} MB | {job.declared_mb / job.peak_mb:.1f} |"
         )
     return "\n".join(rows)
