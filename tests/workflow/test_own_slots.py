@@ -1,0 +1,55 @@
+"""What the data set brings along: other slots, colours, a component that is all but constant."""
+
+import anndata
+import numpy as np
+import pytest
+import yaml
+from pypdf import PdfReader
+from scipy import sparse
+from support import CONFIG, tiny
+
+# Each channel a multiple of 1/5, which a PDF holds in short.
+COLORS = ["#3366cc", "#cc6633", "#993300"]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory, snakemake_run):
+    """The source as it was, and the folder of a contrast of it."""
+    folder, rng = tmp_path_factory.mktemp("slots"), np.random.default_rng(3)
+    adata = tiny()
+    adata.obs["group"] = adata.obs["group"].astype("category")
+    adata.obsm["DM"][:, 0] = 0.1 + 1e-10 * rng.normal(size=60)
+    adata.obsm["spatial"] = rng.normal(size=(60, 2))
+    adata.obsp["connectivities"] = sparse.random(60, 60, 0.1, "csr", random_state=rng)
+    adata.varm["loadings"] = rng.normal(size=(20, 2))
+    adata.uns |= {"group_colors": COLORS, "spatial": {"slide": {"scale": 2.0}}}
+    adata.write_h5ad(folder / "data.h5ad")
+    (folder / "config.yaml").write_text(yaml.safe_dump(CONFIG))
+    run = "results/tiny/a_vs_b"
+    figures = [f"{run}/figures/{name}.pdf" for name in ("expression_along", "composition")]
+    snakemake_run(folder, f"{run}/adata.h5ad", *figures, configfile=folder / "config.yaml")
+    return adata, folder / run
+
+
+def test_other_slots_stay(made):
+    source, folder = made
+    adata = anndata.read_h5ad(folder / "adata.h5ad")
+    for slot, key in (("obsm", "spatial"), ("obsm", "X_umap"), ("varm", "loadings")):
+        np.testing.assert_array_equal(getattr(adata, slot)[key], getattr(source, slot)[key])
+    assert (adata.obsp["connectivities"] != source.obsp["connectivities"]).nnz == 0
+    assert adata.uns["spatial"]["slide"]["scale"] == 2.0
+    assert list(adata.uns["group_colors"]) == COLORS
+    assert "kompot_de" in adata.uns
+
+
+def test_curves_follow_a_component_that_varies(made):
+    (page,) = PdfReader(made[1] / "figures/expression_along.pdf").pages
+    assert "DM, component 2" in page.extract_text()
+
+
+def test_conditions_have_the_data_sets_colours(made):
+    (page,) = PdfReader(made[1] / "figures/composition.pdf").pages
+    drawn = page.get_contents().get_data().decode("latin-1")
+    for color in COLORS[:2]:
+        levels = " ".join(f"{int(color[i : i + 2], 16) / 255:g}" for i in (1, 3, 5))
+        assert f"{levels} rg" in drawn
