@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: benchmark calibration demo docs kompot profiles scaling setup test lint lock clean
+.PHONY: benchmark calibration demo docs gallery kompot profiles scaling setup test lint lock clean
 
 setup: .venv/installed
 
@@ -30,6 +30,12 @@ test: lint
 docs: .venv/installed
 	$(BIN)/sphinx-build -W --keep-going --quiet -c docs . docs/_build
 	@echo "Open docs/_build/index.html in a browser."
+
+# Pictures of docs/figures.md and of the first page, drawn anew.
+gallery: .venv/installed
+	$(BIN)/snakemake figures --quiet all --configfile config/config.yaml docs/gallery.yaml
+	$(BIN)/snakemake figures --quiet all --configfile config/config.yaml docs/gallery_kompot.yaml
+	$(BIN)/python docs/gallery.py
 
 # Every test of the workflow, and others, on simulations with known truth: docs/calibration.md.
 # Results in results/calibration; an interrupted run resumes.

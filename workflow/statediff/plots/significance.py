@@ -101,7 +101,7 @@ def pvalue_calibration(pvalues, qvalues, *, threshold, is_de):
         right.scatter(beyond, np.full(len(beyond), top), s=9, marker="^", color=REAL, lw=0,
                       zorder=3, label=f"above {top:.0f} ({len(beyond):,})")  # fmt: skip
     if len(called):
-        right.legend(loc="center left")
+        right.legend(loc="center right")
     right.set(
         xlabel="−log₁₀ p-value expected without changes", ylabel="−log₁₀ p-value",
         title="Genes against chance",
