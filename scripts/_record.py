@@ -9,18 +9,20 @@ from shareable import without_folders
 from statediff.provenance import machine
 
 
-def record(job, **further):
+def record(job, fdr=None):
     """Time, command, machine, files read, and the whole configuration.
 
     Parameters
     ----------
     job
         With the input `store` and the parameter `command`, the file that has the command line.
-    further : dict
-        Other files that were read, described: {key of the configuration: what `described` gives}.
+    fdr : dict, optional
+        Attributes of the false discovery rates, which tell of a file of null distances.
     """
     with h5py.File(job.input.store, "r") as store:
-        files = {"dataset.source": json.loads(store.attrs["source"])} | further
+        files = {"dataset.source": json.loads(store.attrs["source"])}
+    if fdr and "external" in fdr:
+        files["fdr.external.distances"] = json.loads(fdr["external"])
     command = Path(job.params.command)
     return {
         "made": datetime.now(UTC).isoformat(timespec="seconds"),

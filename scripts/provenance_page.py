@@ -19,7 +19,7 @@ def main(job):
         record=summary["provenance"],
         seconds=sum(stage["seconds"] for stage in stages),
         peak_mb=max((stage["peak_mb"] or 0 for stage in stages), default=0),
-        fields=find_fields(job.input.adata),
+        fields=find_fields(job.input.adata) if job.input.adata else None,
         looked=datetime.now(UTC).isoformat(timespec="seconds"),
         parameters=yaml.safe_dump(
             summary["provenance"]["config"], sort_keys=False, allow_unicode=True

@@ -50,7 +50,7 @@ def main(job):
         "truth": read_json(job.input.get("truth")),
         "stages": read_usage(job.input.benchmarks, job.input.logs),
         "versions": versions(),
-        "provenance": record(job, **external_null(fdr)),
+        "provenance": record(job, fdr),
     }
     with atomic(job.output[0]) as part:
         part.write_text(json.dumps(result, indent=1, allow_nan=False) + "\n")
@@ -59,12 +59,6 @@ def main(job):
 def read_json(path):
     """Contents of a file that may not be called for."""
     return json.loads(Path(path).read_text()) if path else None
-
-
-def external_null(fdr):
-    """The file of null distances, where one was read."""
-    found = fdr.get("external")
-    return {"fdr.external.distances": json.loads(found)} if found else {}
 
 
 def describe_groups(job):

@@ -30,7 +30,7 @@ def main(job):
             print(f"\nThis run is not complete, and needs some of it (jobs left: {left:,}).")
         print(
             "\nThe results stay; a run with another setting would first make this again."
-            f"\nNothing was removed. This removes it: snakemake {job.rule}_now\n",
+            f"\nNothing was removed. This removes it: {job.params.removal}\n",
             flush=True,
         )
         return

@@ -1,6 +1,7 @@
 """The documentation: built with no warning, complete, readable without a network."""
 
 import ast
+import copy
 import importlib
 import json
 import pkgutil
@@ -13,10 +14,26 @@ import statediff
 import yaml
 from bs4 import BeautifulSoup
 from sphinx.util.inventory import InventoryFile
+from statediff.settings import checked
 from statediff.urls import url_fault
 from support import ROOT
 
 DOCS = ROOT / "docs"
+# What an example of some keys leaves out.
+REST = {
+    "dataset": {
+        "name": "x",
+        "source": {"simulate": {"seed": 1}},
+        "cell_states": {"compute": {"from": "X_pca"}},
+        "embedding": {},
+    },
+    "contrasts": {"young_vs_old": {"column": "Age", "reference": "Young", "compared": "Old"}},
+}
+EXAMPLES = {
+    f"{page.relative_to(ROOT).as_posix()}:{number}": text
+    for page in (ROOT / "README.md", ROOT / "config/README.md", *sorted(DOCS.glob("*.md")))
+    for number, text in enumerate(re.findall("```yaml\n(.*?)```", page.read_text(), re.S), 1)
+}
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +101,26 @@ def test_every_column_that_settings_can_add_is_explained(script, section):
     assert set(ast.literal_eval(written.group(1))) <= explained.keys()
 
 
+def test_pages_have_examples_of_configurations():
+    pages = {name.split(":")[0] for name in EXAMPLES}
+    assert {"README.md", "config/README.md", "docs/kompot.md", "docs/module.md"} <= pages
+
+
+@pytest.mark.parametrize("text", EXAMPLES.values(), ids=EXAMPLES)
+def test_every_example_of_a_configuration_is_valid(text):
+    """Those of a whole run as they are, those of some keys with the rest of one."""
+    example = yaml.safe_load(text)
+    # A section of an importing workflow's configuration.
+    example = example.get("statediff", example)
+    if not {"dataset", "contrasts"} <= example.keys():
+        rest, dataset = copy.deepcopy(REST), example.get("dataset", {})
+        example = rest | example | {"dataset": rest["dataset"] | dataset}
+    full = checked(
+        example, yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
+    )
+    assert full["contrasts"]
+
+
 def templates():
     """Texts of the code with … for what is filled in, neighbouring texts as one."""
     found = []
@@ -129,6 +166,39 @@ for function in (kompot.da, kompot.de, kompot.smooth_expression):
               if parameter.kind != parameter.VAR_KEYWORD}
 print(json.dumps(sorted(found)))
 """
+
+
+OPTIONS = """
+import argparse, json
+from kompot.cli import main
+
+def list_options(parser, *_):
+    (action,) = [action for action in parser._actions if action.dest == "command"]
+    found = {name: [option for action in command._actions for option in action.option_strings]
+             for name, command in action.choices.items()}
+    print(json.dumps(found))
+    raise SystemExit
+
+argparse.ArgumentParser.parse_args = list_options
+main()
+"""
+
+
+def test_users_of_kompot_find_every_option_of_its_command_line(kompot_python):
+    printed = subprocess.run(
+        [kompot_python, "-c", OPTIONS], capture_output=True, text=True, check=True
+    )
+    known = {(command, option)
+             for command, options in json.loads(printed.stdout.splitlines()[-1]).items()
+             for option in options if re.match("--(?!help)", option)}  # fmt: skip
+    assert len({command for command, _ in known}) > 3
+    text = (DOCS / "kompot.md").read_text().split("## Command line")[1].split("\n## ")[0]
+    told = {(command, option)
+            for options, commands in re.findall(r"^\| (`--.*?) \| (.*?) \|", text, re.M)
+            for option in re.findall("`(.*?)`", options)
+            for command in commands.split(", ")}  # fmt: skip
+    assert told == known
+    assert {command for command, _ in known} == set(re.findall(r"`kompot (\w+) ", text))
 
 
 def test_users_of_kompot_find_every_name_they_know(kompot_python):

@@ -1,5 +1,7 @@
 """Figures, tables and false discovery rates from results that are in the source file."""
 
+import hashlib
+import json
 import subprocess
 
 import anndata
@@ -37,10 +39,16 @@ def ours(small_run, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def kompots(ours, kompot_python, tmp_path_factory):
-    """The same after kompot: the run history holds its run beside ours, the fields are its."""
+def kompots(small_run, kompot_python, tmp_path_factory):
+    """The data and the cell states after kompot, in which nothing is of ours."""
     folder = tmp_path_factory.mktemp("kompots")
-    script, source = ROOT / "tests/kompot_write.py", ours / "adata.h5ad"
+    data = small_run / "results/small/data"
+    adata = anndata.read_h5ad(data / "simulated.h5ad")
+    adata.X = adata.layers["logged_counts"]
+    states, _ = read_arrays(data / "cell_states.h5", "states")
+    adata.obsm["DM_EigenVectors"] = states["states"]
+    script, source = ROOT / "tests/kompot_write.py", folder / "plain.h5ad"
+    adata.write_h5ad(source)
     subprocess.run(
         [kompot_python, script, source, "Age", "Young", "Old", folder / "adata.h5ad"], check=True
     )
@@ -51,7 +59,7 @@ def kompots(ours, kompot_python, tmp_path_factory):
 def folder(request, snakemake_run):
     folder = request.getfixturevalue(request.param)
     (folder / "config.yaml").write_text(yaml.safe_dump(CONFIG))
-    snakemake_run(folder, configfile=folder / "config.yaml")
+    snakemake_run(folder, "all", "provenance", configfile=folder / "config.yaml")
     return folder
 
 
@@ -94,6 +102,24 @@ def test_false_discovery_rates_are_calibrated(folder):
     assert genes["pvalue"].is_monotonic_increasing
     assert genes["is_de"].any()
     assert (genes["is_de"] == (genes["qvalue"] < 0.05)).all()
+
+
+def test_how_they_came_about_is_recorded(folder):
+    told = json.loads((folder / RESULTS / "provenance.json").read_text())
+    source = (folder / "adata.h5ad").read_bytes()
+    assert told["provenance"]["inputs"] == [
+        {"key": "dataset.source", "file": "adata.h5ad", "bytes": len(source),
+         "sha256": hashlib.sha256(source).hexdigest()}
+    ]  # fmt: skip
+    config = told["provenance"]["config"]
+    assert (config["dataset"]["results"], config["gp"]["sigma"]) == ("from_file", 1.0)
+    assert {"store", "kompot_abundance", "kompot_expression", "residual_test"} < set(told["stages"])
+    assert not {"expression_fit", "expression_predict"} & set(told["stages"])
+    page = (folder / RESULTS / "provenance.html").read_text()
+    for text in (hashlib.sha256(source).hexdigest(), told["provenance"]["command"], "residual_test",
+                 told["versions"]["statediff"]):  # fmt: skip
+        assert text in page
+    assert "adata.h5ad</code>" not in page
 
 
 def run_with(tmp_path, ours, snakemake_run, changes):

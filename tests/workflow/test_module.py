@@ -114,7 +114,10 @@ def test_the_example_from_a_clone(small_copy, small_config):
 
 def test_scripts_find_the_library_of_a_tag(small_copy, small_config, repository):
     text = IMPORT.format(name="sd", source=GITFILE.format(repository=repository), where="")
-    text += "onstart: sd.keep_command()\nonsuccess: sd.print_summaries()\n"
+    page = (ROOT / "docs/module.md").read_text()
+    (hooks,) = re.findall("```python\n(onstart:.*?)```", page, re.S)
+    assert "print_comparison()" in hooks
+    text += hooks.replace("statediff.", "sd.")
     write(small_copy, text, sd=yaml.safe_load(small_config.read_text()))
     tables = small_copy / RESULTS / "tables"
     before = pd.read_parquet(tables / "genes.parquet")

@@ -145,6 +145,19 @@ def test_a_page_with_faults_stops_the_run_before_its_first_job(
     assert "Traceback" not in output
 
 
+def test_the_published_page_is_that_of_the_demo(tmp_path, snakemake_run):
+    """By the command of its file."""
+    page = ROOT / "config/paper.yaml"
+    (names,) = re.findall("^# .*snakemake paper --configfile (.*)$", page.read_text(), re.M)
+    configfile = [ROOT / name for name in names.split()]
+    assert page in configfile
+    output = snakemake_run(tmp_path, "paper", "-n", configfile=configfile).stdout
+    panels = yaml.safe_load(page.read_text())["paper"]["figure_1"]["panels"].values()
+    drawn = {f"panel_{panel['figure']}" for panel in panels}
+    assert len(drawn) == len(panels) == 6
+    assert drawn | {"paper_page"} <= planned(output)
+
+
 def test_without_pages_there_is_nothing_to_draw(paper, tmp_path):
     assert "paper: found no entry" in paper(tmp_path, {}, "paper", "-n", check=False)
 

@@ -14,6 +14,15 @@ import yaml
 from support import CONFIG, tiny
 
 RESULTS = "results/small/young_vs_old"
+PAPER = {
+    "width": 120,
+    "height": 60,
+    "mosaic": "AB",
+    "panels": {
+        "A": {"figure": "cell_type"},
+        "B": {"figure": "abundance_change", "contrast": "a_vs_b"},
+    },
+}
 HOSTILE = "</style><script>top.hacked = 1</script><b>"
 
 
@@ -154,6 +163,7 @@ def test_nothing_to_share_names_a_user_or_a_machine(tmp_path, snakemake_run, mon
     config = CONFIG | {
         "dataset": CONFIG["dataset"] | {"source": {"path": str(home / "data.h5ad")}},
         "figures": {"make": ["condition"]},
+        "paper": {"figure_1": PAPER},
         "smooth": {"all": {"genes": ["gene1"]}},
         "fdr": {"null": "external", "external": {"distances": str(home / "null.tsv")}},
         "enrichment": {"provider": "local", "gmt": [str(home / "sets.gmt")]},
@@ -162,9 +172,11 @@ def test_nothing_to_share_names_a_user_or_a_machine(tmp_path, snakemake_run, mon
     run = tmp_path / "run"
     run.mkdir()
     asked = "results/tiny/a_vs_b/tables/enrichment.json"
-    snakemake_run(run, "report", "smooth", asked, configfile=home / "my.yaml")
+    targets = ("report", "smooth", "explore", "paper", asked)
+    snakemake_run(run, *targets, configfile=home / "my.yaml")
     results = run / "results/tiny"
     shared = [p for p in results.rglob("*") if p.is_file() and "logs" not in p.parts]
+    assert {"explore.html", "figure_1.pdf", "figure_1.png"} <= {path.name for path in shared}
     names = [str(tmp_path), "zenobia", f"{os.sep}home{os.sep}", os.path.expanduser("~/")]
     if len(socket.gethostname()) > 5:  # shorter ones occur in anything
         names.append(socket.gethostname())

@@ -46,7 +46,8 @@ def any_path(request):
     return request.getfixturevalue(request.param)
 
 
-# The newest minor release, and the one before, which kompot's environment has.
+# The newest minor release for the Python that the pins are made with (anndata has a later one for
+# newer Pythons only), and the one before, which kompot's environment has.
 @pytest.mark.parametrize("release", ["0.12", "0.11"])
 def test_anndata_reads_and_writes_it_without_a_warning(any_path, release, tmp_path, request):
     python = sys.executable if release == "0.12" else request.getfixturevalue("kompot_python")

@@ -42,7 +42,7 @@ def server(source):
 
 @pytest.fixture(scope="module")
 def settings(server, tmp_path_factory):
-    """What differs from the configuration: where the file is, and no figures but one."""
+    """What differs from the configuration: where the file is."""
     zenodo = {
         "url": f"{server.address}/file.h5ad",
         "md5": hashlib.md5(server.content).hexdigest(),
@@ -50,7 +50,6 @@ def settings(server, tmp_path_factory):
     }
     changed = {
         "dataset": {"source": {"zenodo": zenodo}},
-        "figures": {"make": ["composition"]},
         "expression": {"gene_chunks": 1},
     }
     path = tmp_path_factory.mktemp("settings") / "here.yaml"
@@ -137,6 +136,14 @@ def test_the_run_is_that_of_the_tutorial(tutorial, server):
     states = read_arrays(directory / RUN / "data/cell_states.h5", "states")[0]["states"]
     assert states.shape == (360, 40)
     assert (states.std(axis=0)[1:] > 0).all()
+    for kind in ("png", "pdf"):
+        assert {path.stem for path in (results / "figures").glob(f"*.{kind}")} == {
+            "condition", "composition", "abundance_change", "abundance_direction",
+            "abundance_volcano", "abundance_volcanos", "direction_bars", "expression_volcano",
+            "fold_changes", "fold_change_dots", "expression_levels", "gene_panels",
+            "expression_along", "significance", "fit",
+        }  # fmt: skip
+        assert (directory / RUN / f"figures/cell_type.{kind}").is_file()
     report = (directory / RUN / "report.html").read_text()
     assert f"{RUN}/reproduction.html" in report
     page = (directory / RUN / "reproduction.html").read_text()

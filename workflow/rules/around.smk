@@ -1,5 +1,7 @@
 # Around the jobs: the command that is kept, what the terminal says at the end, what can go.
 
+import shlex
+
 from shareable import command_line
 from statediff.store import atomic
 from terminal import as_comparison, as_line, as_text, read_usage
@@ -13,6 +15,8 @@ COMMAND = located("<logs>/command.txt")
 # Rules whose files stay: a download would have to come again.
 STAYING = [] if "simulate" in SOURCE else ["simulate"]
 STAYING = {workflow.modifier.modify_rulename(name) for name in ("download", *STAYING)}
+# The target that lists what can go, as it is called here.
+LISTING = workflow.modifier.modify_rulename("tidy")
 
 
 def keep_command():
@@ -66,10 +70,19 @@ def intermediates(wildcards):
     making = [rule for rule in workflow.rules if rule.name not in STAYING]
     asked = {str(path) for path in rules.all.input}
     run = Path(located("<run>"))
-    folders = ("data", "conditions/*", "*/stages", "smooth/*/stages")
+    folders = ("data", "conditions/*", "*/stages", "smooth/*/stages", "paper/panels")
     found = sorted(str(path) for folder in folders for path in run.glob(f"{folder}/*"))
     found = [path for path in found if path not in asked]
     return [path for path in found if any(rule.is_producer(path) for rule in making)]
+
+
+def removal_command(wildcards):
+    """The command at hand, as it was typed, with the target that removes in place of the list."""
+    # Without the interpreter; sys.argv has a module's path where `python -m` started it.
+    typed = sys.orig_argv[-len(sys.argv) :]
+    if typed.count(LISTING) != 1:
+        return f"the same command with {LISTING}_now in place of {LISTING}"
+    return shlex.join(f"{LISTING}_now" if word == LISTING else word for word in typed)
 
 
 def results_there(wildcards):

@@ -292,8 +292,11 @@ def computing_stages(folder, suffix):
     if config["abundance"]["estimator"] == "densities":
         density = f"{folder}/conditions/{{condition}}/condition_density.{suffix}"
         estimator, densities = "abundance_density", [of_condition(role, density) for role in ROLES]
-    own += [estimator, "abundance_change", "expression_fit"]
-    own += ["expression_noise"] if NOISE else []
+    models, predictor = ["expression_fit"], "expression_predict"
+    models += ["expression_noise"] if NOISE else []
+    if FROM_FILE:
+        estimator, densities, models, predictor = "kompot_abundance", [], [], "kompot_expression"
+    own += [estimator, "abundance_change", *models]
     nulls = {
         "residual": ["blocks", "residual_test"],
         "labels": ["blocks", "label_distances"],
@@ -303,7 +306,7 @@ def computing_stages(folder, suffix):
     last = [*nulls[FDR["null"]], "false_discovery"]
     grouped = ["group_cells", "group_distances", "group_discovery"]
     grouped += [] if "null_distances" in last else ["null_distances"]
-    chunks = all_chunks(f"{folder}/{{contrast}}/expression_predict.{{scatteritem}}.{suffix}")
+    chunks = all_chunks(f"{folder}/{{contrast}}/{predictor}.{{scatteritem}}.{suffix}")
 
     def files(wildcards):
         has_groups = groups_of(wildcards)["groups"] is not None

@@ -68,3 +68,30 @@ rule kompot_expression:
         contrast=contrast_of,
     script:
         "../../scripts/kompot_expression.py"
+
+
+# What a summary would tell of how the results came about.
+rule provenance_record:
+    input:
+        store="<data>/store.h5ad",
+        fdr="<run>/{contrast}/stages/fdr.h5",
+        benchmarks=computing_stages("<benchmarks>", "tsv"),
+        logs=computing_stages("<logs>", "log"),
+    output:
+        "<run>/{contrast}/provenance.json",
+    log:
+        "<logs>/{contrast}/provenance_record.log",
+    benchmark:
+        "<benchmarks>/{contrast}/provenance_record.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=200,
+        runtime=10,
+    params:
+        dataset=DATASET["name"],
+        contrast=contrast_of,
+        conventions=config["conventions"],
+        command=COMMAND,
+    script:
+        "../../scripts/provenance_record.py"

@@ -90,8 +90,8 @@ rule provenance_page:
     input:
         style=workflow.source_path("../report/page.css"),
         template=workflow.source_path("../report/provenance.html"),
-        summary="<run>/{contrast}/summary.json",
-        adata="<run>/{contrast}/adata.h5ad",
+        summary=f"<run>/{{contrast}}/{'provenance' if FROM_FILE else 'summary'}.json",
+        adata=[] if FROM_FILE else "<run>/{contrast}/adata.h5ad",
     output:
         shown("<run>/{contrast}/provenance.html", "Provenance, fields still there", "Methods"),
     log:

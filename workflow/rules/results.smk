@@ -193,7 +193,8 @@ rule contrast_table:
 rule results:
     input:
         [] if FROM_FILE else rules.contrast_table.output,
-        [] if FROM_FILE else per_contrast("adata.h5ad", "summary.json"),
+        per_contrast("provenance.json" if FROM_FILE else "summary.json"),
+        [] if FROM_FILE else per_contrast("adata.h5ad"),
         per_contrast(*(f"tables/{name}.tsv" for name in TABLES)),
         per_contrast(*(f"tables/{name}.parquet" for name in TABLES)),
         rules.groups.input,

@@ -13,6 +13,7 @@ rule tidy:
         files=intermediates,
         results=results_there,
         removing=False,
+        removal=removal_command,
         target=workflow.modifier.modify_rulename("all"),
     script:
         "../../scripts/tidy.py"
