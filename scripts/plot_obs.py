@@ -2,7 +2,6 @@
 
 from _figure import coordinates, obs_column, run
 from statediff.plots import embedding_categories, embedding_numbers
-from statediff.plots.style import OKABE_ITO
 
 
 def draw(job):
@@ -20,7 +19,6 @@ def draw(job):
             axis_names=axis_names,
             order=order,
             colors=colors,
-            on_data=len(order) > len(OKABE_ITO),
             size=size,
         )
     return figure

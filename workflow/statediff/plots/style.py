@@ -167,7 +167,8 @@ def log_ticks(*axes):
 def categorical_palette(names, colors=None):
     """Colour of each category: the data set's own, or a colour-blind-safe default.
 
-    Beyond eight categories no palette is safe for everyone; figures then also label the data.
+    Beyond eight categories no palette is safe for everyone; cell types are then also
+    named on their cells.
     """
     if colors is None:
         if len(names) <= len(OKABE_ITO):
