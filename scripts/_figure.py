@@ -6,7 +6,7 @@ import _job
 import h5py
 import numpy as np
 from statediff.plots.panel import panel
-from statediff.plots.style import CONDITION_COLORS, GREY, style
+from statediff.plots.style import CONDITION_COLORS, GREY, categorical_palette, style
 from statediff.provenance import DIRECTIONS
 from statediff.store import atomic, read_arrays, read_levels
 
@@ -43,7 +43,18 @@ def significance(job, cells):
     }
 
 
-def own_colors(store, column, shown):
+def own_colors(job, column, shown, default=None):
+    """Colours of some categories of a column: those of the configuration, of the data set, or a
+    default; none if there is none of these."""
+    chosen = job.params.colors.get(column, {})
+    colors = stored_colors(job.input.store, column, shown) or default
+    if not chosen:
+        return colors
+    colors = colors or categorical_palette(shown).values()
+    return [chosen.get(name, color) for name, color in zip(shown, colors, strict=True)]
+
+
+def stored_colors(store, column, shown):
     """The data set's own colours of some categories of a column, if it has one for each of all."""
     with h5py.File(store, "r") as file:
         key = f"uns/{column}_colors"
@@ -59,12 +70,11 @@ def own_colors(store, column, shown):
 
 
 def condition_colors(job):
-    """Colours of both conditions: the data set's own, if it has some."""
-    column = job.params.contrast["column"]
-    return own_colors(job.input.store, column, conditions(job)) or CONDITION_COLORS
+    """Colours of both conditions."""
+    return own_colors(job, job.params.contrast["column"], conditions(job), CONDITION_COLORS)
 
 
-def obs_column(store, column):
+def obs_column(job, column):
     """Numbers of the cells in a column of obs, or their levels, the levels' order and colours.
 
     Returns (numbers, None), or (levels, (order, colors)); cells of no level have an empty one.
@@ -72,14 +82,14 @@ def obs_column(store, column):
     from anndata.io import read_elem
     from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
-    with h5py.File(store, "r") as file:
+    with h5py.File(job.input.store, "r") as file:
         values = read_elem(file["obs"])[column]
     if is_numeric_dtype(values) and not is_bool_dtype(values):
         return values.to_numpy(dtype=float), None
     known = values.astype("category").cat.remove_unused_categories()
     levels = known.astype(str).where(known.notna(), "").to_numpy()
     order = [str(name) for name in known.cat.categories]
-    return levels, (order, own_colors(store, column, order))
+    return levels, (order, own_colors(job, column, order))
 
 
 def run(draw, job):

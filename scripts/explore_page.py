@@ -92,10 +92,10 @@ def cell_columns(job, drawn):
     if job.input.get("cell_types"):
         types = read_types(job.input.cell_types, len(labels))
         name, levels = job.params.cell_type, list(types.categories)
-        colors = own_colors(job.input.store, name, levels)
+        colors = own_colors(job, name, levels)
         columns.append(category_column(name, types.astype(str)[drawn], levels, colors))
     for name in job.params.obs:
-        values, categories = obs_column(job.input.store, name)
+        values, categories = obs_column(job, name)
         if categories is None:
             columns.append(value_column(name, values[drawn], name))
         else:

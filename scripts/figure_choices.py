@@ -12,6 +12,9 @@ def main(job):
         option, columns = chosen["obs"]
         for column in columns:
             read_column(store, column, option)
+        option, colored = chosen["colors"]
+        for column, levels in colored.items():
+            at_levels(store, column, levels, f"{option}.{column}", f"{option}.{column}")
         option, types = chosen["without"]
         if types:
             at_levels(store, job.params.cell_type, types, option, "dataset.cell_type")

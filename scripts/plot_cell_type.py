@@ -14,7 +14,7 @@ def draw(job):
         name=job.params.cell_type,
         axis_names=axis_names,
         order=list(types.categories),
-        colors=own_colors(job.input.store, job.params.cell_type, types.categories),
+        colors=own_colors(job, job.params.cell_type, types.categories),
         on_data=True,
         size=job.params.point_size,
     )

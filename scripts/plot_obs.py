@@ -7,7 +7,7 @@ from statediff.plots import embedding_categories, embedding_numbers
 def draw(job):
     xy, axis_names = coordinates(job)
     column, size = job.params.column, job.params.point_size
-    values, levels = obs_column(job.input.store, column)
+    values, levels = obs_column(job, column)
     if levels is None:
         figure = embedding_numbers(xy, values, label=column, axis_names=axis_names, size=size)
     else:

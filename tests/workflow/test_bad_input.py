@@ -173,6 +173,23 @@ def test_annotations_are_checked_before_anything_is_fitted(attempt, changes, mes
     assert not {"condition_density", "expression_fit"} & started(done)
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"figures.colors": {"group": {"d": "#336699"}}},
+         "figures.colors.group: 'd' does not occur in obs column 'group'; its levels are: a, b, c"),
+        ({"figures.colors": {"batch": {"d": "#336699"}}},
+         "figures.colors.batch: no obs column 'batch'; there are: group, cell_type"),
+        ({"figures.obs": ["batch"]}, "figures.obs: no obs column 'batch'; there are: group, cell"),
+    ],
+)  # fmt: skip
+def test_choices_of_figures_are_checked_before_anything_is_fitted(attempt, changes, message):
+    done = attempt("all", changes, cores=1)
+    assert done.returncode != 0
+    assert message in done.stdout
+    assert not {"condition_density", "expression_fit"} & started(done)
+
+
 def test_a_file_that_is_no_h5ad(attempt, tmp_path):
     (tmp_path / "data.h5ad").write_text("not HDF5")
     done = attempt("results", write=False)

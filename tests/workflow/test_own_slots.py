@@ -9,7 +9,7 @@ from scipy import sparse
 from support import CONFIG, tiny
 
 # Each channel a multiple of 1/5, which a PDF holds in short.
-COLORS = ["#3366cc", "#cc6633", "#993300"]
+COLORS, CHOSEN = ["#3366cc", "#cc6633", "#993300"], "#339933"
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,8 @@ def made(tmp_path_factory, snakemake_run):
     adata.varm["loadings"] = rng.normal(size=(20, 2))
     adata.uns |= {"group_colors": COLORS, "spatial": {"slide": {"scale": 2.0}}}
     adata.write_h5ad(folder / "data.h5ad")
-    (folder / "config.yaml").write_text(yaml.safe_dump(CONFIG))
+    config = CONFIG | {"figures": {"colors": {"group": {"b": CHOSEN}}}}
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
     run = "results/tiny/a_vs_b"
     figures = [f"{run}/figures/{name}.pdf" for name in ("expression_along", "composition")]
     snakemake_run(folder, f"{run}/adata.h5ad", *figures, configfile=folder / "config.yaml")
@@ -47,9 +48,9 @@ def test_curves_follow_a_component_that_varies(made):
     assert "DM, component 2" in page.extract_text()
 
 
-def test_conditions_have_the_data_sets_colours(made):
+def test_conditions_have_the_data_sets_colours_but_where_one_is_chosen(made):
     (page,) = PdfReader(made[1] / "figures/composition.pdf").pages
     drawn = page.get_contents().get_data().decode("latin-1")
-    for color in COLORS[:2]:
+    for color, shown in ((COLORS[0], True), (COLORS[1], False), (CHOSEN, True)):
         levels = " ".join(f"{int(color[i : i + 2], 16) / 255:g}" for i in (1, 3, 5))
-        assert f"{levels} rg" in drawn
+        assert (f"{levels} rg" in drawn) == shown

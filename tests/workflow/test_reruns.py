@@ -108,6 +108,7 @@ def test_null_seed_refits_nothing(planned):
         ("figures.component", 3, {"plot_expression_along"}),
         ("figures.volcano", "mahalanobis", {"plot_expression_volcano"}),
         ("figures.bars_by", "down", {"plot_direction_bars"}),
+        ("figures.colors", {"sample": {"Old_1": "#3366cc"}}, {"plot_obs", "explore_page"}),
         ("figures.percentile", 90, {"plot_fold_changes", "plot_expression_levels"}),
         ("figures.obs", ["lineage"], {"figure_choices"} | CHOSEN),
         ("figures.make", ["condition"], set()),

@@ -157,7 +157,20 @@ def chosen(wildcards):
     for key in ("genes", "cells", "obs", "without"):
         section = f"paper.{wildcards.page}.panels.{wildcards.panel}" if key in own else "figures"
         found[key] = f"{section}.{key}", figure_setting(key)(wildcards)
+    # Another colour of a level is no other choice.
+    colors = config["figures"]["colors"]
+    found["colors"] = "figures.colors", {column: sorted(colors[column]) for column in colors}
     return found
+
+
+def colors_of(*columns):
+    """Colours that the configuration gives to levels of these columns."""
+    colors = config["figures"]["colors"]
+    return {column: colors[column] for column in columns if column in colors}
+
+
+def colors_of_conditions(wildcards):
+    return colors_of(contrast_of(wildcards)["column"])
 
 
 def size_of_panel(wildcards):

@@ -24,6 +24,9 @@ rule explore_page:
         mem_mb=memory(700, cell=10, gene=30),
         runtime=minutes(30),
     params:
+        colors=lambda wildcards: colors_of(
+            contrast_of(wildcards)["column"], DATASET["cell_type"], *config["figures"]["obs"]
+        ),
         dataset=DATASET["name"],
         contrast=contrast_of,
         conventions=config["conventions"],

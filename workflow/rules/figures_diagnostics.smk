@@ -45,6 +45,7 @@ rule plot_fit:
         mem_mb=memory(340, cell=2),
         runtime=minutes(10),
     params:
+        colors=colors_of_conditions,
         contrast=contrast_of,
         tol=config["gp"]["tol"],
     script:

@@ -84,6 +84,7 @@ rule plot_expression_levels:
         mem_mb=memory(500, cell=8, gene=8, block=16),
         runtime=minutes(10, value=0.1),
     params:
+        colors=colors_of_conditions,
         contrast=contrast_of,
         most=figure_setting("heatmap_genes"),
         without=figure_setting("without"),
@@ -178,6 +179,7 @@ rule plot_expression_along:
         mem_mb=memory(500, cell=8, gene=8, block=16),
         runtime=minutes(10, value=0.1),
     params:
+        colors=colors_of_conditions,
         contrast=contrast_of,
         states=STATES["key"],
         component=figure_setting("component"),

@@ -19,6 +19,7 @@ rule plot_cell_type:
         mem_mb=memory(340, cell=1.5, gene=0.5),
         runtime=minutes(10, cell=10),
     params:
+        colors=colors_of(DATASET["cell_type"]),
         embedding=DATASET["embedding"]["key"],
         cell_type=DATASET["cell_type"],
         point_size=figure_setting("point_size"),
@@ -44,6 +45,7 @@ rule plot_obs:
         mem_mb=memory(340, cell=1.5, gene=0.5),
         runtime=minutes(10, cell=10),
     params:
+        colors=lambda wildcards: colors_of(OBS[wildcards.column]),
         embedding=DATASET["embedding"]["key"],
         column=lambda wildcards: OBS[wildcards.column],
         point_size=figure_setting("point_size"),
@@ -69,6 +71,7 @@ rule plot_condition:
         mem_mb=memory(340, cell=1.5, gene=0.5),
         runtime=minutes(10, cell=10),
     params:
+        colors=colors_of_conditions,
         contrast=contrast_of,
         embedding=DATASET["embedding"]["key"],
         point_size=figure_setting("point_size"),
@@ -96,6 +99,7 @@ rule plot_composition:
         mem_mb=memory(340, cell=1.5, gene=0.5),
         runtime=minutes(10),
     params:
+        colors=colors_of_conditions,
         contrast=contrast_of,
     script:
         "../../scripts/plot_composition.py"
