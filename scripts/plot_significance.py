@@ -18,7 +18,11 @@ def draw(job):
         )
     else:
         figure = pvalue_calibration(
-            genes["pvalue"], genes["qvalue"], threshold=fdr["threshold"], is_de=genes["is_de"]
+            genes["pvalue"],
+            genes["qvalue"],
+            threshold=fdr["threshold"],
+            is_de=genes["is_de"],
+            null=genes.get("null_pvalue"),
         )
     return figure
 

@@ -214,6 +214,21 @@ def test_very_small_pvalues_are_marked_at_the_edge():
     assert figure.axes[1].get_xlim()[1] < 10
 
 
+def test_pvalues_of_data_without_a_difference_are_drawn_on_their_own():
+    rng = np.random.default_rng(8)
+    pvalues, null = rng.uniform(1e-6, 1, 300), rng.uniform(1e-6, 1, 50)
+    figure = pvalue_calibration(
+        pvalues, pvalues, threshold=0.05, is_de=np.zeros(300, dtype=bool), null=null
+    )
+    right = figure.axes[2]
+    drawn = np.asarray(right.collections[-1].get_offsets())
+    np.testing.assert_allclose(drawn[:, 1], np.sort(-np.log10(null))[::-1])
+    np.testing.assert_allclose(10.0 ** -drawn[:, 0], (np.arange(50) + 0.5) / 50)
+    (entry,) = right.get_legend().get_texts()
+    assert entry.get_text() == "shuffled within blocks (50)"
+    assert inside(figure)
+
+
 def test_no_leader_passes_another_point():
     rng = np.random.default_rng(9)
     table = pd.DataFrame({"mean_lfc": rng.normal(size=100), "is_de": True})

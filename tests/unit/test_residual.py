@@ -106,12 +106,15 @@ def test_block_sums_are_sums():
     codes, samples = rng.integers(-1, 3, 90), rng.integers(0, 4, 90)
     weights = np.where(codes >= 0, rng.normal(size=90), 0.0)
     parts = [(0, values[:40]), (40, values[40:])]
-    sums = block_sums(parts, codes, samples, [0, 0, 1, 1], weights)
+    other = rng.normal(size=len(codes))
+    sums, second = block_sums(parts, codes, samples, [0, 0, 1, 1], [weights, other])
+    np.testing.assert_array_equal(sums.squares, second.squares)
     dense = values.toarray()
     for block in range(3):
         inside = codes == block
         np.testing.assert_allclose(sums.squares[block], (dense[inside] ** 2).sum(axis=0))
         np.testing.assert_allclose(sums.contrast[block], weights[inside] @ dense[inside])
+        np.testing.assert_allclose(second.contrast[block], other[inside] @ dense[inside])
         assert sums.information[block] == pytest.approx((weights[inside] ** 2).sum())
         for sample in range(4):
             both = inside & (samples == sample)
@@ -138,7 +141,8 @@ def test_moments_and_tail_are_those_of_permuted_weights():
     label = np.arange(60) < 6
     w = label - label.mean()
     samples = label.astype(int)
-    sums = block_sums([(0, sparse.csr_matrix(y[:, None]))], np.zeros(60, int), samples, [0, 1], w)
+    part = 0, sparse.csr_matrix(y[:, None])
+    (sums,) = block_sums([part], np.zeros(60, int), samples, [0, 1], [w])
     draws = np.array([rng.permutation(w) @ y for _ in range(200_000)])
     third, variance = _third_moments(sums)[0, 0], (w @ w) * y.var(ddof=1)
     assert variance == pytest.approx((draws**2).mean(), rel=0.02)
@@ -189,7 +193,7 @@ def tested():
     values = sparse.csr_matrix(np.log1p(rng.poisson(rates)))
     codes, moved = find_blocks(coordinates, np.column_stack([place, 4.0 * branch]), sample, 60)
     weights = contrast_weights(labels, moved, codes)
-    sums = block_sums([(0, values)], codes, sample, [0, 0, 0, 1, 1, 1], weights)
+    (sums,) = block_sums([(0, values)], codes, sample, [0, 0, 0, 1, 1, 1], [weights])
     return {
         aware: residual_test(sums, nested_regions(centroids(moved, codes)), aware)
         for aware in (True, False)
@@ -218,9 +222,9 @@ def test_genes_without_expression_have_p_one():
     values[:, 0] = 0.0
     values[:, 1] = 2.0
     codes, moved = find_blocks(coordinates, coordinates[:, :2], sample, 50)
-    sums = block_sums(
+    (sums,) = block_sums(
         [(0, sparse.csr_matrix(values))], codes, sample, [0, 0, 0, 1, 1, 1],
-        contrast_weights(labels, moved, codes),
+        [contrast_weights(labels, moved, codes)],
     )  # fmt: skip
     found = residual_test(sums, nested_regions(centroids(moved, codes)), True)
     assert found["pvalue"][:2].tolist() == [1.0, 1.0]

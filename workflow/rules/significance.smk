@@ -64,6 +64,8 @@ rule residual_test:
     resources:
         mem_mb=memory(300, gene=2, block=30, sums=300),
         runtime=minutes(15, value=0.5),
+    params:
+        seed=config["fdr"]["seed"],
     script:
         "../../scripts/residual_test.py"
 

@@ -23,7 +23,7 @@ Winkler, Ridgway, Douaud, Nichols & Smith (2016), NeuroImage 141, for the gamma 
 permutation tests.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
@@ -82,6 +82,11 @@ class BlockSums:
     exposure: np.ndarray
     conditions: np.ndarray
 
+    def of_genes(self, genes):
+        """The sums of some genes only."""
+        names = ("sums", "squares", "cubes", "contrast")
+        return replace(self, **{name: getattr(self, name)[..., genes] for name in names})
+
 
 def block_sums(blocks, codes, samples, conditions, weights):
     """Sums over blocks and samples, in one pass over the expression matrix.
@@ -96,46 +101,54 @@ def block_sums(blocks, codes, samples, conditions, weights):
         Sample of each cell (its condition, if there are no samples).
     conditions : ndarray of int, shape (samples,)
         Condition of each sample, 0 or 1.
-    weights : ndarray, shape (n,)
-        From `statediff.blocks.contrast_weights`.
+    weights : sequence of ndarray, shape (n,)
+        From `statediff.blocks.contrast_weights`, and others to see what they would give.
 
     Returns
     -------
-    BlockSums
+    list of BlockSums
+        One for each of the weights.
     """
     inside = codes >= 0
     shape = codes.max() + 1, len(conditions)
     group = codes * shape[1] + samples
-    total = squares = cubes = contrast = None
+    total = squares = cubes = contrasts = None
     for start, block in blocks:
         rows = np.flatnonzero(inside[start : start + block.shape[0]])
         if total is None:
             total = np.zeros((shape[0] * shape[1], block.shape[1]))
-            squares, cubes, contrast = (np.zeros((shape[0], block.shape[1])) for _ in range(3))
+            squares, cubes, *contrasts = np.zeros((2 + len(weights), shape[0], block.shape[1]))
         part, at = block[rows].astype(np.float64), start + rows
         of_block = _indicator(codes[at], shape[0])
         total += (_indicator(group[at], len(total)) @ part).toarray()
-        contrast += (_indicator(codes[at], shape[0], weights[at]) @ part).toarray()
+        for contrast, weight in zip(contrasts, weights, strict=True):
+            contrast += (_indicator(codes[at], shape[0], weight[at]) @ part).toarray()
         squares += (of_block @ part.power(2)).toarray()
         cubes += (of_block @ part.power(3)).toarray()
-    cells, exposure = (
-        np.bincount(group[inside], values, shape[0] * shape[1]).reshape(shape)
-        for values in (None, weights[inside])
-    )
-    information, skew = (
-        np.bincount(codes[inside], weights[inside] ** power, shape[0]) for power in (2, 3)
-    )
-    return BlockSums(
-        cells=cells.astype(np.float64),
-        sums=total.reshape(*shape, -1),
-        squares=squares,
-        cubes=cubes,
-        contrast=contrast,
-        information=information,
-        skew=skew,
-        exposure=exposure,
-        conditions=np.asarray(conditions),
-    )
+    cells = _counted(group[inside], shape)
+    found = []
+    for contrast, weight in zip(contrasts, weights, strict=True):
+        used = weight[inside]
+        information, skew = (np.bincount(codes[inside], used**power, shape[0]) for power in (2, 3))
+        found.append(
+            BlockSums(
+                cells=cells,
+                sums=total.reshape(*shape, -1),
+                squares=squares,
+                cubes=cubes,
+                contrast=contrast,
+                information=information,
+                skew=skew,
+                exposure=_counted(group[inside], shape, used),
+                conditions=np.asarray(conditions),
+            )
+        )
+    return found
+
+
+def _counted(groups, shape, values=None):
+    """Cells of each block and sample, or their summed values."""
+    return np.bincount(groups, values, shape[0] * shape[1]).reshape(shape).astype(np.float64)
 
 
 def _indicator(codes, count, values=None):

@@ -30,8 +30,8 @@ def residual(dataset):
         [dataset.labels[dataset.samples == code][0] for code in np.unique(dataset.samples)]
     )
     weights = contrast_weights(dataset.labels, moved, codes)
-    sums = block_sums(
-        [(0, dataset.expression)], codes, dataset.samples, conditions.astype(int), weights
+    (sums,) = block_sums(
+        [(0, dataset.expression)], codes, dataset.samples, conditions.astype(int), [weights]
     )
     found = residual_test(sums, nested_regions(centroids(moved, codes)), sample_effects=True)
     score = -np.log(found["pvalue"]) + 1e-6 * found["standardised"]

@@ -61,7 +61,7 @@ def null_comparison(distances, null, rates, *, rate, threshold, is_de, seed=0):
 
 
 @styled
-def pvalue_calibration(pvalues, qvalues, *, threshold, is_de):
+def pvalue_calibration(pvalues, qvalues, *, threshold, is_de, null=None):
     """Histogram of p-values, q-values by rank, and p-values against uniform ones.
 
     Parameters
@@ -70,6 +70,8 @@ def pvalue_calibration(pvalues, qvalues, *, threshold, is_de):
     threshold : float
         Of the q-value.
     is_de : array of bool, shape (genes,)
+    null : array, shape (n_null,), optional
+        P-values of data in which nothing differs.
 
     Returns
     -------
@@ -86,13 +88,16 @@ def pvalue_calibration(pvalues, qvalues, *, threshold, is_de):
     # Beyond, the curve lies on the axis.
     above = height[qvalues > NO_RATE].max(initial=0.0)
     middle.set_xlim(0, min(height.max(initial=1.0), max(1.5 * above, 1.0)))
-    observed = np.sort(height)[::-1]
-    expected = -np.log10((np.arange(len(pvalues)) + 0.5) / max(len(pvalues), 1))
+    observed, expected = np.sort(height)[::-1], _uniform(len(pvalues))
     called = np.sort(height[np.asarray(is_de)])[::-1]
     _quantiles(right, expected, observed)
     if len(called):
         right.scatter(expected[: len(called)], called, s=5, color=REAL, linewidths=0, zorder=3,
                       label=f"called ({len(called):,})")  # fmt: skip
+    if null is not None:
+        label = f"shuffled within blocks ({len(null):,})"
+        right.scatter(_uniform(len(null)), np.sort(-np.log10(null))[::-1], s=5, color=NULL,
+                      linewidths=0, zorder=4, label=label)  # fmt: skip
     # So that the line, and the genes that follow it, are seen.
     top = STEEPEST * expected.max(initial=0.0)
     beyond = expected[observed > top]
@@ -100,13 +105,18 @@ def pvalue_calibration(pvalues, qvalues, *, threshold, is_de):
         right.set_ylim(0, 1.05 * top)
         right.scatter(beyond, np.full(len(beyond), top), s=9, marker="^", color=REAL, lw=0,
                       zorder=3, label=f"above {top:.0f} ({len(beyond):,})")  # fmt: skip
-    if len(called):
+    if right.get_legend_handles_labels()[0]:
         right.legend(loc="center right")
     right.set(
         xlabel="−log₁₀ p-value expected without changes", ylabel="−log₁₀ p-value",
         title="Genes against chance",
     )  # fmt: skip
     return figure
+
+
+def _uniform(count):
+    """−log10 of so many p-values as they would be if uniform, largest first."""
+    return -np.log10((np.arange(count) + 0.5) / max(count, 1))
 
 
 def _mark(axes, statistic, is_de):
