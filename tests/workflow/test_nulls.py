@@ -48,6 +48,14 @@ def test_standard_calls_by_q_value(standard_run):
     assert truth["recall"] > 0.2
 
 
+def test_shuffled_conditions_change_no_gene(standard_run):
+    fdr, _ = read_arrays(standard_run / STANDARD / "stages/fdr.h5", "null_pvalue", "pvalue")
+    null = fdr["null_pvalue"]
+    assert len(null) == len(fdr["pvalue"]) == 250
+    assert 0.005 < (null < 0.05).mean() < 0.1
+    assert null.min() > 1e-5 > fdr["pvalue"].min()
+
+
 def test_methods_of_the_standard(standard_run, snakemake_run, standard_configs):
     page = f"{STANDARD}/methods.html"
     snakemake_run(standard_run, page, configfile=standard_configs)
