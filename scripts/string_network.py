@@ -8,7 +8,7 @@ from _job import run
 from statediff import InputError
 from statediff.enrichment import FEWEST
 from statediff.plots import gene_network
-from statediff.plots.style import styled
+from statediff.plots.style import style
 from statediff.store import atomic
 from statediff.string_db import MOST_DRAWN, StringClient
 
@@ -47,10 +47,10 @@ def direction(sets, protein):
     return found[0] if len(found) == 1 else "neutral"
 
 
-@styled
 def as_svg(figure):
     file = io.BytesIO()
-    figure.savefig(file, format="svg")
+    with style():
+        figure.savefig(file, format="svg")
     return file.getvalue()
 
 

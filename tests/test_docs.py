@@ -33,6 +33,8 @@ EXAMPLES = {
     f"{page.relative_to(ROOT).as_posix()}:{number}": text
     for page in (ROOT / "README.md", ROOT / "config/README.md", *sorted(DOCS.glob("*.md")))
     for number, text in enumerate(re.findall("```yaml\n(.*?)```", page.read_text(), re.S), 1)
+    # Of a profile.
+    if "set-resources" not in text
 }
 
 

@@ -86,8 +86,8 @@ rule provenance_record:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=200,
-        runtime=10,
+        mem_mb=memory(200),
+        runtime=minutes(10),
     params:
         dataset=DATASET["name"],
         contrast=contrast_of,
