@@ -145,7 +145,8 @@ DRAWN = {
     "fit_overview": (
         (np.geomspace(10, 1e-3, 40),),
         {"noise": 1.0, "residual": 9e-7, "tol": 1e-6, "ls": 0.5,
-         "distances": RNG.uniform(size=50), "freedom": [np.linspace(1, 0, 40)] * 2, "conditions": CONDITIONS}, (170, 50),
+         "distances": RNG.uniform(size=50), "freedom": [np.linspace(1, 0, 40)] * 2,
+         "conditions": CONDITIONS}, (170, 50),
     ),
     "fold_change_dots": ((CHANGE, CHANGE.abs() / 5), {"conditions": CONDITIONS}, (70, 70)),
     "gene_heatmap": ((CHANGE,), {"label": "Mean\nfold change"}, (70, 70)),
