@@ -22,6 +22,11 @@ def coordinates(job):
     return xy, [f"{name} {i}" for i in (1, 2)]
 
 
+def shown(job):
+    """Cells that are coloured, as a mask; the configuration's choice."""
+    return read_arrays(job.input.choices, "cells")[0]["cells"]
+
+
 def abundance(job):
     """Change of abundance at each cell, directions by name."""
     arrays, _ = read_arrays(job.input.abundance)

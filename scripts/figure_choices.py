@@ -3,6 +3,7 @@
 from _cells import at_levels, read_column, select
 from _inputs import find_genes
 from _job import run
+from statediff import InputError
 from statediff.store import open_h5ad, read_names, write_arrays
 
 
@@ -22,6 +23,8 @@ def main(job):
         genes = find_genes(read_names(store["var"]), names, option)
         option, selection = chosen["cells"]
         cells = select(store, selection or {}, option)
+        if not cells.any():
+            raise InputError(f"{option}: no cell meets all of these conditions: {selection}")
     write_arrays(job.output[0], {"genes": genes, "cells": cells})
 
 

@@ -1,9 +1,8 @@
 """Embedding by log fold change of abundance."""
 
-from _figure import abundance, conditions, coordinates, run
+from _figure import abundance, conditions, coordinates, run, shown
 from statediff.plots import embedding_values
 from statediff.plots.style import short
-from statediff.store import read_arrays
 
 
 def draw(job):
@@ -14,7 +13,7 @@ def draw(job):
         abundance(job)["lfc"],
         label=f"Log fold change of cell density\n{compared} / {reference} (natural log)",
         axis_names=axis_names,
-        shown=read_arrays(job.input.choices, "cells")[0]["cells"],
+        shown=shown(job),
         size=job.params.point_size,
     )
 

@@ -1,8 +1,7 @@
 """Embedding of the cells that became fewer, and of those that became more."""
 
-from _figure import abundance, conditions, coordinates, run
+from _figure import abundance, conditions, coordinates, run, shown
 from statediff.plots import embedding_directions
-from statediff.store import read_arrays
 
 
 def draw(job):
@@ -14,7 +13,7 @@ def draw(job):
         cells["lfc_direction"],
         conditions=conditions(job),
         axis_names=axis_names,
-        shown=read_arrays(job.input.choices, "cells")[0]["cells"],
+        shown=shown(job),
         size=job.params.point_size,
     )
 

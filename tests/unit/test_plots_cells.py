@@ -33,6 +33,33 @@ def test_categories_are_coloured_counted_and_the_rest_is_grey():
     assert figure.axes[0].get_xlabel() == "UMAP 1"
 
 
+def test_categories_of_chosen_cells_keep_their_colours():
+    labels = np.array(["b"] * 120 + ["a"] * 50 + ["c"] * 30)
+    shown = np.arange(200) >= 100
+    figure = embedding_categories(
+        XY, labels, name="age", axis_names=AXES, shown=shown & (labels != "a"), on_data=True
+    )
+    palette = categorical_palette("abc")
+    xy, colors = points(figure)
+    assert len(xy) == 200
+    assert colors.count(palette["b"]) == 20
+    assert colors.count(palette["c"]) == 30
+    assert colors.count(GREY) == 150
+    assert legend(figure) == ["b (20)", "c (30)", "other cells (150)"]
+    assert sorted(words(figure)) == ["b", "c"]
+
+
+@pytest.mark.parametrize("labels", ["aa", "ab"])
+def test_no_chosen_cell_has_a_category(labels):
+    figure = embedding_categories(
+        XY, np.repeat(list(labels), 100), name="age", axis_names=AXES, order=["b"],
+        shown=np.arange(200) < 100,
+    )  # fmt: skip
+    assert set(points(figure)[1]) == {GREY}
+    assert legend(figure) == ["other cells (200)"]
+    assert inside(figure)
+
+
 def test_the_data_sets_own_colours_are_used():
     figure = embedding_categories(
         XY, ["a"] * 200, name="t", axis_names=AXES, colors=["#123456"]
@@ -186,6 +213,18 @@ def test_numbers_are_drawn_in_order_and_unknown_ones_in_grey():
     grey, coloured = figure.axes[0].collections
     assert len(grey.get_offsets()) == 20
     np.testing.assert_array_equal(coloured.get_array(), np.arange(20.0, 200.0))
+
+
+def test_numbers_of_chosen_cells():
+    values = np.where(np.arange(200) < 20, np.nan, np.arange(200.0))
+    for shown, numbers in ((slice(0, 50), np.arange(20.0, 50.0)), (slice(0, 20), [])):
+        mask = np.zeros(200, dtype=bool)
+        mask[shown] = True
+        figure = embedding_numbers(XY, values, label="counts", axis_names=AXES, shown=mask)
+        grey, coloured = figure.axes[0].collections
+        assert len(grey.get_offsets()) == 200 - len(numbers)
+        np.testing.assert_array_equal(coloured.get_array(), numbers)
+        assert inside(figure)
 
 
 @pytest.mark.parametrize("n_types", [1, 2, 40])

@@ -181,10 +181,15 @@ def test_annotations_are_checked_before_anything_is_fitted(attempt, changes, mes
         ({"figures.colors": {"batch": {"d": "#336699"}}},
          "figures.colors.batch: no obs column 'batch'; there are: group, cell_type"),
         ({"figures.obs": ["batch"]}, "figures.obs: no obs column 'batch'; there are: group, cell"),
+        ({"figures.cells": {"group": "b", "cell_type": "z"}},
+         "figures.cells: no cell meets all of these conditions: {'cell_type': 'z', 'group': 'b'}"),
     ],
 )  # fmt: skip
 def test_choices_of_figures_are_checked_before_anything_is_fitted(attempt, changes, message):
-    done = attempt("all", changes, cores=1)
+    def third_type(adata):
+        adata.obs.loc["cell0", "cell_type"] = "z"
+
+    done = attempt("all", changes, edit=third_type, cores=1)
     assert done.returncode != 0
     assert message in done.stdout
     assert not {"condition_density", "expression_fit"} & started(done)

@@ -28,6 +28,8 @@ AFTER_FDR = {
 AFTER_FDR |= OF_GENES
 CHOSEN = OF_GENES | {
     "explore_page",
+    "plot_condition",
+    "plot_cell_type",
     "plot_abundance_change",
     "plot_abundance_direction",
     "plot_obs",
@@ -105,6 +107,7 @@ def test_null_seed_refits_nothing(planned):
         ("figures.labelled_genes", 3, {"plot_expression_volcano"}),
         ("figures.point_size", 2.0, ON_POINTS),
         ("figures.genes", ["Gene0001", "Gene0002"], {"figure_choices"} | CHOSEN),
+        ("figures.cells", {"sample": "Old_1"}, {"figure_choices"} | CHOSEN),
         ("figures.component", 3, {"plot_expression_along"}),
         ("figures.volcano", "mahalanobis", {"plot_expression_volcano"}),
         ("figures.bars_by", "down", {"plot_direction_bars"}),

@@ -2,7 +2,7 @@
 
 # All figures of a contrast, and the settings that each heeds.
 FIGURES = {
-    "condition": ["point_size"],
+    "condition": ["cells", "point_size"],
     "composition": [],
     "abundance_change": ["cells", "point_size"],
     "abundance_direction": ["cells", "point_size"],

@@ -4,6 +4,7 @@
 rule plot_cell_type:
     input:
         store="<data>/store.h5ad",
+        choices="<data>/figure_choices.h5",
         cell_types="<data>/cell_types.parquet",
         embedding="<data>/embedding.h5",
     output:
@@ -57,6 +58,7 @@ rule plot_condition:
     input:
         store="<data>/store.h5ad",
         cells="<run>/{contrast}/stages/cells.h5",
+        choices="<data>/figure_choices.h5",
         embedding="<data>/embedding.h5",
     output:
         pdf="<run>/{contrast}/figures/condition.pdf",

@@ -1,7 +1,7 @@
 # Pages of a paper: figures as panels, each drawn at its final size by the script of the figure.
 
 # All that a panel can show, with the settings it may have of its own.
-SHOWABLE = {"cell_type": ["point_size"]} | {f"obs_{name}": ["point_size"] for name in OBS}
+SHOWABLE = dict.fromkeys(["cell_type", *(f"obs_{name}" for name in OBS)], ["cells", "point_size"])
 WITHOUT_CONTRAST = set(SHOWABLE)
 SHOWABLE |= FIGURES | ({"enrichment": []} if PROVIDER != "none" else {})
 try:

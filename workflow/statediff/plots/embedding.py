@@ -32,7 +32,7 @@ NAMES_ON_DATA = 15
 
 @styled
 def embedding_categories(
-    xy, labels, *, name, axis_names, order=None, colors=None, on_data=False, size=None
+    xy, labels, *, name, axis_names, order=None, colors=None, shown=None, on_data=False, size=None
 ):
     """Embedding coloured by a category; cells of no named category lie behind, in grey.
 
@@ -47,6 +47,9 @@ def embedding_categories(
         Categories to colour, in the legend's order; all if not given.
     colors : sequence of colours, optional
         One for each of `order`.
+    shown : array of bool, shape (n,), optional
+        Cells that are coloured; all if not given. The others lie behind, in grey, and categories
+        without any other cell are left out.
     on_data : bool
         Also write each category at its cells.
     size : float, optional
@@ -59,8 +62,12 @@ def embedding_categories(
     import pandas as pd  # takes a second, which the other functions save
 
     xy, labels = np.asarray(xy), pd.Categorical(labels, categories=order)
+    # The same colours, whichever cells are shown.
+    palette = categorical_palette(labels.categories, colors)
+    if shown is not None:
+        labels[~np.asarray(shown)] = np.nan
+        labels = labels.remove_unused_categories()
     order, codes = list(labels.categories), labels.codes
-    palette = categorical_palette(order, colors)
     figure, axes = canvas(3.8, 3.8)
     size, n = size or point_size(len(xy)), len(xy)
     named = codes >= 0
@@ -139,7 +146,7 @@ def embedding_values(xy, values, *, label, axis_names, shown=None, size=None, pe
 
 
 @styled
-def embedding_numbers(xy, values, *, label, axis_names, size=None):
+def embedding_numbers(xy, values, *, label, axis_names, shown=None, size=None):
     """Embedding coloured by a number; cells without one lie behind, in grey.
 
     Parameters
@@ -149,6 +156,8 @@ def embedding_numbers(xy, values, *, label, axis_names, size=None):
     label : str
         Text of the colour bar.
     axis_names : pair of str
+    shown : array of bool, shape (n,), optional
+        Cells that are coloured; all if not given. The others lie behind, in grey.
     size : float, optional
         Area of a point in square points.
 
@@ -159,6 +168,8 @@ def embedding_numbers(xy, values, *, label, axis_names, size=None):
     xy, values = np.asarray(xy), np.asarray(values, dtype=float)
     figure, axes = canvas(4.6, 3.8)
     known, size = np.isfinite(values), size or point_size(len(xy))
+    if shown is not None:
+        known = known & shown
     scatter(axes, xy[~known], GREY, size, len(xy))
     order = np.flatnonzero(known)[np.argsort(values[known])]
     points = scatter(axes, xy[order], values[order], size, len(xy), cmap="viridis")
