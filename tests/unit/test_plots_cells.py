@@ -86,6 +86,9 @@ def test_a_category_of_one_cell():
     labels = np.array(["only"] + ["rest"] * 199)
     figure = embedding_categories(XY, labels, name="t", axis_names=AXES, on_data=True)
     assert "only (1)" in legend(figure)
+    (only,) = [text for text in figure.axes[0].texts if text.get_text() == "only"]
+    cell = figure.axes[0].transData.transform(XY[0])
+    assert not only.get_window_extent().padded(-2).contains(*cell)
 
 
 def test_values_are_centred_on_zero_and_the_extremes_on_top():
@@ -257,6 +260,7 @@ def test_composition_is_in_percent_and_names_what_is_mostly_in_one_condition(n_t
     samples = [pd.DataFrame({"a": counts[name]}) for name in CONDITIONS]
     figure = composition(counts, conditions=CONDITIONS, samples=samples)
     widths = [bar.get_width() for bar in figure.axes[0].patches]
+    assert figure.axes[0].get_xticks().max() <= 100
     wanted = np.concatenate([100 * counts[c] / max(counts[c].sum(), 1) for c in CONDITIONS])
     np.testing.assert_allclose(widths, wanted)
     assert words(figure) == ["100% of the type in Young"]

@@ -14,6 +14,7 @@ from statediff.plots import (
     null_comparison,
     pvalue_calibration,
 )
+from statediff.plots.style import CONDITION_COLORS
 
 
 def genes(n, called):
@@ -104,6 +105,8 @@ def test_heatmap_shows_each_value_under_its_names(n_genes, n_types, split):
         np.testing.assert_array_equal(drawn[i], wanted)
     limit = np.percentile(np.abs(values), 90)
     assert axes.images[0].norm.vmax == pytest.approx(limit)
+    strips = [line for line in axes.lines if line.get_linewidth() > 2]
+    assert [line.get_color() for line in strips] == split * n_types * list(CONDITION_COLORS)
     assert inside(figure)
 
 
@@ -136,17 +139,18 @@ def test_gene_panels_show_levels_change_its_uncertainty_and_zscore():
     rng = np.random.default_rng(5)
     genes = {
         name: (rng.normal(size=200), rng.normal(size=200), rng.uniform(1, 2, 200))
-        for name in ("<b>gene</b>", "$x$")
+        for name in ("<b>gene</b>", "$x$", "a_gene_named_by_thirty_letters")
     }
     figure = gene_panels(XY, genes, conditions=CONDITIONS, axis_names=AXES)
     panels = [axes for axes in figure.axes if axes.collections and axes.get_label() != "<colorbar>"]
-    for row, (before, after, spread) in zip(np.reshape(panels, (2, 5)), genes.values()):
+    for row, (before, after, spread) in zip(np.reshape(panels, (3, 5)), genes.values()):
         shown = (before, after, after - before, spread, (after - before) / spread)
         for axes, values in zip(row, shown, strict=True):
             np.testing.assert_allclose(np.sort(axes.collections[0].get_array()), np.sort(values))
     limits = [panels[i].collections[0].get_clim() for i in (0, 1)]
     assert limits[0] == limits[1]
     assert [axes.get_ylabel() for axes in panels[::5]] == list(genes)
+    assert inside(figure)
 
 
 @pytest.mark.parametrize("n_genes", [1, 3])
@@ -214,6 +218,13 @@ def test_very_small_pvalues_are_marked_at_the_edge():
     assert figure.axes[1].get_xlim()[1] < 10
 
 
+def test_qvalues_are_seen_where_all_genes_change():
+    pvalues = 10.0 ** -np.linspace(20, 60, 300)
+    figure = pvalue_calibration(pvalues, pvalues, threshold=0.05, is_de=pvalues < 1)
+    assert figure.axes[1].get_xlim()[1] > 20
+    assert inside(figure)
+
+
 def test_pvalues_of_data_without_a_difference_are_drawn_on_their_own():
     rng = np.random.default_rng(8)
     pvalues, null = rng.uniform(1e-6, 1, 300), rng.uniform(1e-6, 1, 50)
@@ -224,7 +235,10 @@ def test_pvalues_of_data_without_a_difference_are_drawn_on_their_own():
     drawn = np.asarray(right.collections[-1].get_offsets())
     np.testing.assert_allclose(drawn[:, 1], np.sort(-np.log10(null))[::-1])
     np.testing.assert_allclose(10.0 ** -drawn[:, 0], (np.arange(50) + 0.5) / 50)
-    (entry,) = right.get_legend().get_texts()
+    legend = right.get_legend()
+    box = legend.get_window_extent().transformed(right.transData.inverted())
+    assert not any(box.contains(*point) for c in right.collections for point in c.get_offsets())
+    (entry,) = legend.get_texts()
     assert entry.get_text() == "shuffled within blocks (50)"
     assert inside(figure)
 

@@ -100,9 +100,11 @@ def abundance_volcanos(lfc, significance, direction, types, *, conditions, measu
     names = list(types.categories)
     columns = min(4, len(names))
     rows = -(-len(names) // columns)
+    # A narrow figure has a legend of many lines.
+    around = 0.9 if columns > 2 else 1.5
     figure, grid = canvas(
-        max(4.4, 0.6 + 1.9 * columns), 0.9 + 1.6 * rows, rows, columns, squeeze=False, sharex=True,
-        sharey=True,
+        max(4.4, 0.6 + 1.9 * columns), around + 1.6 * rows, rows, columns, squeeze=False,
+        sharex=True, sharey=True,
     )  # fmt: skip
     y, wide = np.minimum(significance, MAX_NEG_LOG10), max(np.abs(lfc).max(), 1.2 * lfc_threshold)
     lines = {"color": "#404040", "lw": 0.6, "ls": (0, (4, 3))}

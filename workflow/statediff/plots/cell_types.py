@@ -59,7 +59,9 @@ def composition(counts, *, conditions, samples=None, colors=CONDITION_COLORS):
             )
     axes.set_yticks(rows, [f"{short(t)} ({int(n):,})" for t, n in zip(counts.index, cells.sum(1))])
     # Room for the names at the longest bars.
-    axes.set(xlim=(0, 1.3 * max(reach.max(initial=0.0), 1e-9)), ylim=(-0.6, len(counts) - 0.4))
+    right = 1.3 * max(reach.max(initial=0.0), 1e-9)
+    axes.set(xlim=(0, right), ylim=(-0.6, len(counts) - 0.4))
+    axes.set_xticks([share for share in axes.get_xticks() if share <= min(right, 100)])
     axes.set_xlabel("Cells of the condition that are of the type (%)")
     axes.tick_params(axis="y", length=0)
     handles = [

@@ -28,6 +28,8 @@ __all__ = [
 
 # More categories than this are numbered on the cells.
 NAMES_ON_DATA = 15
+# A category of no more cells has its name above them, which would cover them.
+FEW = 20
 
 
 @styled
@@ -242,10 +244,9 @@ def _write_on_data(axes, xy, codes, tags):
         if len(cells):
             centre = np.median(cells, axis=0)
             x, y = cells[np.argmin(((cells - centre) ** 2).sum(axis=1))]
-            texts.append(
-                axes.add_artist(Outlined(x, y, tag, fontsize=text_size(7), ha="center",
-                                         va="center", clip_on=False))
-            )  # fmt: skip
+            text = Outlined(x, y, tag, fontsize=text_size(7), ha="center", clip_on=False)
+            text.set_va("center" if len(cells) > FEW else "bottom")
+            texts.append(axes.add_artist(text))
     settle(axes.figure)
     from adjustText import adjust_text
 

@@ -3,7 +3,8 @@
 import numpy as np
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch, Rectangle
+from matplotlib.patches import Patch
+from matplotlib.transforms import ScaledTranslation
 
 from statediff.plots.style import (
     CONDITION_COLORS,
@@ -22,6 +23,8 @@ __all__ = ["expression_along", "fold_change_dots", "gene_heatmap", "gene_panels"
 DIVERGING, SEQUENTIAL = "RdBu_r", "viridis"
 # Rows from which on they are put in order by their similarity.
 SMALLEST_TREE = 3
+# Points of thickness of what marks the conditions.
+STRIP = 3.5
 # Cells a small panel shows: more would lie on the same pixels.
 MOST_CELLS = 100_000
 
@@ -83,7 +86,7 @@ def gene_heatmap(values, *, label, conditions=None, colors=CONDITION_COLORS, per
         for edge in np.arange(split, len(types) * split, split):
             axes.axvline(edge - 0.5, color="white", lw=1.5)
         for i in range(len(types) * split):
-            axes.add_patch(_bar(axes, i, colors[i % 2]))
+            _strip(axes, i, colors[i % 2])
         handles = [Patch(color=c, label=short(n)) for c, n in zip(colors, conditions)]
         legend_above(figure, handles)
     extend = "both" if np.nanmax(np.abs(matrix), initial=0) > limit else "neither"
@@ -104,11 +107,12 @@ def _below(types):
     return 0.2 + 0.055 * max(len(short(str(name), 32)) for name in types)
 
 
-def _bar(axes, column, color):
-    """Strip in a condition's colour above a column."""
-    return Rectangle(
-        (column - 0.5, 1.0), 1.0, 0.012, transform=axes.get_xaxis_transform(), color=color,
-        clip_on=False, lw=0,
+def _strip(axes, column, color):
+    """Strip in a condition's colour above a column, as thick in a figure of any height."""
+    raised = ScaledTranslation(0, STRIP / 144, axes.figure.dpi_scale_trans)
+    axes.plot(
+        [column - 0.5, column + 0.5], [1, 1], color=color, lw=STRIP, solid_capstyle="butt",
+        transform=axes.get_xaxis_transform() + raised, clip_on=False, scalex=False, scaley=False,
     )  # fmt: skip
 
 
@@ -226,7 +230,7 @@ def gene_panels(xy, genes, *, conditions, axis_names, size=None):
             bar.ax.tick_params(labelsize=text_size(6))
             axes.set(xticks=[], yticks=[])
             axes.set_facecolor("#e8e8e8")
-        row[0].set_ylabel(short(gene, 25), fontsize=text_size(9))
+        row[0].set_ylabel(short(gene, 32), fontsize=text_size(9 if len(gene) <= 22 else 7))
     for axes, title in zip(grid[0], titles, strict=True):
         axes.set_title(title)
     figure.supxlabel(

@@ -85,9 +85,10 @@ def pvalue_calibration(pvalues, qvalues, *, threshold, is_de, null=None):
     left.set(xlabel="P-value", ylabel="Density of genes", xlim=(0, 1), ylim=(0, 1.2 * counts.max()))
     height = -np.log10(np.maximum(pvalues, 1e-300))
     _rate_curve(middle, height, qvalues, "q-value", threshold, is_de, "−log₁₀ p-value")
-    # Beyond, the curve lies on the axis.
-    above = height[qvalues > NO_RATE].max(initial=0.0)
-    middle.set_xlim(0, min(height.max(initial=1.0), max(1.5 * above, 1.0)))
+    # Beyond, the curve lies on the axis; where all genes change, all of it does.
+    top = height.max(initial=1.0)
+    above = height[qvalues > NO_RATE].max(initial=height.min(initial=top))
+    middle.set_xlim(0, min(top, max(1.5 * above, 1.0)))
     observed, expected = np.sort(height)[::-1], _uniform(len(pvalues))
     called = np.sort(height[np.asarray(is_de)])[::-1]
     _quantiles(right, expected, observed)
@@ -106,7 +107,7 @@ def pvalue_calibration(pvalues, qvalues, *, threshold, is_de, null=None):
         right.scatter(beyond, np.full(len(beyond), top), s=9, marker="^", color=REAL, lw=0,
                       zorder=3, label=f"above {top:.0f} ({len(beyond):,})")  # fmt: skip
     if right.get_legend_handles_labels()[0]:
-        right.legend(loc="center right")
+        right.legend(loc="best")
     right.set(
         xlabel="−log₁₀ p-value expected without changes", ylabel="−log₁₀ p-value",
         title="Genes against chance",
