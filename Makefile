@@ -24,7 +24,7 @@ profiles:
 	ln -sfn "$(CURDIR)/profiles/slurm" "$(PROFILES)/slurm"
 
 test: lint
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 # The documentation as a site; any warning, such as of a broken link, is an error.
 docs: .venv/installed

@@ -1,3 +1,5 @@
+import fcntl
+import os
 import shutil
 from pathlib import Path
 
@@ -13,10 +15,17 @@ def small_config():
 
 @pytest.fixture(scope="session")
 def small_run(tmp_path_factory, snakemake_run, small_config):
-    """Directory of a complete run on the small simulated data; not to be changed."""
-    directory = tmp_path_factory.mktemp("small")
-    done = snakemake_run(directory, configfile=small_config)
-    (directory / "output.txt").write_text(done.stdout)
+    """Directory of a complete run on the small simulated data; not to be changed.
+
+    One for all processes of a parallel test: the first makes it, the others wait."""
+    base = tmp_path_factory.getbasetemp()
+    directory = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "small"
+    output = directory / "output.txt"
+    directory.mkdir(exist_ok=True)
+    with (directory / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not output.exists():
+            output.write_text(snakemake_run(directory, configfile=small_config).stdout)
     return directory
 
 

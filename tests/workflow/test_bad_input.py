@@ -19,7 +19,7 @@ from support import CONFIG, tiny
 def attempt(tmp_path, snakemake_run):
     """Run on the tiny data after a change of the configuration and of the data."""
 
-    def run(target, changes=None, edit=None, write=True, cores=2):
+    def run(targets, changes=None, edit=None, write=True, cores=2, keep_going=False):
         config = yaml.safe_load(yaml.safe_dump(CONFIG))
         for key, value in (changes or {}).items():
             section = config
@@ -33,9 +33,9 @@ def attempt(tmp_path, snakemake_run):
             adata = edit(adata) or adata
         if write:
             adata.write_h5ad(tmp_path / "data.h5ad")
-        return snakemake_run(
-            tmp_path, target, "--cores", cores, configfile=tmp_path / "config.yaml", check=False
-        )
+        arguments = [targets] if isinstance(targets, str) else [*targets]
+        arguments += ["--cores", cores, *["--keep-going"] * keep_going]
+        return snakemake_run(tmp_path, *arguments, configfile=tmp_path / "config.yaml", check=False)
 
     return run
 
@@ -131,38 +131,12 @@ def test_what_the_data_show_stops_in_the_data_stage(attempt, changes, edit, mess
     [
         ({"contrasts.a_vs_b.column": "batch"},
          "contrasts.a_vs_b.column: no obs column 'batch'; there are: group, cell_type"),
-        ({"contrasts.a_vs_b.compared": "z"},
-         "contrasts.a_vs_b.compared: 'z' does not occur in obs column 'group'; its levels are: "
-         "a, b, c"),
+        ({"contrasts.a_vs_b.groups": "batch"},
+         "contrasts.a_vs_b.groups: no obs column 'batch'; there are: group, cell_type"),
         ({"dataset.cell_type": "type"},
          "dataset.cell_type: no obs column 'type'; there are: group, cell_type"),
         ({"dataset.embedding": {"key": "tsne"}},
          "dataset.embedding.key: no obsm key 'tsne'; there are: DM, X_umap"),
-        ({"contrasts.a_vs_b.sample": "donor"},
-         "contrasts.a_vs_b.sample: no obs column 'donor'; there are: group, cell_type"),
-        ({"contrasts.a_vs_b.sample": "cell_type"},
-         "'x' of obs column 'cell_type' occurs in both 'a' and 'b'"),
-        ({"contrasts.a_vs_b.sample": "group"},
-         "'a' has 1 replicates of at least 10 cells in obs column 'group'; 'b' has 1 replicates"),
-        ({"contrasts.a_vs_b.compared": "c"},
-         "contrasts.a_vs_b.compared: 'c' has 8 cells, expected at least 10"),
-        ({"contrasts.a_vs_b.cells": {"batch": "x"}},
-         "contrasts.a_vs_b.cells: no obs column 'batch'; there are: group, cell_type"),
-        ({"contrasts.a_vs_b.cells": {"cell_type": ["x", "z"]}},
-         "contrasts.a_vs_b.cells.cell_type: 'z' does not occur in obs column 'cell_type'; its "
-         "levels are: x, y"),
-        ({"contrasts.a_vs_b.cells": {"group": ["a", "c"]}},
-         "'b' has 0 cells that pass contrasts.a_vs_b.cells, expected at least 10"),
-        ({"contrasts.a_vs_b.groups": "batch"},
-         "contrasts.a_vs_b.groups: no obs column 'batch'; there are: group, cell_type"),
-        ({"contrasts.a_vs_b.groups": {"g": {"cell_type": "z"}}},
-         "contrasts.a_vs_b.groups.g.cell_type: 'z' does not occur in obs column 'cell_type'"),
-        ({"contrasts.a_vs_b.groups": {"x/": {"cell_type": "x"}, "x_": {"cell_type": "y"}}},
-         "contrasts.a_vs_b.groups: 'x/' and 'x_' would share the column 'x_' of the results"),
-        ({"contrasts.a_vs_b.groups": {"..": {"cell_type": "x"}}},
-         "contrasts.a_vs_b.groups: '..' cannot name a column of the results"),
-        ({"contrasts.a_vs_b.groups": {"rest": {"group": "c"}}},
-         "contrasts.a_vs_b.groups: none of the groups (rest) has enough cells"),
     ],
 )  # fmt: skip
 def test_annotations_are_checked_before_anything_is_fitted(attempt, changes, message):
@@ -171,6 +145,42 @@ def test_annotations_are_checked_before_anything_is_fitted(attempt, changes, mes
     assert done.returncode != 0
     assert message in done.stdout
     assert not {"condition_density", "expression_fit"} & started(done)
+
+
+FAULTS = [
+    ({"compared": "z"},
+     ".compared: 'z' does not occur in obs column 'group'; its levels are: a, b, c"),
+    ({"sample": "donor"}, ".sample: no obs column 'donor'; there are: group, cell_type"),
+    ({"sample": "cell_type"}, ".sample: 'x' of obs column 'cell_type' occurs in both 'a' and 'b'"),
+    ({"sample": "group"},
+     ".sample: 'a' has 1 replicates of at least 10 cells in obs column 'group'; 'b' has 1 "
+     "replicates"),
+    ({"compared": "c"}, ".compared: 'c' has 8 cells, expected at least 10"),
+    ({"cells": {"batch": "x"}}, ".cells: no obs column 'batch'; there are: group, cell_type"),
+    ({"cells": {"cell_type": ["x", "z"]}},
+     ".cells.cell_type: 'z' does not occur in obs column 'cell_type'; its levels are: x, y"),
+    ({"cells": {"group": ["a", "c"]}},
+     ".compared: 'b' has 0 cells that pass contrasts.{name}.cells, expected at least 10"),
+    ({"groups": {"g": {"cell_type": "z"}}},
+     ".groups.g.cell_type: 'z' does not occur in obs column 'cell_type'"),
+    ({"groups": {"x/": {"cell_type": "x"}, "x_": {"cell_type": "y"}}},
+     ".groups: 'x/' and 'x_' would share the column 'x_' of the results"),
+    ({"groups": {"..": {"cell_type": "x"}}}, ".groups: '..' cannot name a column of the results"),
+    ({"groups": {"rest": {"group": "c"}}},
+     ".groups: none of the groups (rest) has enough cells"),
+]  # fmt: skip
+
+
+def test_each_fault_of_a_contrast_has_its_message(attempt):
+    contrasts, wanted, targets = {}, [], []
+    for i, (changes, message) in enumerate(FAULTS):
+        contrasts[f"fault{i}"] = CONFIG["contrasts"]["a_vs_b"] | changes
+        wanted.append(f"contrasts.fault{i}{message.format(name=f'fault{i}')}")
+        kind = "groups" if "groups" in changes else "cells"
+        targets.append(f"results/tiny/fault{i}/stages/{kind}.h5")
+    done = attempt(targets, {"contrasts": contrasts}, keep_going=True)
+    assert done.returncode != 0
+    assert [message for message in wanted if message not in done.stdout] == []
 
 
 @pytest.mark.parametrize(
@@ -257,7 +267,9 @@ def test_cells_without_a_type_and_sparse_states(attempt, tmp_path):
         adata.uns["cell_type_colors"] = ["#ff0000", "#0000ff"]
         adata.obsm["DM"] = sparse.csr_matrix(adata.obsm["DM"])
 
-    done = attempt("all", {"fdr.null_genes": 100}, edit)
+    of_types = ["cell_type", "composition", "abundance_volcanos", "direction_bars",
+                "fold_changes", "expression_levels", "fold_change_dots"]  # fmt: skip
+    done = attempt("all", {"fdr.null_genes": 100, "figures.make": of_types}, edit)
     assert done.returncode == 0, done.stdout
     # The colours go with the names: the one of z, which has no cell, is not taken for x.
     figure = plt.imread(tmp_path / "results/tiny/figures/cell_type.png")[..., :3]

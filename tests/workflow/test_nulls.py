@@ -22,7 +22,7 @@ def standard_configs(small_config):
 @pytest.fixture(scope="module")
 def standard_run(tmp_path_factory, snakemake_run, standard_configs):
     directory = tmp_path_factory.mktemp("standard")
-    snakemake_run(directory, configfile=standard_configs)
+    snakemake_run(directory, "results", configfile=standard_configs)
     return directory
 
 

@@ -1,6 +1,7 @@
 """What a change makes again, and what it leaves alone."""
 
 import re
+import shutil
 
 import pytest
 import yaml
@@ -63,11 +64,17 @@ AFTER_ABUNDANCE = {
 }
 
 
+@pytest.fixture(scope="module")
+def finished(small_run, tmp_path_factory):
+    """A copy, so that no file comes or goes while other tests copy that run."""
+    return shutil.copytree(small_run, tmp_path_factory.mktemp("reruns") / "run", symlinks=True)
+
+
 @pytest.fixture
-def planned(small_run, snakemake_run, small_config, tmp_path):
+def planned(finished, snakemake_run, small_config, tmp_path):
     """Jobs that a dry run would start, as {rule: number}, with the configuration changed."""
 
-    def plan(changes=None, directory=small_run):
+    def plan(changes=None, directory=finished):
         config = yaml.safe_load(small_config.read_text())
         for key, value in (changes or {}).items():
             section = config
