@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -64,10 +64,20 @@ def slurm(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def story(slurm, tmp_path_factory):
+def directory(tmp_path_factory):
+    """Where the demo runs; what a cancelled job leaves behind ends with the tests."""
+    directory = tmp_path_factory.mktemp("demo")
+    yield directory
+    for found in psutil.process_iter(["cmdline"]):
+        if str(directory) in (found.info["cmdline"] or []):
+            with suppress(psutil.NoSuchProcess):
+                found.kill()
+
+
+@pytest.fixture(scope="module")
+def story(slurm, directory, tmp_path_factory):
     """A run with a killed job, cancelled after the called genes were known, and resumed."""
-    local, directory = tmp_path_factory.mktemp("local"), tmp_path_factory.mktemp("demo")
-    home = tmp_path_factory.mktemp("home")
+    local, home = tmp_path_factory.mktemp("local"), tmp_path_factory.mktemp("home")
     subprocess.run(["make", "profiles"], check=True, cwd=ROOT, env=os.environ | {
         "XDG_CONFIG_HOME": str(home)})  # fmt: skip
     with ThreadPoolExecutor() as pool:
