@@ -12,6 +12,7 @@ from statediff.blocks import (
     find_blocks,
     nested_regions,
     sample_separation,
+    samples_meet,
 )
 from statediff.store import read_arrays, write_arrays
 
@@ -31,10 +32,17 @@ def main(job):
     codes, moved = find_blocks(
         coordinates, states[cells], samples, settings["block_cells"], seed=seed
     )
+    if "sample" in members and not samples_meet(codes, samples, conditions):
+        raise InputError(
+            f"contrasts.{name}.sample: no block of cells holds two samples of one condition, so "
+            "that nothing tells how samples differ in the same state; expected samples that "
+            "overlap: integrate the cell states over them (dataset.preprocess.harmony), or choose "
+            f"coordinates in which they do (fdr.blocks_from: {settings['blocks_from']})"
+        )
     labels = conditions[samples] == 1
     weights = contrast_weights(labels, moved, codes)
     shared = (weights**2).sum() / (labels.sum() * (~labels).sum() / len(labels))
-    if shared == 0:
+    if not shared > 0:
         raise InputError(
             f"contrasts.{name}: no block of cells holds both conditions, so that no expression can "
             "be compared in the same state; expected coordinates in which they overlap "
@@ -67,18 +75,17 @@ def main(job):
 
 
 def numbered(members):
-    """Cells that take part, number of each one's sample (condition, without samples), and the
-    condition of each sample."""
-    if "sample" not in members:
-        cells = np.flatnonzero(members["reference"] | members["compared"])
-        return cells, members["compared"][cells].astype(int), np.array([0, 1])
-    used = [members[f"samples_{role}"] for role in ROLES]
-    codes = np.concatenate(used)
-    taking_part = (members["reference"] | members["compared"]) & (members["sample"] >= 0)
-    cells = np.flatnonzero(taking_part)
-    order = np.argsort(codes)
-    samples = order[np.searchsorted(codes, members["sample"][cells], sorter=order)]
-    return cells, samples, np.repeat([0, 1], [len(found) for found in used])
+    """Cells that take part, number of each one's sample, and the condition of each sample.
+
+    A condition without samples that count is one of all its cells."""
+    samples, conditions = np.full(len(members["reference"]), -1), []
+    for condition, role in enumerate(ROLES):
+        codes = members.get(f"samples_{role}", ())
+        for cells in [members["sample"] == code for code in codes] or [members[role]]:
+            samples[cells] = len(conditions)
+            conditions.append(condition)
+    cells = np.flatnonzero(samples >= 0)
+    return cells, samples[cells], np.array(conditions)
 
 
 run(main, snakemake)

@@ -32,7 +32,8 @@ def main(job):
 
 
 def find_samples(name, contrast, codes, levels, members):
-    """Code of each cell's replicate (−1: none that counts), and the codes of each condition."""
+    """Code of each cell's replicate (−1: none that counts, or the cell is of neither condition),
+    and the codes of each condition."""
     column = contrast["sample"]
     found = {role: np.unique(codes[cells & (codes >= 0)]) for role, cells in members.items()}
     both = np.intersect1d(found["reference"], found["compared"])
@@ -60,8 +61,9 @@ def find_samples(name, contrast, codes, levels, members):
             DataWarning,
             stacklevel=1,
         )
-    used = np.concatenate(list(found.values()))
-    return {"sample": np.where(np.isin(codes, used), codes, -1)} | {
+    used = np.isin(codes, np.concatenate(list(found.values())))
+    used &= members["reference"] | members["compared"]
+    return {"sample": np.where(used, codes, -1)} | {
         f"samples_{role}": codes_of for role, codes_of in found.items()
     }
 

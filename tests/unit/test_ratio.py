@@ -131,7 +131,7 @@ def test_overdispersion_is_that_of_the_samples(spread, low, high):
 
 
 def test_overdispersion_by_hand():
-    """Two samples a condition, of which the second has none: one comparison of two halves."""
+    """Two samples in one condition, one or none in the other: one comparison of two halves."""
     rng = np.random.default_rng(6)
     states = rng.normal(size=(60, 2))
     phi = build_basis(states, LS, tol=1e-6)(states)
@@ -144,9 +144,10 @@ def test_overdispersion_by_hand():
     u = phi @ inverse @ cells.T @ (y - share)
     raw = u**2 / np.einsum("nr,rs,ns->n", phi, spread, phi)
     wanted = _moderated(raw, 1)
-    found = find_overdispersion(phi, [codes, one_sample])
-    np.testing.assert_allclose(found.factor, wanted.factor, rtol=1e-6)
-    assert found.freedom == pytest.approx(wanted.freedom)
+    for other in (one_sample, np.full(60, -1)):
+        found = find_overdispersion(phi, [codes, other])
+        np.testing.assert_allclose(found.factor, wanted.factor, rtol=1e-6)
+        assert found.freedom == pytest.approx(wanted.freedom)
 
 
 def test_moderation_recovers_the_prior():

@@ -175,11 +175,18 @@ def run_tiny(tmp_path, snakemake_run):
     return run
 
 
-def test_a_filter_gives_the_numbers_of_a_smaller_file(run_tiny):
+@pytest.mark.parametrize("replicates", [{}, {"sample": "donor", "min_cells": 3}])
+def test_a_filter_gives_the_numbers_of_a_smaller_file(run_tiny, replicates):
+    """With replicates too, of which some cells do not pass, and are of a third group."""
     adata = tiny()
+    adata.obs["donor"] = ["d1"] * 15 + ["d2"] * 15 + ["d3"] * 11 + ["d4"] * 11 + ["d1"] * 8
     chosen = (adata.obs["cell_type"] == "x").to_numpy()
-    filtered = run_tiny("filtered", adata, cells={"cell_type": "x"})
-    smaller = run_tiny("smaller", adata[chosen].copy())
+    filtered = run_tiny("filtered", adata, cells={"cell_type": "x"}, **replicates)
+    smaller = adata[chosen].copy()
+    smaller.obs["donor"] = (
+        smaller.obs["donor"].astype(object).where(smaller.obs["group"] != "c", "d5")
+    )
+    smaller = run_tiny("smaller", smaller, **replicates)
     for chunk in ("genes.1-of-2.h5", "genes.2-of-2.h5"):
         found, wanted = (read_arrays(stages / chunk)[0] for stages in (filtered, smaller))
         for name in ("mahalanobis", "mean_lfc"):

@@ -27,6 +27,7 @@ __all__ = [
     "nested_regions",
     "permute_within",
     "sample_separation",
+    "samples_meet",
 ]
 
 # More blocks would cost memory (blocks × samples × genes) and gain nothing.
@@ -246,3 +247,26 @@ def sample_separation(coordinates, samples, conditions, seed=0):
     others = np.bincount(samples)[samples[chosen]] - 1
     expected = others / (np.bincount(labels)[labels[chosen]] - 1)
     return of_sample.sum() / max(of_condition.sum(), 1) / expected.mean()
+
+
+def samples_meet(codes, samples, conditions):
+    """Whether the variance between samples can be measured in some block.
+
+    Parameters
+    ----------
+    codes, samples : array of int, shape (n,)
+        Block and sample of each cell.
+    conditions : array of int, shape (samples,)
+        Condition of each sample.
+
+    Returns
+    -------
+    bool
+        Whether a block holds two samples of one condition, and more cells than samples.
+    """
+    cells = np.zeros((codes.max() + 1, len(conditions)), dtype=int)
+    np.add.at(cells, (codes, samples), 1)
+    held = cells > 0
+    together = [held[:, conditions == condition].sum(axis=1) >= 2 for condition in (0, 1)]
+    spare = cells.sum(axis=1) > held.sum(axis=1)
+    return bool((np.any(together, axis=0) & spare).any())

@@ -180,7 +180,8 @@ def find_overdispersion(phi, conditions):
     phi : ndarray, shape (n, r)
         Basis at all cells.
     conditions : sequence of ndarray of int, shape (n,)
-        For each condition, the sample of each of its cells; −1 for all other cells.
+        For each condition, the sample of each of its cells; −1 for all other cells. At least one
+        has two samples.
 
     Returns
     -------
@@ -202,7 +203,7 @@ def find_overdispersion(phi, conditions):
                 inverse, covariance = _scatter(share * (1.0 - share) * gram)
                 u = phi @ (inverse @ (own - share * sums.sum(axis=0)))
                 total += (1.0 - share) * u**2 / (_quadratic(phi, covariance) + TINY)
-        freedom += len(samples) - 1
+        freedom += max(len(samples) - 1, 0)
     return _moderated(total / freedom, freedom)
 
 
