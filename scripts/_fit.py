@@ -1,7 +1,5 @@
 """Reading the coefficients of some genes from a fit."""
 
-import numpy as np
-
 
 def read_coefficients(fit, genes):
     """Coefficients (r, genes) of reference and compared, and deviations of replicates if any."""
@@ -10,5 +8,5 @@ def read_coefficients(fit, genes):
     )
     between = None
     if "between" in fit:
-        between = fit["between"][:, genes].swapaxes(1, 2).astype(np.float64)
+        between = fit["between"][:, genes].swapaxes(1, 2)
     return reference, compared, between

@@ -74,7 +74,7 @@ def main(job):
         arrays[f"std_{role}"] = np.sqrt(posterior.variance(phi, unexplained) + EPS)
     if any(replicates):
         between = replicate_deviations(phi, replicates, of_replicates, priors, gp["sigma"])
-        arrays["between"] = between.swapaxes(1, 2).astype(np.float32)
+        arrays["between"] = between.swapaxes(1, 2)
     write_arrays(
         job.output[0],
         arrays,

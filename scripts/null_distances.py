@@ -42,7 +42,7 @@ def main(job):
     # The groups of a contrast have distances of their own (group_distances).
     arrays = {"gene": columns, "difference": difference}
     if between is not None:
-        arrays["between"] = between.astype(np.float32)
+        arrays["between"] = between
     if job.params.noise == "empirical":
         noise = noise_weights([(0, shuffled)], phi, list(masks.values()), posteriors, weights)
         arrays |= {f"noise_{role}": sums for role, sums in zip(ROLES, noise, strict=True)}

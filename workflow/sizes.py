@@ -4,8 +4,17 @@ import math
 from dataclasses import dataclass
 
 import h5py
+from statediff.store import read_levels
 
-__all__ = ["MAX_BLOCKS", "Size", "size_of_download", "size_of_file", "size_of_simulation"]
+__all__ = [
+    "MAX_BLOCKS",
+    "Size",
+    "levels_of_column",
+    "samples_of_simulation",
+    "size_of_download",
+    "size_of_file",
+    "size_of_simulation",
+]
 
 # As statediff.blocks has it, which takes seconds to import.
 MAX_BLOCKS = 400
@@ -16,11 +25,13 @@ BYTES_PER_VALUE, VALUES_PER_CELL, GENES = 6, 2000, 20_000
 
 @dataclass(frozen=True)
 class Size:
-    """Cells, genes, and stored values of the expression matrix."""
+    """Cells, genes, and stored values of the expression matrix, and those of its values that
+    reading it holds in memory: all of them in a CSC matrix, whose rows can't be read one by one."""
 
     cells: int
     genes: int
     values: int
+    held: int = 0
 
 
 def size_of_file(path, layer):
@@ -35,9 +46,20 @@ def size_of_file(path, layer):
                 cells, genes = element.shape
                 return Size(cells, genes, cells * genes)
             cells, genes = map(int, element.attrs["shape"])
-            return Size(cells, genes, len(element["data"]))
+            values = len(element["data"])
+            by_columns = element.attrs["encoding-type"] == "csc_matrix"
+            return Size(cells, genes, values, values if by_columns else 0)
     except (OSError, KeyError, TypeError, ValueError):
         return Size(0, 0, 0)
+
+
+def levels_of_column(path, column):
+    """Number of levels of an obs column in an h5ad file; none in one that can't be read."""
+    try:
+        with h5py.File(path, "r") as file:
+            return len(read_levels(file["obs"][column])[1])
+    except (OSError, KeyError, TypeError, ValueError):
+        return 0
 
 
 def size_of_simulation(fields):
@@ -48,6 +70,13 @@ def size_of_simulation(fields):
     cells, genes, counts = (fields.get(key, getattr(Simulation, key)) for key in keys)
     # Genes of unequal rates are found less often than equal ones would be, hence the half.
     return Size(cells, genes, int(-cells * genes * math.expm1(-counts / genes / 2)))
+
+
+def samples_of_simulation(fields):
+    """Samples of a simulation with these fields."""
+    from statediff.simulate import AGES, Simulation
+
+    return len(AGES) * fields.get("samples", Simulation.samples)
 
 
 def size_of_download(size):

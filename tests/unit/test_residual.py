@@ -11,6 +11,7 @@ from statediff.blocks import (
     nested_regions,
     permute_within,
     sample_separation,
+    samples_meet,
 )
 from statediff.residual import (
     REMOVED,
@@ -98,6 +99,17 @@ def test_separation_is_one_where_samples_mix():
     assert sample_separation(coordinates, sample, conditions) == pytest.approx(1.0, abs=0.05)
     apart = coordinates + 3.0 * sample[:, None]
     assert sample_separation(apart, sample, conditions) > 1.5
+
+
+def test_samples_meet_in_a_block_of_several_cells():
+    conditions = np.array([0, 0, 1, 1])
+    # Block 0: samples 0 and 2, block 1: 1 and 3.
+    samples = np.array([0, 0, 2, 2, 1, 1, 3, 3])
+    codes = np.array([0, 0, 0, 0, 1, 1, 1, 1])
+    assert not samples_meet(codes, samples, conditions)
+    # One cell of sample 1 among those of sample 0; and by themselves.
+    assert samples_meet(np.r_[codes, 0], np.r_[samples, 1], conditions)
+    assert not samples_meet(np.r_[codes, 2, 2], np.r_[samples, 0, 1], conditions)
 
 
 def test_block_sums_are_sums():
@@ -231,3 +243,19 @@ def test_genes_without_expression_have_p_one():
     assert found["standardised"][:2].tolist() == [0.0, 0.0]
     assert np.isfinite(found["pvalue"]).all()
     assert stats.kstest(found["pvalue"][2:], "uniform").pvalue > 1e-3
+
+
+def test_few_genes_at_a_time_are_as_good_as_many(monkeypatch):
+    rng = np.random.default_rng(8)
+    _, _, coordinates, sample, labels = cells(rng, 400)
+    values = sparse.csr_matrix(rng.poisson(1.0, (400, 30)).astype(float))
+    codes, moved = find_blocks(coordinates, coordinates[:, :2], sample, 50)
+    weights = contrast_weights(labels, moved, codes)
+    (sums,) = block_sums([(0, values)], codes, sample, [0, 0, 0, 1, 1, 1], [weights])
+    regions = nested_regions(centroids(moved, codes))
+    assert len(sums.slices()) == 1
+    together = residual_test(sums, regions, True)
+    monkeypatch.setattr("statediff.residual.AT_ONCE", 4 * sums.exposure.size)
+    assert len(sums.slices()) == 8
+    for name, wanted in residual_test(sums, regions, True).items():
+        np.testing.assert_allclose(together[name], wanted, rtol=1e-9)

@@ -2,7 +2,9 @@
 
 import re
 
+import h5py
 import yaml
+from support import CONFIG, tiny
 
 
 def plan(directory, snakemake_run, config):
@@ -34,3 +36,38 @@ def test_plan_of_a_complete_run(small_copy, snakemake_run, small_config):
     rows, output = plan(small_copy, snakemake_run, small_config)
     assert not rows
     assert "Nothing to be done." in output
+
+
+def test_what_takes_more_memory_is_known_before(tmp_path, snakemake_run):
+    """Of a file that says it holds 100,000 cells, 20,000 genes, 2e8 values, and 40 donors."""
+    adata = tiny()
+    adata.obs["donor"] = [f"d{i % 40}" for i in range(60)]
+    adata.write_h5ad(tmp_path / "data.h5ad")
+
+    def planned(encoding, sample=None, **gp):
+        with h5py.File(tmp_path / "data.h5ad", "a") as file:
+            matrix = file["layers/logged"]
+            matrix.attrs["encoding-type"] = encoding
+            matrix.attrs["shape"] = (100_000, 20_000)
+            del matrix["data"]
+            matrix.create_dataset("data", (200_000_000,), "f4", chunks=True)
+        contrast = CONFIG["contrasts"]["a_vs_b"] | {"sample": sample}
+        config = CONFIG | {"conventions": "standard", "contrasts": {"a_vs_b": contrast}, "gp": gp}
+        config["fdr"] = {"blocks_from": "DM"}
+        (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+        rows, _ = plan(tmp_path, snakemake_run, tmp_path / "config.yaml")
+        return {name: row[2] for name, row in rows.items()}
+
+    usual = planned("csr_matrix")
+    more = planned("csc_matrix")
+    assert more["store"] == more["sum, or largest"] > usual["store"] + 4
+    changed = {name for name, memory in more.items() if memory != usual[name]}
+    assert changed == {"store", "sum, or largest"}
+    more = planned("csr_matrix", "donor")
+    # 400 blocks × 40 samples × genes, of 8 bytes; samples × functions × genes, of 12.
+    assert more["residual_test"] > usual["residual_test"] + 2.5
+    assert more["expression_fit"] > usual["expression_fit"] + 1.4
+    assert more["expression_predict"] > usual["expression_predict"] + 0.4
+    more = planned("csr_matrix", ls_factor=2.0)
+    assert more["expression_fit"] > 4 * usual["expression_fit"]
+    assert planned("csr_matrix", ls_factor=2.0, max_rank=150) == usual

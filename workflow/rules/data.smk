@@ -52,7 +52,7 @@ rule store:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(250, cell=1, gene=1, block=20),
+        mem_mb=memory(250, cell=1, gene=1, block=20, source=not PREPROCESS),
         runtime=minutes(10, value=0.2),
     params:
         layer=DATASET["layer"],

@@ -21,7 +21,11 @@ rule preprocess:
     resources:
         # The covariance of the variable genes, and what is worked on beside it.
         mem_mb=memory(
-            500 + 40 * (VARIABLE / 1000) ** 2, cell=1 + 0.04 * COMPONENTS, gene=1, block=60
+            500 + 40 * (VARIABLE / 1000) ** 2,
+            cell=1 + 0.04 * COMPONENTS,
+            gene=1,
+            block=60,
+            source=True,
         ),
         runtime=minutes(10, cell=20, value=0.1),
     params:

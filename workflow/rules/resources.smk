@@ -2,11 +2,20 @@
 
 import functools
 
-from sizes import MAX_BLOCKS, size_of_download, size_of_file, size_of_simulation
+from sizes import (
+    MAX_BLOCKS,
+    levels_of_column,
+    samples_of_simulation,
+    size_of_download,
+    size_of_file,
+    size_of_simulation,
+)
 from statediff.store import BLOCK_VALUES
 
 # What a download is thought to have before anyone said so.
-UNKNOWN_BYTES = 3_000_000_000
+UNKNOWN_BYTES, UNKNOWN_SAMPLES = 3_000_000_000, 24
+# Bytes of a value of a CSC matrix while it is turned into rows.
+OF_COLUMNS = 32
 ON_GPU, PARTITION = config["gp"]["device"] == "gpu", config["gp"]["partition"]
 if PARTITION and not ON_GPU:
     raise WorkflowError(
@@ -17,33 +26,63 @@ ENVIRONMENT = f"../../envs/{'cuda' if ON_GPU else 'cpu'}.yaml"
 # What a cluster is asked for by the jobs that compute on a GPU, beside memory and time.
 GPU = {"gpu": 1} if ON_GPU else {}
 GPU |= {"slurm_partition": PARTITION} if PARTITION else {}
-# Growth of what cells and genes take: a smaller tolerance makes about twice as many functions.
+# Functions of the basis, relative to what the defaults make of most data: a smaller tolerance or
+# length scale makes more of them, of which cells and genes take more.
 RANK = 2.5 if config["gp"]["tol"] < 1e-6 else 1
+RANK *= max(1, 10 / config["gp"]["ls_factor"]) ** 1.3
+RANK = min(RANK, max(1, config["gp"]["max_rank"] / 150))
+
+
+def file_at_hand():
+    """The source of the data set, None where it is not there yet."""
+    if "path" in SOURCE:
+        return SOURCE["path"]
+    downloaded = Path(located("<data>/downloaded.h5ad"))
+    return downloaded if downloaded.is_file() else None
 
 
 @functools.cache
 def size():
-    """Cells, genes and stored values of the data set, known or estimated before any job."""
+    """Size of the data set, known or estimated before any job."""
     # What preprocessing makes is no larger than the counts.
     layer = PREPROCESS["counts"] if PREPROCESS else DATASET["layer"]
-    if "path" in SOURCE:
-        return size_of_file(SOURCE["path"], layer)
     if "simulate" in SOURCE:
         return size_of_simulation(SOURCE["simulate"])
-    downloaded = Path(located("<data>/downloaded.h5ad"))
-    if downloaded.is_file():
-        return size_of_file(downloaded, layer)
+    if path := file_at_hand():
+        return size_of_file(path, layer)
     return size_of_download(SOURCE["zenodo"].get("bytes") or UNKNOWN_BYTES)
 
 
-def memory(base, cell=0, gene=0, block=0, sums=0, contrast=0):
+@functools.cache
+def samples_in(column):
+    """Samples in an obs column of the data set, known or estimated before any job."""
+    if "simulate" in SOURCE:
+        return samples_of_simulation(SOURCE["simulate"])
+    if path := file_at_hand():
+        return levels_of_column(path, column)
+    return UNKNOWN_SAMPLES
+
+
+def samples_of(wildcards):
+    """Samples that the contrast at hand may have."""
+    column = CONTRASTS[wildcards.contrast]["sample"]
+    return samples_in(column) if column else 0
+
+
+def memory(
+    base, cell=0, gene=0, block=0, sums=0, contrast=0, gene_sample=0, sums_sample=0, source=False
+):
     """Memory of a job: MB to begin with, kB a cell, kB a gene, bytes a value of a block of the
-    expression matrix, bytes a gene in a block of cells, MB a contrast. After each failure more."""
+    expression matrix, bytes a gene in a block of cells, MB a contrast; the same of genes and of
+    sums for each sample; and whether it reads the source. After each failure more."""
 
     def needed(wildcards, attempt):
         of_blocks = block * min(size().values, BLOCK_VALUES)
-        of_sums = sums * size().genes * min(size().cells / FDR["block_cells"], MAX_BLOCKS)
-        kilobytes = cell * size().cells + gene * size().genes
+        of_blocks += OF_COLUMNS * size().held if source else 0
+        samples = samples_of(wildcards) if gene_sample or sums_sample else 0
+        of_sums = (sums + sums_sample * samples) * size().genes
+        of_sums *= min(size().cells / FDR["block_cells"], MAX_BLOCKS)
+        kilobytes = cell * size().cells + (gene + gene_sample * samples) * size().genes
         megabytes = base + contrast * len(CONTRASTS) + kilobytes / 1e3
         return int(attempt * (megabytes + (of_blocks + of_sums) / 1e6))
 

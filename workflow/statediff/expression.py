@@ -206,7 +206,7 @@ def replicate_deviations(phi, replicates, crosses, priors, noise=1.0):
 
     Returns
     -------
-    ndarray, shape (S, r, genes)
+    ndarray of float32, shape (S, r, genes)
         All B_s: the covariance of a gene's difference between replicates is their sum of B_s B_s'.
 
     Raises
@@ -218,19 +218,26 @@ def replicate_deviations(phi, replicates, crosses, priors, noise=1.0):
     ----------
     Otto et al. (2025), Comparing phenotypic manifolds with Kompot, sample variance.
     """
-    found = []
-    for masks, sums, prior in zip(replicates, crosses, priors, strict=True):
-        if len(masks) >= 2:
-            weights = np.stack(
-                [
-                    Posterior.fit(phi[mask].T @ phi[mask], noise, prior).weights(cross)
-                    for mask, cross in zip(masks, sums, strict=True)
-                ]
-            )
-            found.append((weights - weights.mean(axis=0)) / np.sqrt(len(weights) - 1))
-    if not found:
+    groups = [
+        ([Posterior.fit(phi[mask].T @ phi[mask], noise, prior) for mask in masks], sums)
+        for masks, sums, prior in zip(replicates, crosses, priors, strict=True)
+        if len(masks) >= 2
+    ]
+    if not groups:
         raise ValueError("neither condition has two replicates")
-    return np.concatenate(found) if len(found) == 2 else np.sqrt(2.0) * found[0]
+    rank, genes = groups[0][1][0].shape
+    found = np.empty((sum(len(fits) for fits, _ in groups), genes, rank), dtype=np.float32)
+    rows = 0
+    for fits, sums in groups:
+        scale = np.sqrt((1.0 if len(groups) == 2 else 2.0) / (len(fits) - 1))
+        part, rows = found[rows : rows + len(fits)], rows + len(fits)
+        for start in range(0, genes, GENES):
+            some = slice(start, start + GENES)
+            weights = np.stack(
+                [fit.weights(cross[:, some]) for fit, cross in zip(fits, sums, strict=True)]
+            )
+            part[:, some] = scale * (weights - weights.mean(axis=0)).swapaxes(1, 2)
+    return found.swapaxes(1, 2)
 
 
 def mahalanobis(whiten, difference, between=None):

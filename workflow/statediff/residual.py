@@ -46,7 +46,7 @@ LEVELS = 400
 # Below this skewness a gamma law is a normal one.
 SYMMETRIC = 1e-3
 TINY = 1e-300
-# Numbers (genes × regions × blocks) in memory at a time.
+# Numbers (genes × blocks × regions or samples) in memory at a time, beside the sums.
 AT_ONCE = 4_000_000
 
 
@@ -86,6 +86,12 @@ class BlockSums:
         """The sums of some genes only."""
         names = ("sums", "squares", "cubes", "contrast")
         return replace(self, **{name: getattr(self, name)[..., genes] for name in names})
+
+    def slices(self, wide=1):
+        """Slices of the genes for what takes a number per block and sample (or more)."""
+        blocks, samples = self.cells.shape
+        step = max(1, AT_ONCE // (blocks * max(samples, wide)))
+        return [slice(start, start + step) for start in range(0, self.contrast.shape[1], step)]
 
 
 def block_sums(blocks, codes, samples, conditions, weights):
@@ -166,7 +172,8 @@ def residual_test(sums, regions, sample_effects):
     regions : array of bool, shape (regions, blocks)
         Sets of blocks (`statediff.blocks.nested_regions`); all blocks last.
     sample_effects : bool
-        Whether to count the variance between samples.
+        Whether to count the variance between samples, which must meet in some block
+        (`statediff.blocks.samples_meet`).
 
     Returns
     -------
@@ -189,9 +196,7 @@ def residual_test(sums, regions, sample_effects):
     precision = np.divide(1.0, information * shrunk, out=np.zeros_like(shrunk), where=used)
     regions, third = np.asarray(regions, dtype=np.float64), _third_moments(sums)
     pvalues, scores = np.empty((2, len(regions), total.shape[1]))
-    step = max(1, AT_ONCE // regions.size)
-    for start in range(0, total.shape[1], step):
-        genes = slice(start, start + step)
+    for genes in sums.slices(len(regions)):
         exposure = np.einsum("ks,kg->gks", np.where(used, sums.exposure, 0.0), spread[:, genes])
         pvalues[:, genes], scores[:, genes] = _region_tests(
             regions,
@@ -309,17 +314,15 @@ def _level_trend(sums):
     The squared deviations of samples from their condition, less what their cells explain, rise
     with the expression level: an isotonic regression over all genes and blocks.
     """
-    within = sums.squares - np.einsum(
-        "ksg,ks->kg", sums.sums**2, 1.0 / np.maximum(sums.cells, 1.0), optimize=True
-    )
+    within = _by_genes(sums, _within)
     freedom = np.maximum(sums.cells - 1.0, 0.0).sum(axis=1)[:, None]
     noise = np.maximum(within, 0.0) / np.maximum(freedom, 1.0)
     level = sums.sums.sum(axis=1) / np.maximum(sums.cells.sum(axis=1), 1.0)[:, None]
     levels, excess, weight = [], [], []
     for samples in _replicated(sums):
-        cells, means, joint = _means(sums, samples)
+        cells = sums.cells[:, samples]
         shared = ((cells > 0).sum(axis=1) >= 2) & (freedom[:, 0] > 0)
-        between = np.einsum("ks,ksg->kg", cells, (means - joint[:, None]) ** 2, optimize=True)
+        between = _by_genes(sums, lambda part, samples=samples: _between(part, samples))
         explained = noise * ((cells > 0).sum(axis=1) - 1.0)[:, None]
         together = cells.sum(axis=1)
         share = together - (cells**2).sum(axis=1) / np.maximum(together, 1.0)
@@ -333,12 +336,46 @@ def _level_trend(sums):
     return np.maximum(np.interp(level, x / [len(i) for i in bins], fitted), 0.0)
 
 
+def _by_genes(sums, function):
+    """Join (blocks, genes) that a function makes of some genes at a time."""
+    return np.concatenate([function(sums.of_genes(genes)) for genes in sums.slices()], axis=1)
+
+
+def _within(sums):
+    """Summed squares of deviations from the samples' means in each block."""
+    counts = np.maximum(sums.cells, 1.0)
+    return sums.squares - np.einsum("ksg,ks->kg", sums.sums**2, 1.0 / counts, optimize=True)
+
+
+def _between(sums, samples):
+    """Summed squares, over the cells, of deviations of samples' means from their joint one."""
+    cells, means, joint = _means(sums, samples)
+    return np.einsum("ks,ksg->kg", cells, (means - joint[:, None]) ** 2, optimize=True)
+
+
 def _sample_effects(sums, variance, trend):
     """Posterior of each gene's τ² over EFFECTS, shape (genes, len(EFFECTS)).
 
-    The likelihood is that of the samples' deviations from their condition with the means of
-    block and condition projected out (restricted); the prior, shared by the genes, is fitted
-    by expectation maximisation.
+    The prior, shared by the genes, is fitted by expectation maximisation.
+    """
+    log_likelihood = np.concatenate(
+        [
+            _log_likelihood(sums.of_genes(genes), variance[:, genes], trend[:, genes])
+            for genes in sums.slices()
+        ]
+    )
+    likelihood = np.exp(log_likelihood - log_likelihood.max(axis=1, keepdims=True))
+    prior = np.full(len(EFFECTS), 1.0 / len(EFFECTS))
+    for _ in range(ITERATIONS):
+        posterior = likelihood * prior
+        posterior /= posterior.sum(axis=1, keepdims=True)
+        prior = posterior.mean(axis=0)
+    return posterior
+
+
+def _log_likelihood(sums, variance, trend):
+    """Log likelihood of each τ² in EFFECTS, shape (genes, len(EFFECTS)): that of the samples'
+    deviations from their condition, the means of block and condition projected out (restricted).
     """
     ratio, information, scores = trend / variance, [], []
     for samples in _replicated(sums):
@@ -359,11 +396,4 @@ def _sample_effects(sums, variance, trend):
     information = np.maximum(np.concatenate(information, axis=1), 1e-9)[:, :, None]
     scores = np.concatenate(scores, axis=1)[:, :, None]
     added = 1.0 + EFFECTS * information
-    log_likelihood = -0.5 * (np.log(added) + scores**2 / (information * added)).sum(axis=1)
-    likelihood = np.exp(log_likelihood - log_likelihood.max(axis=1, keepdims=True))
-    prior = np.full(len(EFFECTS), 1.0 / len(EFFECTS))
-    for _ in range(ITERATIONS):
-        posterior = likelihood * prior
-        posterior /= posterior.sum(axis=1, keepdims=True)
-        prior = posterior.mean(axis=0)
-    return posterior
+    return -0.5 * (np.log(added) + scores**2 / (information * added)).sum(axis=1)
