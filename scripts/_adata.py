@@ -91,7 +91,7 @@ def write_layers(out, chunks, fields, shape):
                     layer.attrs.update({"encoding-type": "array", "encoding-version": "0.2.0"})
                 # Whole chunks of the file, which are written once.
                 whole = layers[name].chunks[0]
-                cells = max(1, VALUES // (stop - start) // whole) * whole
+                cells = max(1, VALUES // max(stop - start, 1) // whole) * whole
                 for row in range(0, shape[0], cells):
                     rows = slice(row, row + cells)
                     layers[name][rows, start:stop] = chunk[role][rows]

@@ -83,13 +83,15 @@ def obs_column(job, column):
     """Numbers of the cells in a column of obs, or their levels, the levels' order and colours.
 
     Returns (numbers, None), or (levels, (order, colors)); cells of no level have an empty one.
+    Numbers with colours of their own are levels.
     """
     from anndata.io import read_elem
     from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
     with h5py.File(job.input.store, "r") as file:
         values = read_elem(file["obs"])[column]
-    if is_numeric_dtype(values) and not is_bool_dtype(values):
+    numbers = is_numeric_dtype(values) and not is_bool_dtype(values)
+    if numbers and column not in job.params.colors:
         return values.to_numpy(dtype=float), None
     known = values.astype("category").cat.remove_unused_categories()
     levels = known.astype(str).where(known.notna(), "").to_numpy()

@@ -71,7 +71,7 @@ def write_layers(out, phi, wanted):
 
 def cell_blocks(layer):
     """Slices of the cells of a layer."""
-    cells = max(1, VALUES // layer.shape[1])
+    cells = max(1, VALUES // max(layer.shape[1], 1))
     return (slice(start, start + cells) for start in range(0, len(layer), cells))
 
 

@@ -102,6 +102,7 @@ def test_the_order_of_keys_does_not_matter():
         ("contrasts.y.cells", {}, "contrasts.y.cells: found nothing, expected one of: at least"),
         ("contrasts.y.cells", "leiden", "contrasts.y.cells: found 'leiden', expected object or"),
         ("contrasts.y.groups", {1: {"leiden": "3"}}, "contrasts.y.groups: found 1, expected str"),
+        ("figures.colors", {"x": {1: "#ff0000", "y": "#00ff00"}}, 'text: write "1" in quotes'),
         ("contrasts.y.groups", {"g": "x"}, "contrasts.y.groups.g: found 'x', expected object"),
         ("contrasts.Y", GOOD["contrasts"]["y"], "'y' and 'Y' differ only in case"),
         ("contrasts.Data", GOOD["contrasts"]["y"], "'Data' is one of the workflow's own folders"),

@@ -4,6 +4,7 @@ import json
 import re
 
 import anndata
+import h5py
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -53,6 +54,7 @@ def started(done):
         ({"dataset.source.path": "gone.h5ad"}, "dataset.source.path: gone.h5ad is no file"),
         ({"contrasts.a_vs_b.compared": "a"}, "reference and compared are both 'a'"),
         ({"contrasts.a/b": CONFIG["contrasts"]["a_vs_b"]}, "'a/b' is no safe folder name"),
+        ({"figures.obs": ["x y", "x_y"]}, "figures.obs: found ['x y'], whose figures would have"),
     ],
 )
 def test_what_the_configuration_shows_stops_before_the_first_job(attempt, changes, message):
@@ -260,21 +262,50 @@ def test_replicates_of_one_condition_only(attempt, tmp_path):
     assert between.shape[:2] == (2, 20)
 
 
+def test_no_replicate_of_one_condition_counts(attempt, tmp_path):
+    """Its cells are one sample, which says nothing of the variance between samples."""
+
+    def add_donors(adata):
+        adata.obs["donor"] = ["d1"] * 15 + ["d2"] * 15 + [None] * 30
+
+    changes = {
+        "conventions": "standard", "fdr.block_cells": 20, "fdr.blocks_from": "DM",
+        "contrasts.a_vs_b": CONFIG["contrasts"]["a_vs_b"]
+        | {"sample": "donor", "allow_single_condition_variance": True},
+    }  # fmt: skip
+    done = attempt("results", changes, add_donors)
+    assert done.returncode == 0, done.stdout
+    folder = tmp_path / "results/tiny/a_vs_b"
+    blocks, _ = read_arrays(folder / "stages/blocks.h5", "conditions", "weight")
+    assert list(blocks["conditions"]) == [0, 0, 1]
+    assert np.count_nonzero(blocks["weight"][30:52]) > 10
+    pvalues = pd.read_parquet(folder / "tables/genes.parquet")["pvalue"]
+    assert 1e-4 < pvalues.min() < pvalues.max() < 1.0
+
+
 def test_cells_without_a_type_and_sparse_states(attempt, tmp_path):
     def edit(adata):
         adata.obs["cell_type"] = pd.Categorical(["x"] * 50 + [None] * 10, categories=["x", "z"])
         adata.obs["cell_type"] = adata.obs["cell_type"].cat.reorder_categories(["z", "x"])
         adata.uns["cell_type_colors"] = ["#ff0000", "#0000ff"]
         adata.obsm["DM"] = sparse.csr_matrix(adata.obsm["DM"])
+        adata.obs["cluster"] = [1, 2] * 30
 
     of_types = ["cell_type", "composition", "abundance_volcanos", "direction_bars",
                 "fold_changes", "expression_levels", "fold_change_dots"]  # fmt: skip
-    done = attempt("all", {"fdr.null_genes": 100, "figures.make": of_types}, edit)
+    changes = {
+        "fdr.null_genes": 100, "figures.make": of_types, "figures.obs": ["cluster"],
+        "figures.colors": {"cluster": {"1": "#00ff00"}},
+    }  # fmt: skip
+    done = attempt("all", changes, edit)
     assert done.returncode == 0, done.stdout
     # The colours go with the names: the one of z, which has no cell, is not taken for x.
     figure = plt.imread(tmp_path / "results/tiny/figures/cell_type.png")[..., :3]
     assert (figure == [0, 0, 1]).all(axis=2).any()
     assert not (figure == [1, 0, 0]).all(axis=2).any()
+    # Numbers with a colour of their own are levels.
+    figure = plt.imread(tmp_path / "results/tiny/figures/obs_cluster.png")[..., :3]
+    assert (figure == [0, 1, 0]).all(axis=2).any()
     table = pd.read_parquet(tmp_path / "results/tiny/a_vs_b/tables/cell_types.parquet")
     assert dict(zip(table["cell_type"], table["cells"], strict=True)) == {
         "x": 50,
@@ -345,3 +376,12 @@ def test_hostile_names_are_data(attempt, tmp_path):
             d = phi @ difference[:, gene]
             wanted = np.sqrt(d @ np.linalg.solve(covariance, d))
             assert groups[column].iloc[gene] == pytest.approx(wanted, rel=1e-3)
+
+
+def test_more_chunks_than_genes(attempt, tmp_path):
+    changes = {"expression": {"gene_chunks": 21, "layers": ["smoothed", "fold_change_zscores"]}}
+    empty = "results/tiny/a_vs_b/stages/genes.1-of-21.h5"
+    done = attempt(empty, changes)
+    assert done.returncode == 0, done.stdout
+    with h5py.File(tmp_path / empty) as file:
+        assert file["smoothed_reference"].shape == (60, 0)

@@ -33,6 +33,11 @@ for name in sorted(set(REFUSED) & set(MADE or [])):
     raise WorkflowError(f"figures.make: {name}: {REFUSED[name]}")
 # Columns of obs by the names of their files.
 OBS = {safe(column): column for column in config["figures"]["obs"]}
+if alike := set(config["figures"]["obs"]) - set(OBS.values()):
+    raise WorkflowError(
+        f"figures.obs: found {sorted(alike)}, whose figures would have the names of others; rename "
+        "these columns, or leave them out"
+    )
 
 
 wildcard_constraints:
