@@ -145,10 +145,12 @@ def test_no_script_is_orphaned_and_none_is_missing():
 INFORMING = {"plan", "tidy", "tidy_now"}
 # Writes what each rule has, and asks for at the first and the second attempt.
 ASKING = f"""
+from snakemake.iocontainers import Wildcards
 include: "{ROOT}/Snakefile"
 asked = {{}}
+of_contrast = Wildcards(fromdict={{"contrast": "a_vs_b"}})
 for rule in workflow.rules:
-    first, second = (rule.expand_resources({{}}, [], attempt) for attempt in (1, 2))
+    first, second = (rule.expand_resources(of_contrast, [], attempt) for attempt in (1, 2))
     asked[rule.name] = {{
         "script": bool(rule.script),
         "files": bool(rule.log and rule.benchmark and rule.conda_env),

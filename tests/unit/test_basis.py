@@ -99,6 +99,18 @@ def test_a_sample_that_reaches_max_rank_stops_too(monkeypatch):
     assert basis.residual_max == pytest.approx(error.max(), abs=1e-6)
 
 
+def test_cells_far_out_are_covered_though_pivots_run_out(monkeypatch):
+    rng = np.random.default_rng(0)
+    directions = rng.normal(size=(30, 3))
+    far = 20 * directions / np.linalg.norm(directions, axis=1, keepdims=True)
+    x = np.vstack([rng.normal(size=(600, 3)), far])
+    monkeypatch.setattr("statediff.basis.SAMPLE", 100)
+    with pytest.warns(DataWarning, match="stopped at rank 80"):
+        basis = build_basis(x, 2.0, max_rank=80)
+    # Of all cells at once, the largest would be 0.10.
+    assert basis.residual_max < 0.3
+
+
 def test_few_pivots_more_than_one_by_one():
     x = np.random.default_rng(5).normal(size=(800, 3))
     kernel, rows = matern52(x, x, 3.0), []

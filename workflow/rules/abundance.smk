@@ -20,7 +20,7 @@ if config["abundance"]["estimator"] == "ratio":
         threads: density_workers
         resources:
             **GPU,
-            mem_mb=memory(700, cell=14 * RANK),
+            mem_mb=memory(700, cell=14, ranked=True),
             runtime=minutes(20, cell=120),
         params:
             gp=settings("gp", "ls_factor", "tol", "max_rank"),
@@ -46,7 +46,7 @@ else:
         resources:
             **GPU,
             # Of the store, only the annotation of the cells is read.
-            mem_mb=memory(700, cell=10 * RANK),
+            mem_mb=memory(700, cell=10, ranked=True),
             runtime=minutes(20, cell=120),
         params:
             condition=lambda wildcards: CONDITIONS[wildcards.condition],

@@ -21,7 +21,7 @@ rule explore_page:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(700, cell=10 * RANK, gene=30),
+        mem_mb=memory(700, cell=10, gene=30, ranked=True),
         runtime=minutes(30),
     params:
         colors=lambda wildcards: colors_of(

@@ -17,7 +17,7 @@ rule expression_fit:
     threads: workers
     resources:
         **GPU,
-        mem_mb=memory(400, cell=12 * RANK, gene=20 * RANK, gene_sample=2 * RANK, block=16),
+        mem_mb=memory(400, cell=12, gene=20, gene_sample=2, block=16, ranked=True),
         runtime=minutes(20, value=0.5),
     params:
         gp=settings("gp", "kernel", "sigma", "ls", "ls_factor", "tol", "max_rank"),
@@ -42,7 +42,7 @@ rule expression_noise:
         ENVIRONMENT
     threads: workers
     resources:
-        mem_mb=memory(500, cell=12 * RANK, gene=40 * RANK, block=24),
+        mem_mb=memory(500, cell=12, gene=40, block=24, ranked=True),
         runtime=minutes(30, value=2),
     script:
         "../../scripts/expression_noise.py"
@@ -66,9 +66,10 @@ rule expression_predict:
         **(GPU if config["expression"]["layers"] else {}),
         mem_mb=memory(
             1000 if NOISE or config["expression"]["layers"] else 280,
-            cell=12 * RANK if NOISE else 0,
-            gene=15 * RANK,
-            gene_sample=0.7 * RANK,
+            cell=12 if NOISE else 0,
+            gene=15,
+            gene_sample=0.7,
+            ranked=True,
         ),
         runtime=minutes(30, value=20) if NOISE else minutes(10),
     params:

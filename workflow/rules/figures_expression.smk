@@ -49,7 +49,7 @@ rule plot_fold_changes:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(500, cell=8 * RANK, gene=8, block=16),
+        mem_mb=memory(500, cell=8, gene=8, ranked=True, block=16),
         runtime=minutes(10, cell=10),
     params:
         contrast=contrast_of,
@@ -81,7 +81,7 @@ rule plot_expression_levels:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(500, cell=8 * RANK, gene=8, block=16),
+        mem_mb=memory(500, cell=8, gene=8, ranked=True, block=16),
         runtime=minutes(10, value=0.1),
     params:
         colors=colors_of_conditions,
@@ -114,7 +114,7 @@ rule plot_fold_change_dots:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(500, cell=8 * RANK, gene=8, block=16),
+        mem_mb=memory(500, cell=8, gene=8, ranked=True, block=16),
         runtime=minutes(10, value=0.1),
     params:
         contrast=contrast_of,
@@ -143,7 +143,7 @@ rule plot_gene_panels:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(1500, cell=8 * RANK, gene=8),
+        mem_mb=memory(1500, cell=8, gene=8, ranked=True),
         runtime=minutes(15, cell=10),
     params:
         contrast=contrast_of,
@@ -176,7 +176,7 @@ rule plot_expression_along:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(500, cell=8 * RANK, gene=8, block=16),
+        mem_mb=memory(500, cell=8, gene=8, ranked=True, block=16),
         runtime=minutes(10, value=0.1),
     params:
         colors=colors_of_conditions,

@@ -41,7 +41,7 @@ rule group_distances:
         ENVIRONMENT
     threads: workers
     resources:
-        mem_mb=memory(400, cell=8 * RANK, gene=30),
+        mem_mb=memory(400, cell=8, gene=30, ranked=True),
         runtime=minutes(20, cell=60),
     script:
         "../../scripts/group_distances.py"

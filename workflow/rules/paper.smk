@@ -47,7 +47,7 @@ for figure in ["cell_type", "obs", *FIGURES, "enrichment"]:
             ENVIRONMENT
         # What the largest figure needs.
         resources:
-            mem_mb=memory(1500, cell=8 * RANK, gene=8, block=16),
+            mem_mb=memory(1500, cell=8, gene=8, ranked=True, block=16),
             runtime=minutes(15, cell=10, value=0.1),
         params:
             **dict(drawn.params.items()),

@@ -26,11 +26,12 @@ ENVIRONMENT = f"../../envs/{'cuda' if ON_GPU else 'cpu'}.yaml"
 # What a cluster is asked for by the jobs that compute on a GPU, beside memory and time.
 GPU = {"gpu": 1} if ON_GPU else {}
 GPU |= {"slurm_partition": PARTITION} if PARTITION else {}
-# Functions of the basis, relative to what the defaults make of most data: a smaller tolerance or
-# length scale makes more of them, of which cells and genes take more.
-RANK = 2.5 if config["gp"]["tol"] < 1e-6 else 1
-RANK *= max(1, 10 / config["gp"]["ls_factor"]) ** 1.3
-RANK = min(RANK, max(1, config["gp"]["max_rank"] / 150))
+# Functions of the basis, relative to those of small data with the defaults, by which cells and genes
+# take more: a smaller tolerance or length scale makes more of them, how many the data decide.
+MOST_FUNCTIONS = max(1, config["gp"]["max_rank"] / 150)
+FUNCTIONS = 2.5 if config["gp"]["tol"] < 1e-6 else 1
+FUNCTIONS *= max(1, 10 / config["gp"]["ls_factor"]) ** 1.3
+FUNCTIONS = min(FUNCTIONS, MOST_FUNCTIONS)
 
 
 def file_at_hand():
@@ -69,12 +70,28 @@ def samples_of(wildcards):
     return samples_in(column) if column else 0
 
 
+def functions(attempt):
+    """Functions to reckon with: in the third attempt as many as there may be."""
+    steps = min(attempt - 1, 2) / 2
+    return max(attempt * FUNCTIONS, FUNCTIONS * (MOST_FUNCTIONS / FUNCTIONS) ** steps)
+
+
 def memory(
-    base, cell=0, gene=0, block=0, sums=0, contrast=0, gene_sample=0, sums_sample=0, source=False
+    base,
+    cell=0,
+    gene=0,
+    block=0,
+    sums=0,
+    contrast=0,
+    gene_sample=0,
+    sums_sample=0,
+    ranked=False,
+    source=False,
 ):
     """Memory of a job: MB to begin with, kB a cell, kB a gene, bytes a value of a block of the
     expression matrix, bytes a gene in a block of cells, MB a contrast; the same of genes and of
-    sums for each sample; and whether it reads the source. After each failure more."""
+    sums for each sample; whether cells and genes take more the more functions there are, and
+    whether it reads the source. After each failure more."""
 
     def needed(wildcards, attempt):
         of_blocks = block * min(size().values, BLOCK_VALUES)
@@ -83,8 +100,9 @@ def memory(
         of_sums = (sums + sums_sample * samples) * size().genes
         of_sums *= min(size().cells / FDR["block_cells"], MAX_BLOCKS)
         kilobytes = cell * size().cells + (gene + gene_sample * samples) * size().genes
-        megabytes = base + contrast * len(CONTRASTS) + kilobytes / 1e3
-        return int(attempt * (megabytes + (of_blocks + of_sums) / 1e6))
+        megabytes = base + contrast * len(CONTRASTS) + (of_blocks + of_sums) / 1e6
+        growth = functions(attempt) if ranked else attempt
+        return int(attempt * megabytes + growth * kilobytes / 1e3)
 
     return needed
 

@@ -25,7 +25,7 @@ rule adata:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(350, cell=4 * RANK, gene=10 * RANK),
+        mem_mb=memory(350, cell=4, gene=10, ranked=True),
         runtime=minutes(10, value=0.2),
     params:
         contrast=contrast_of,

@@ -15,7 +15,7 @@ rule null_distances:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(400, cell=8 * RANK, gene=2, block=8),
+        mem_mb=memory(400, cell=8, gene=2, block=8, ranked=True),
         runtime=minutes(10, value=0.2),
     params:
         noise=config["gp"]["noise"],
@@ -86,7 +86,7 @@ rule label_distances:
         ENVIRONMENT
     threads: workers
     resources:
-        mem_mb=memory(500, cell=10 * RANK, gene=20 * RANK, block=24),
+        mem_mb=memory(500, cell=10, gene=20, block=24, ranked=True),
         runtime=minutes(20, value=0.5),
     params:
         seed=config["fdr"]["seed"],

@@ -40,7 +40,7 @@ rule smooth_expression:
     threads: workers
     resources:
         **GPU,
-        mem_mb=memory(500, cell=12 * RANK, gene=RANK, block=24),
+        mem_mb=memory(500, cell=12, gene=1, block=24, ranked=True),
         runtime=minutes(20, value=0.2),
     params:
         gp=settings("gp", "kernel", "sigma", "ls", "ls_factor", "tol", "max_rank"),

@@ -22,6 +22,8 @@ SAMPLE = 16384
 # Candidates for the next pivots, and how far below the largest of their residuals they may be.
 POOL = 256
 FRACTION = 0.1
+# How many times worse than the sample other cells may be explained, with as many pivots as may be.
+UNEVEN = 10.0
 
 
 @dataclass(frozen=True)
@@ -195,8 +197,10 @@ def _search(states, ls, tol, max_rank):
         residual, gram = survey(states, pivots, factor, ls)
         left = np.where(looked_at, 0.0, residual)
         worst = np.argsort(-left, kind="stable")[: SAMPLE // 4]
-        worst = worst[left[worst] >= tol]
-        if len(pivots) >= max_rank or not worst.size:
+        # Where pivots run out, no cell should be far worse explained than those looked at.
+        spent = len(pivots) >= max_rank
+        worst = worst[left[worst] >= max(tol, UNEVEN * residual[looked_at].max() * spent)]
+        if not worst.size:
             return pivots, factor, residual, gram
         looked_at[worst] = True
 
