@@ -63,9 +63,12 @@ def stored_colors(store, column, shown):
     """The data set's own colours of some categories of a column, if it has one for each of all."""
     with h5py.File(store, "r") as file:
         key = f"uns/{column}_colors"
-        if key not in file or h5py.check_string_dtype(file[key].dtype) is None:
+        stored = file.get(key)
+        # Something else than a list of names of colours may be there, such as a dict.
+        listed = isinstance(stored, h5py.Dataset) and stored.ndim == 1
+        if not listed or h5py.check_string_dtype(stored.dtype) is None:
             return None
-        colors = file[key].asstr()[:]
+        colors = stored.asstr()[:]
         _, categories = read_levels(file["obs"][column])
     # Colours go by position among all categories, of which those without cells are not shown.
     if len(colors) != len(categories):

@@ -2,7 +2,6 @@
 
 import warnings
 
-import h5py
 import numpy as np
 from _job import run
 from statediff import DataWarning, InputError
@@ -25,10 +24,9 @@ def main(job):
     settings, name = job.params.blocks, job.wildcards.contrast
     members, _ = read_arrays(job.input.cells)
     states = read_arrays(job.input.states, "states")[0]["states"]
-    with h5py.File(job.input.store, "r") as store:
-        coordinates = store[f"obsm/{settings['blocks_from']}"][:]
+    coordinates = read_arrays(job.input.coordinates, "coordinates")[0]["coordinates"]
     cells, samples, conditions = numbered(members)
-    coordinates, seed = np.asarray(coordinates, dtype=np.float64)[cells], settings["seed"]
+    coordinates, seed = coordinates[cells], settings["seed"]
     codes, moved = find_blocks(
         coordinates, states[cells], samples, settings["block_cells"], seed=seed
     )

@@ -130,7 +130,7 @@ def described(reference, compared):
         "qvalue": ("abundance: −log₁₀ q-value", "Change of cell density: −log₁₀ q-value", False),
         "neg_log10_lfc_ptp": (
             "abundance: −log₁₀ tail probability",
-            "Change of cell density: −log₁₀ posterior tail probability",
+            "Change of cell density: −log₁₀ tail probability",
             False,
         ),
         "log_density_reference": (

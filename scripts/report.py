@@ -17,7 +17,7 @@ def main(job):
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder) / "report.html"
         results = [path for path in job.input if path != job.input.script]
-        results += [path for path in job.params.enrichment if Path(path).is_file()]
+        results += [path for path, made in job.params.enrichment.items() if made]
         options = ["--report", page, "--", *results]
         subprocess.run([*command(job, folder), *options], check=True)
         html = page.read_text()

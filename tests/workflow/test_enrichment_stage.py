@@ -192,6 +192,11 @@ def test_a_server_that_is_down_stops_nothing_else(small_copy, server, snakemake)
     for name in ("figures/enrichment.png", "figures/network.svg", "tables/enriched_terms.html"):
         assert f"{RESULTS}/{name}" in html
 
+    # Of another provider, its words would be untrue.
+    (small_copy / "sets.gmt").write_text("set\t\tGene001\tGene002\n")
+    snakemake(small_copy, "report", provider="local", gmt=["sets.gmt"])
+    assert f"{RESULTS}/figures/enrichment.png" not in report.read_text()
+
 
 def test_too_few_genes_are_an_empty_table(small_copy, server, snakemake):
     path = small_copy / RESULTS / "tables/genes.parquet"

@@ -89,6 +89,16 @@ def test_a_threshold_recomputes_no_test(standard_run, snakemake_run, standard_co
         assert f"rule {rule}:" not in done.stdout
 
 
+@pytest.mark.parametrize("fdr", [{"null": "genes"}, {"blocks_from": "X_other"}])
+def test_another_null_refits_nothing(standard_run, snakemake_run, standard_configs, tmp_path, fdr):
+    """Though the blocks are found in other coordinates than those of the states."""
+    more = changed(tmp_path, fdr=fdr)
+    done = snakemake_run(standard_run, "fdr", "--dry-run", configfile=[*standard_configs, more])
+    assert "rule false_discovery" in done.stdout
+    for rule in ("store", "cell_states", "expression_fit"):
+        assert f"rule {rule}:" not in done.stdout
+
+
 def test_labels(small_copy, snakemake_run, small_config):
     more = changed(small_copy, fdr={"null": "labels", "block_cells": 40})
     done = snakemake_run(small_copy, "fdr", configfile=[small_config, more])

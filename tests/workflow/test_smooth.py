@@ -9,7 +9,7 @@ from statediff import EPS
 from statediff.neighbours import length_scale, nearest_distances
 from support import CONFIG, tiny
 
-ALONE = {key: value for key, value in CONFIG.items() if key != "contrasts"}
+ALONE = {key: value for key, value in CONFIG.items() if key not in ("contrasts", "conventions")}
 
 
 @pytest.fixture

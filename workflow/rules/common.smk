@@ -60,12 +60,14 @@ for gmt in config["enrichment"]["gmt"] if PROVIDER == "local" else []:
         raise WorkflowError(f"enrichment.gmt: {gmt} is no file (seen from {Path.cwd()})")
 
 # Nulls that compare the conditions within blocks of cells.
-BLOCKS = FDR["null"] in ("residual", "labels")
+BLOCKS = bool(CONTRASTS) and FDR["null"] in ("residual", "labels")
 # Names of the figures to make; None: all.
 MADE = config["figures"]["make"]
 # What the report shows of the enrichment, where that is there.
 SHOWN_ENRICHMENT = ["figures/enrichment.png", "tables/enriched_terms.html"]
 SHOWN_ENRICHMENT += ["figures/network.svg"] if PROVIDER == "string" else []
+# As enrichment.json has it.
+ASKED_OF_ENRICHMENT = {key: config["enrichment"][key] for key in ("provider", "background")}
 # Distances of genes that do not change, where the user has them.
 EXTERNAL = FDR["external"]["distances"] if FDR["null"] == "external" else None
 # The noise of each gene, where it is learnt from the data.
@@ -226,13 +228,10 @@ def all_chunks(path):
 
 
 def kept_coordinates():
-    """Keys of obsm that the stages read, each with the option that names it."""
-    kept = {}
-    if BLOCKS:
-        kept[FDR["blocks_from"]] = "fdr.blocks_from"
+    """Key of obsm that the cell states are read or computed from, with the option that names it."""
     if STATES["compute"]:
-        return kept | {STATES["compute"]["from"]: "dataset.cell_states.compute.from"}
-    return kept | {STATES["key"]: "dataset.cell_states.key"}
+        return {STATES["compute"]["from"]: "dataset.cell_states.compute.from"}
+    return {STATES["key"]: "dataset.cell_states.key"}
 
 
 def null_of(wildcards):
@@ -297,6 +296,7 @@ def where_grouped(path):
 def computing_stages(folder, suffix):
     """A file of every job that computes for the contrast at hand."""
     shared, own = ["store", "cell_states", "embedding"], ["contrast_cells"]
+    shared += ["block_coordinates"] if BLOCKS else []
     if PREPROCESS:
         shared.insert(0, "preprocess")
     if "path" not in SOURCE:
@@ -336,12 +336,18 @@ def computing_stages(folder, suffix):
 
 
 def enrichment_there(wildcards):
-    """What enrichment left for the report, with the time: no input, the report does without."""
+    """What enrichment left for the report, with the time: no input, the report does without.
+
+    What the configuration does not ask for any more would stand beside words about another."""
     there = {}
     for contrast in CONTRASTS if PROVIDER != "none" else []:
+        told = Path(located(f"<run>/{contrast}/tables/enrichment.json"))
+        made = json.loads(told.read_text()) if told.is_file() else {}
+        as_asked = all(made.get(key) == value for key, value in ASKED_OF_ENRICHMENT.items())
         for name in SHOWN_ENRICHMENT:
             path = Path(located(f"<run>/{contrast}/{name}"))
-            there[str(path)] = path.stat().st_mtime if path.is_file() else None
+            shown = as_asked and path.is_file()
+            there[str(path)] = path.stat().st_mtime if shown else None
     return there
 
 

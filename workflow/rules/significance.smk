@@ -25,9 +25,31 @@ rule null_distances:
         "../../scripts/null_distances.py"
 
 
+rule block_coordinates:
+    input:
+        source_file,
+    output:
+        "<data>/block_coordinates.h5",
+    log:
+        "<logs>/block_coordinates.log",
+    benchmark:
+        "<benchmarks>/block_coordinates.tsv"
+    # A key that is not in the data should be known before the long stages start.
+    priority: 100
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=memory(200, cell=1),
+        runtime=minutes(10),
+    params:
+        key=FDR["blocks_from"],
+    script:
+        "../../scripts/block_coordinates.py"
+
+
 rule blocks:
     input:
-        store="<data>/store.h5ad",
+        coordinates="<data>/block_coordinates.h5",
         cells="<run>/{contrast}/stages/cells.h5",
         states="<data>/cell_states.h5",
     output:

@@ -62,7 +62,7 @@ def abundance_fields(reference, compared, replicates=False):
             "obs",
             f"{stem}_neg_log10_lfc_ptp{suffix}",
             "ptp",
-            f"-log10 posterior tail probability of the {lfc}",
+            f"-log10 tail probability of the {lfc}",
         ),
         "pvalue": (
             "obs",

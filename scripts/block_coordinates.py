@@ -1,0 +1,14 @@
+"""Coordinates in which blocks of cells are found, from the source: any null may want others."""
+
+from _inputs import read_obsm
+from _job import run
+from statediff.store import open_h5ad, write_arrays
+
+
+def main(job):
+    with open_h5ad(job.input[0]) as source:
+        coordinates = read_obsm(source, job.params.key, "fdr.blocks_from")
+    write_arrays(job.output[0], {"coordinates": coordinates})
+
+
+run(main, snakemake)
