@@ -22,7 +22,7 @@ def coordinates(job):
     return xy, [f"{name} {i}" for i in (1, 2)]
 
 
-def shown(job):
+def chosen_cells(job):
     """Cells that are coloured, as a mask; the configuration's choice."""
     return read_arrays(job.input.choices, "cells")[0]["cells"]
 

@@ -1,6 +1,6 @@
 """Embedding by log fold change of abundance."""
 
-from _figure import abundance, conditions, coordinates, run, shown
+from _figure import abundance, chosen_cells, conditions, coordinates, run
 from statediff.plots import embedding_values
 from statediff.plots.style import short
 
@@ -13,7 +13,7 @@ def draw(job):
         abundance(job)["lfc"],
         label=f"Log fold change of cell density\n{compared} / {reference} (natural log)",
         axis_names=axis_names,
-        shown=shown(job),
+        shown=chosen_cells(job),
         size=job.params.point_size,
     )
 

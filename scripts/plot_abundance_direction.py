@@ -1,6 +1,6 @@
 """Embedding of the cells that became fewer, and of those that became more."""
 
-from _figure import abundance, conditions, coordinates, run, shown
+from _figure import abundance, chosen_cells, conditions, coordinates, run
 from statediff.plots import embedding_directions
 
 
@@ -13,7 +13,7 @@ def draw(job):
         cells["lfc_direction"],
         conditions=conditions(job),
         axis_names=axis_names,
-        shown=shown(job),
+        shown=chosen_cells(job),
         size=job.params.point_size,
     )
 

@@ -1,6 +1,6 @@
 """Embedding by cell type."""
 
-from _figure import coordinates, own_colors, run, shown
+from _figure import chosen_cells, coordinates, own_colors, run
 from _table import read_types
 from statediff.plots import embedding_categories
 
@@ -15,7 +15,7 @@ def draw(job):
         axis_names=axis_names,
         order=list(types.categories),
         colors=own_colors(job, job.params.cell_type, types.categories),
-        shown=shown(job),
+        shown=chosen_cells(job),
         on_data=True,
         size=job.params.point_size,
     )

@@ -1,7 +1,7 @@
 """Embedding by condition."""
 
 import numpy as np
-from _figure import condition_colors, conditions, coordinates, run, shown
+from _figure import chosen_cells, condition_colors, conditions, coordinates, run
 from statediff.plots import embedding_categories
 from statediff.store import read_arrays
 
@@ -19,7 +19,7 @@ def draw(job):
         axis_names=axis_names,
         order=[reference, compared],
         colors=condition_colors(job),
-        shown=shown(job),
+        shown=chosen_cells(job),
         size=job.params.point_size,
     )
 

@@ -1,13 +1,13 @@
 """Embedding by a column of obs."""
 
-from _figure import coordinates, obs_column, run, shown
+from _figure import chosen_cells, coordinates, obs_column, run
 from statediff.plots import embedding_categories, embedding_numbers
 
 
 def draw(job):
     xy, axis_names = coordinates(job)
     column = job.params.column
-    options = {"axis_names": axis_names, "shown": shown(job), "size": job.params.point_size}
+    options = {"axis_names": axis_names, "shown": chosen_cells(job), "size": job.params.point_size}
     values, levels = obs_column(job, column)
     if levels is None:
         figure = embedding_numbers(xy, values, label=column, **options)

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import statediff.device
 from dense import matern52
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -109,6 +110,27 @@ def test_cells_far_out_are_covered_though_pivots_run_out(monkeypatch):
         basis = build_basis(x, 2.0, max_rank=80)
     # Of all cells at once, the largest would be 0.10.
     assert basis.residual_max < 0.3
+
+
+@pytest.mark.parametrize(("max_rank", "least"), [(30, 0), (80, 1)])
+def test_cells_far_out_cost_the_others_no_more_than_they_gain(monkeypatch, max_rank, least):
+    """Of the pivots that were looked at in turn, those that leave least over in all."""
+    left = []
+
+    def survey(*arguments):
+        found = statediff.device.survey(*arguments)
+        left.append(found[0].sum())
+        return found
+
+    monkeypatch.setattr("statediff.basis.survey", survey)
+    monkeypatch.setattr("statediff.basis.SAMPLE", 100)
+    rng = np.random.default_rng(0)
+    x = np.vstack([rng.normal(size=(1200, 3)), 6 * rng.normal(size=(20, 3))])
+    with pytest.warns(DataWarning, match="stopped at rank"):
+        basis = build_basis(x, 2.0, max_rank=max_rank)
+    assert len(left) == least + 2
+    assert basis.residual_sum == pytest.approx(left[least])
+    assert left[least] == min(left)
 
 
 def test_few_pivots_more_than_one_by_one():

@@ -91,7 +91,7 @@ def test_a_threshold_recomputes_no_test(standard_run, snakemake_run, standard_co
 
 @pytest.mark.parametrize("fdr", [{"null": "genes"}, {"blocks_from": "X_other"}])
 def test_another_null_refits_nothing(standard_run, snakemake_run, standard_configs, tmp_path, fdr):
-    """Though the blocks are found in other coordinates than those of the states."""
+    """Nor do other coordinates of the blocks."""
     more = changed(tmp_path, fdr=fdr)
     done = snakemake_run(standard_run, "fdr", "--dry-run", configfile=[*standard_configs, more])
     assert "rule false_discovery" in done.stdout

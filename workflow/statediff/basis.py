@@ -187,6 +187,7 @@ def _search(states, ls, tol, max_rank):
     variances (n,), and the Gram matrix of the functions, from as few cells as it takes."""
     looked_at = np.zeros(len(states), dtype=bool)
     looked_at[:: -(-len(states) // SAMPLE)] = True
+    best = None
     while True:
         sample = states[looked_at]
         rows, chosen, residual = _pivoted_cholesky(sample, ls, tol, max_rank)
@@ -195,13 +196,18 @@ def _search(states, ls, tol, max_rank):
             return pivots, factor, residual, rows @ rows.T
         del rows
         residual, gram = survey(states, pivots, factor, ls)
+        found = pivots, factor, residual, gram
+        # Where pivots run out, no cell should be far worse explained than those looked at, as long
+        # as that leaves less over in all.
+        spent = len(pivots) >= max_rank
+        if best is not None and residual.sum() >= best[2].sum():
+            return best
+        best = found if spent else None
         left = np.where(looked_at, 0.0, residual)
         worst = np.argsort(-left, kind="stable")[: SAMPLE // 4]
-        # Where pivots run out, no cell should be far worse explained than those looked at.
-        spent = len(pivots) >= max_rank
         worst = worst[left[worst] >= max(tol, UNEVEN * residual[looked_at].max() * spent)]
         if not worst.size:
-            return pivots, factor, residual, gram
+            return found
         looked_at[worst] = True
 
 
