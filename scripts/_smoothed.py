@@ -2,20 +2,27 @@
 
 import h5py
 import numpy as np
-from _fit import read_coefficients
-from statediff import EPS
+from _fit import ROLES, read_coefficients, read_signal
 
 
 def smoothed(path, genes):
     """Smoothed expression of a few genes (columns) at all cells, in both conditions (n, genes),
-    their standard deviations (n, 2), and that of the fold change, replicates counted (n, genes)."""
+    their standard deviations (n, genes, 2), and that of the fold change, replicates counted
+    (n, genes)."""
     order = np.argsort(genes)
     back = np.argsort(order)
+    signal = read_signal(path).of_genes(np.asarray(genes)[order])
     with h5py.File(path, "r") as fit:
         reference, compared, between = read_coefficients(fit, np.asarray(genes)[order])
-        phi = fit["phi"][:]
-        stds = np.column_stack([fit["std_reference"][:], fit["std_compared"][:]])
-    variance = np.repeat((stds**2).sum(axis=1)[:, None] - EPS, len(genes), axis=1)
+        phi, eps = fit["phi"][:], fit.attrs["eps"]
+        relative = [fit[f"relative_std_{role}"][:][:, signal.level] for role in ROLES]
+    stds = np.stack(relative, axis=2) * signal.noise[:, None]
+    variance = (stds.astype(np.float64) ** 2).sum(axis=2) - eps * signal.noise**2
     for deviation in () if between is None else between:
         variance += (phi @ deviation) ** 2
-    return (phi @ reference)[:, back], (phi @ compared)[:, back], stds, np.sqrt(variance)[:, back]
+    return (
+        (phi @ reference)[:, back],
+        (phi @ compared)[:, back],
+        stds[:, back],
+        np.sqrt(variance)[:, back],
+    )

@@ -1,27 +1,44 @@
 """Density of the cells of both conditions together, divided between the conditions."""
 
-import numpy as np
-from _job import run
-from statediff.density import fit_density
-from statediff.ratio import find_overdispersion, fit_ratio, informative
-from statediff.store import read_arrays, write_arrays
+from dataclasses import replace
 
-ROLES = ("reference", "compared")
+import numpy as np
+from _fit import ROLES, read_basis
+from _job import run
+from _states import read_states
+from statediff.density import fit_density
+from statediff.ratio import find_overdispersion, fit_ratio, informative, learn_amplitude
+from statediff.store import read_arrays, write_arrays
 
 
 def main(job):
+    gp = job.params.gp
     members, _ = read_arrays(job.input.cells)
-    states = read_arrays(job.input.states, "states")[0]["states"]
     both = members["reference"] | members["compared"]
-    density = fit_density(states[both], **job.params.gp)
-    phi = density.basis(states)
+    basis, _, known = read_basis(job.input.basis)
+    states, _ = read_states(job.input.states, known["metric"])
+    labels = members["compared"][both]
+    if gp["ls_factor"] is None:
+        basis = replace(basis, centre=None)
+        density = fit_density(states[both], basis=basis)
+    else:
+        options = {key: gp[key] for key in ("ls_factor", "tol", "max_rank")}
+        density = fit_density(states[both], **options)
+        basis = density.basis
+    phi = basis(states)
     log_density = density(phi)
-    phi = phi[:, : informative(density.basis)]
-    fitted = fit_ratio(phi[both], members["compared"][both])
+    amplitude, evidence = 1.0, None
+    if gp["ls_factor"] is None:
+        amplitude, evidence = learn_amplitude(phi[both], labels, basis.eigenvalues)
+    phi = amplitude * phi[:, : informative(basis.eigenvalues, amplitude)]
+    fitted = fit_ratio(phi[both], labels)
     arrays = {"variance": fitted.variance(phi), "freedom": np.inf}
     for role, values in zip(ROLES, fitted.log_densities(log_density, phi), strict=True):
         arrays[f"log_density_{role}"] = values
-    attributes = density.described() | {"rank_ratio": phi.shape[1]}
+    attributes = density.described() | {"rank_ratio": phi.shape[1], "amplitude": amplitude}
+    attributes["effective_freedom"] = fitted.freedom
+    if evidence is not None:
+        attributes["evidence"] = evidence
     if "sample" in members:
         samples = [np.where(members[role], members["sample"], -1) for role in ROLES]
         found = find_overdispersion(phi, samples)

@@ -4,16 +4,33 @@ import numpy as np
 from _inputs import check_finite
 from _job import run
 from statediff import InputError
-from statediff.store import open_h5ad, write_arrays
+from statediff.store import open_h5ad, read_arrays, write_arrays
+
+# Where Palantir leaves the eigenvalues of its components.
+EIGENVALUES = "uns/DM_EigenValues"
 
 
 def main(job):
     compute = job.params.states["compute"]
-    with open_h5ad(job.input[0]) as store:
-        key = job.params.states["key"] if compute is None else compute["from"]
-        coordinates = store[f"obsm/{key}"][:]
-    arrays = {"states": coordinates} if compute is None else diffusion_maps(coordinates, compute)
+    if job.input.integrated:
+        coordinates = read_arrays(job.input.integrated)[0]["coordinates"]
+    else:
+        with open_h5ad(job.input.store) as store:
+            key = job.params.states["key"] if compute is None else compute["from"]
+            coordinates = store[f"obsm/{key}"][:]
+            eigenvalues = known_eigenvalues(store, coordinates) if compute is None else {}
+    if compute is None:
+        arrays = {"states": coordinates} | eigenvalues
+    else:
+        arrays = diffusion_maps(coordinates, compute)
     write_arrays(job.output[0], arrays)
+
+
+def known_eigenvalues(store, components):
+    """Eigenvalues of components that the file holds, if they are there, one for each."""
+    values = np.asarray(store[EIGENVALUES][:] if EIGENVALUES in store else [])
+    fits = values.ndim == 1 and len(values) == components.shape[1]
+    return {"eigenvalues": values} if fits and np.isfinite(values).all() else {}
 
 
 def diffusion_maps(coordinates, compute):

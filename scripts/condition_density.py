@@ -3,15 +3,16 @@
 import numpy as np
 from _cells import read_column, select
 from _job import run
+from _states import read_states
 from statediff.density import fit_density
-from statediff.store import open_h5ad, read_arrays, write_arrays
+from statediff.store import open_h5ad, write_arrays
 
 
 def main(job):
     gp, uncertainty = job.params.gp, job.params.uncertainty
     with open_h5ad(job.input.store) as store:
         cells, replicates = find_cells(store, **job.params.condition)
-    states = read_arrays(job.input.states, "states")[0]["states"]
+    states, _ = read_states(job.input.states, gp["metric"])
     options = {"ls_factor": gp["ls_factor"], "tol": gp["tol"], "max_rank": gp["max_rank"]}
     density = fit_density(states[cells], uncertainty=uncertainty, **options)
     phi = density.basis(states)

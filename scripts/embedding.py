@@ -3,18 +3,21 @@
 from _inputs import check_finite, read_obsm
 from _job import run
 from statediff import InputError
-from statediff.store import open_h5ad, write_arrays
+from statediff.store import open_h5ad, read_arrays, write_arrays
 
 
 def main(job):
     embedding = job.params.embedding
     compute = embedding["compute"]
-    with open_h5ad(job.input[0]) as source:
+    with open_h5ad(job.input.source) as source:
         if compute is None:
             coordinates = read_obsm(source, embedding["key"], "dataset.embedding.key")
-        else:
+        elif not job.input.integrated:
             start = read_obsm(source, compute["from"], "dataset.embedding.compute.from")
-            coordinates = umap(start, compute)
+    if compute is not None:
+        if job.input.integrated:
+            start = read_arrays(job.input.integrated)[0]["coordinates"]
+        coordinates = umap(start, compute)
     if coordinates.shape[1] < 2:
         raise InputError(f"dataset.embedding.key: {embedding['key']!r} has one column, expected 2")
     write_arrays(job.output[0], {"embedding": coordinates})

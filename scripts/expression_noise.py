@@ -2,26 +2,24 @@
 
 import h5py
 import numpy as np
+from _fit import ROLES, read_posteriors
 from _job import run
-from statediff.expression import Posterior
 from statediff.noise import noise_weights
 from statediff.store import read_arrays, row_blocks, write_arrays
-
-ROLES = ("reference", "compared")
 
 
 def main(job):
     members, _ = read_arrays(job.input.cells, *ROLES)
-    names = [f"{name}_{role}" for name in ("covariance", "coefficients") for role in ROLES]
+    names = [f"coefficients_{role}" for role in ROLES]
     fit, attributes = read_arrays(job.input.fit, "phi", *names)
-    posteriors = [Posterior(fit[f"covariance_{role}"], attributes["sigma"]) for role in ROLES]
     with h5py.File(job.input.store, "r") as store:
         noise = noise_weights(
             row_blocks(store["X"]),
             fit["phi"],
             [members[role] for role in ROLES],
-            posteriors,
+            read_posteriors(job.input.fit),
             [fit[f"coefficients_{role}"].T for role in ROLES],
+            attributes["sigma"],
         )
     # Genes first, as the coefficients.
     arrays = {

@@ -2,16 +2,14 @@
 
 import h5py
 import numpy as np
-from _fit import read_coefficients
+from _fit import ROLES, read_coefficients, read_posteriors, read_signal
 from _job import run
-from statediff import EPS
-from statediff.expression import Posterior, mahalanobis, neg_log10_ptp
+from statediff.expression import distances, neg_log10_ptp
 from statediff.noise import mahalanobis_noise
 from statediff.store import atomic, read_arrays
 
 # Of a layer, at a time.
 VALUES = 1 << 22
-ROLES = ("reference", "compared")
 
 
 def main(job):
@@ -22,10 +20,11 @@ def main(job):
         reference, compared, between = read_coefficients(fit, genes)
     arrays, attributes = read_arrays(job.input.fit, "whitener", "phi_mean")
     difference = compared - reference
+    signal = read_signal(job.input.fit).of_genes(genes)
     if job.input.get("noise"):
-        distances = distances_under_noise(job.input, genes, difference, between)
+        found = distances_under_noise(job.input, genes, difference, between)
     else:
-        distances = mahalanobis(arrays["whitener"], difference, between)
+        found = distances(arrays["whitener"], signal, difference, between)
     wanted = {}
     if "smoothed" in job.params.layers:
         wanted |= {"smoothed_reference": reference, "smoothed_compared": compared}
@@ -33,27 +32,28 @@ def main(job):
         wanted["fold_change"] = difference
     with atomic(job.output[0]) as part, h5py.File(part, "w") as out:
         out["start"] = genes.start
-        out["mahalanobis"] = distances
+        out["mahalanobis"] = found
         out["mean_lfc"] = arrays["phi_mean"] @ difference
-        out["neg_log10_ptp"] = neg_log10_ptp(distances, attributes["n_components"])
+        out["neg_log10_ptp"] = neg_log10_ptp(found, attributes["n_components"])
         with h5py.File(job.input.fit, "r") as fit:
             if wanted:
                 write_layers(out, fit["phi"], wanted)
             if "fold_change_zscores" in job.params.layers:
-                write_zscores(out, fit, difference, between)
+                write_zscores(out, fit, signal, difference, between)
 
 
 def distances_under_noise(paths, genes, difference, between):
     """Distances over the cells of both conditions, with the noise of each gene there."""
     members, _ = read_arrays(paths.cells, *ROLES)
-    fit, attributes = read_arrays(paths.fit, "phi", *(f"covariance_{role}" for role in ROLES))
+    fit, attributes = read_arrays(paths.fit, "phi")
     with h5py.File(paths.noise, "r") as file:
         noise = [file[f"noise_{role}"][genes].T for role in ROLES]
     return mahalanobis_noise(
         fit["phi"][members["reference"] | members["compared"]],
-        [Posterior(fit[f"covariance_{role}"], attributes["sigma"]) for role in ROLES],
+        read_posteriors(paths.fit),
         noise,
         difference,
+        attributes["sigma"],
         between,
         attributes["covariance"],
     )
@@ -75,7 +75,7 @@ def cell_blocks(layer):
     return (slice(start, start + cells) for start in range(0, len(layer), cells))
 
 
-def write_zscores(out, fit, difference, between):
+def write_zscores(out, fit, signal, difference, between):
     """Fold changes over their standard deviation, with the variance between replicates if any."""
     from statediff.device import product
 
@@ -83,8 +83,8 @@ def write_zscores(out, fit, difference, between):
     layer = out.create_dataset("fold_change_zscores", shape, dtype=np.float32)
     for block in cell_blocks(layer):
         rows = phi[block]
-        variance = fit["std_reference"][block] ** 2 + fit["std_compared"][block] ** 2 - EPS
-        variance = np.repeat(variance[:, None], shape[1], axis=1)
+        relative = sum(fit[f"relative_std_{role}"][block].astype(np.float64) ** 2 for role in ROLES)
+        variance = (relative - fit.attrs["eps"])[:, signal.level] * signal.noise**2
         for deviation in () if between is None else between:
             variance += np.square(product(rows, deviation))
         layer[block] = product(rows, difference) / np.sqrt(variance)

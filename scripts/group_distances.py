@@ -2,33 +2,37 @@
 
 import h5py
 import numpy as np
-from _fit import read_coefficients
+from _fit import ROLES, read_coefficients, read_posteriors, read_signal
 from _job import run
-from statediff.expression import Posterior, mahalanobis, triangular_factor, whitener
+from statediff.expression import distances, triangular_factor, whitener
 from statediff.noise import mahalanobis_noise
 from statediff.store import read_arrays, write_arrays
 
 # Genes whose coefficients are read at a time.
 GENES = 1024
-ROLES = ("reference", "compared")
 
 
 def main(job):
     groups, _ = read_arrays(job.input.groups, "names", "masks", "left_out")
     null, _ = read_arrays(job.input.null)
-    fit, attributes = read_arrays(job.input.fit, "phi", *(f"covariance_{role}" for role in ROLES))
-    posteriors = [Posterior(fit[f"covariance_{role}"]) for role in ROLES]
+    fit, attributes = read_arrays(job.input.fit, "phi")
+    posteriors, signal = read_posteriors(job.input.fit), read_signal(job.input.fit)
     kept, pooled = ~groups["left_out"], attributes["covariance"]
     phis = [fit["phi"][mask] for mask in groups["masks"][kept]]
     means = np.array([phi.mean(axis=0) for phi in phis])
-    whiteners = [whitener(triangular_factor(phi), posteriors, pooled) for phi in phis]
+    factors = [triangular_factor(phi) for phi in phis]
+    whiteners = [
+        [whitener(factor, posteriors, rho, pooled, attributes["eps"]) for rho in signal.levels]
+        for factor in factors
+    ]
     noise = job.input.get("noise")
 
-    def distances(difference, between, noise):
+    def of_groups(difference, between, noise, signal):
         if noise is None:
-            return np.array([mahalanobis(whiten, difference, between) for whiten in whiteners])
+            return np.array([distances(own, signal, difference, between) for own in whiteners])
+        settings = attributes["sigma"], between, pooled
         return np.array(
-            [mahalanobis_noise(phi, posteriors, noise, difference, between, pooled) for phi in phis]
+            [mahalanobis_noise(phi, posteriors, noise, difference, *settings) for phi in phis]
         )
 
     def noise_of(genes):
@@ -43,13 +47,16 @@ def main(job):
             genes = slice(start, start + GENES)
             reference, compared, between = read_coefficients(file, genes)
             mean_lfc.append(means @ (compared - reference))
-            found.append(distances(compared - reference, between, noise_of(genes)))
+            of_genes = noise_of(genes), signal.of_genes(genes)
+            found.append(of_groups(compared - reference, between, *of_genes))
     null_noise = [null[f"noise_{role}"] for role in ROLES] if noise else None
     arrays = {
         "names": groups["names"][kept],
         "mean_lfc": np.hstack(mean_lfc),
         "mahalanobis": np.hstack(found),
-        "null": distances(null["difference"], null.get("between"), null_noise),
+        "null": of_groups(
+            null["difference"], null.get("between"), null_noise, read_signal(job.input.null)
+        ),
     }
     write_arrays(job.output[0], arrays)
 

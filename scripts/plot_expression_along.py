@@ -27,7 +27,7 @@ def draw(job):
     before, after, spreads, _ = smoothed(job.input.fit, list(genes.values()))
     values = measured(job, genes).toarray()
     panels = {
-        name: (values[:, i], np.column_stack([before[:, i], after[:, i]]), spreads)
+        name: (values[:, i], np.column_stack([before[:, i], after[:, i]]), spreads[:, i])
         for i, name in enumerate(genes)
     }
     return expression_along(

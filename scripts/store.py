@@ -22,11 +22,16 @@ def main(job):
         write_elem(store, "var", with_categories(var))
         write_elem(store, "obsm", arrays)
         uns = source.get("uns", {})
-        write_elem(store, "uns", {k: read_elem(uns[k]) for k in uns if k.endswith("_colors")})
+        write_elem(store, "uns", {k: read_elem(uns[k]) for k in uns if kept(k)})
         write_csr(store.create_group("X"), checked_blocks(matrix, config.layer, var), len(var))
         # No slot of an AnnData: what is made from the store says it in a record of its own.
         made = source.attrs["source"] if config.preprocessed else None
         store.attrs["source"] = made or json.dumps(described(job.input[0]))
+
+
+def kept(key):
+    """Whether an element of uns is read later: colours, and eigenvalues of diffusion maps."""
+    return key.endswith("_colors") or key == "DM_EigenValues"
 
 
 def with_categories(table):

@@ -9,6 +9,7 @@ if config["abundance"]["estimator"] == "ratio":
         input:
             cells="<run>/{contrast}/stages/cells.h5",
             states="<data>/cell_states.h5",
+            basis="<run>/{contrast}/stages/basis.h5",
         output:
             "<run>/{contrast}/stages/density.h5",
         log:
@@ -50,7 +51,7 @@ else:
             runtime=minutes(20, cell=120),
         params:
             condition=lambda wildcards: CONDITIONS[wildcards.condition],
-            gp=settings("gp", "ls_factor", "tol", "max_rank"),
+            gp=settings("gp", "metric", "ls_factor", "tol", "max_rank"),
             uncertainty=config["abundance"]["uncertainty"],
             device=config["gp"]["device"],
         script:

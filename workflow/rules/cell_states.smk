@@ -1,9 +1,31 @@
 # Coordinates of the cells: the states all models live on, and an embedding to draw.
 
 
-rule cell_states:
+rule integration:
     input:
         "<data>/store.h5ad",
+    output:
+        "<data>/integrated.h5",
+    log:
+        "<logs>/integration.log",
+    benchmark:
+        "<benchmarks>/integration.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=memory(600, cell=2),
+        runtime=minutes(10, cell=60),
+    params:
+        key=STATES["compute"]["from"] if STATES["compute"] else None,
+        columns=INTEGRATED,
+    script:
+        "../../scripts/integration.py"
+
+
+rule cell_states:
+    input:
+        store="<data>/store.h5ad",
+        integrated="<data>/integrated.h5" if INTEGRATED else [],
     output:
         "<data>/cell_states.h5",
     log:
@@ -23,7 +45,10 @@ rule cell_states:
 
 rule embedding:
     input:
-        source_file,
+        source=source_file,
+        integrated="<data>/integrated.h5"
+        if DATASET["embedding"]["compute"] and integrated(DATASET["embedding"]["compute"]["from"])
+        else [],
     output:
         "<data>/embedding.h5",
     log:

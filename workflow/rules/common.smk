@@ -61,6 +61,10 @@ for gmt in config["enrichment"]["gmt"] if PROVIDER == "local" else []:
 
 # Nulls that compare the conditions within blocks of cells.
 BLOCKS = bool(CONTRASTS) and FDR["null"] in ("residual", "labels")
+# Columns over whose levels the coordinates behind the cell states are integrated.
+INTEGRATED = []
+if STATES["compute"] and STATES["compute"]["integrate"] == "samples":
+    INTEGRATED = sorted({c["sample"] or c["column"] for c in CONTRASTS.values()})
 # Names of the figures to make; None: all.
 MADE = config["figures"]["make"]
 # What the report shows of the enrichment, where that is there.
@@ -125,6 +129,11 @@ def contrast_of(wildcards):
     """Column, levels, replicates and filter of the contrast at hand."""
     contrast = CONTRASTS[wildcards.contrast]
     return {key: value for key, value in contrast.items() if key not in GROUP_KEYS}
+
+
+def levels_of(wildcards):
+    """Names of the conditions of the contrast at hand."""
+    return {role: CONTRASTS[wildcards.contrast][role] for role in ROLES}
 
 
 def groups_of(wildcards):
@@ -255,6 +264,11 @@ def raw_file(wildcards):
     return "<data>/simulated.h5ad" if "simulate" in SOURCE else "<data>/downloaded.h5ad"
 
 
+def integrated(key):
+    """Whether coordinates of obsm are those that are integrated over the samples."""
+    return bool(INTEGRATED) and key == STATES["compute"]["from"]
+
+
 def source_file(wildcards):
     """The file with expression and coordinates, preprocessed or as it came."""
     return "<data>/preprocessed.h5ad" if PREPROCESS else raw_file(wildcards)
@@ -297,6 +311,7 @@ def computing_stages(folder, suffix):
     """A file of every job that computes for the contrast at hand."""
     shared, own = ["store", "cell_states", "embedding"], ["contrast_cells"]
     shared += ["block_coordinates"] if BLOCKS else []
+    shared.insert(1, "integration") if INTEGRATED else None
     if PREPROCESS:
         shared.insert(0, "preprocess")
     if "path" not in SOURCE:
@@ -305,11 +320,12 @@ def computing_stages(folder, suffix):
     if config["abundance"]["estimator"] == "densities":
         density = f"{folder}/conditions/{{condition}}/condition_density.{suffix}"
         estimator, densities = "abundance_density", [of_condition(role, density) for role in ROLES]
-    models, predictor = ["expression_fit"], "expression_predict"
+    models, predictor = ["basis", "expression_fit"], "expression_predict"
     models += ["expression_noise"] if NOISE else []
     if FROM_FILE:
         estimator, densities, models, predictor = "kompot_abundance", [], [], "kompot_expression"
-    own += [estimator, "abundance_change", *models]
+    # The ratio of densities takes its basis from expression.
+    own += [*models[:1], estimator, "abundance_change", *models[1:]]
     nulls = {
         "residual": ["blocks", "residual_test"],
         "labels": ["blocks", "label_distances"],

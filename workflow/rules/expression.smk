@@ -1,11 +1,37 @@
 # Differential expression: one fit of all genes, then their statistics in chunks.
 
 
+rule basis:
+    input:
+        store="<data>/store.h5ad",
+        cells="<run>/{contrast}/stages/cells.h5",
+        states="<data>/cell_states.h5",
+    output:
+        "<run>/{contrast}/stages/basis.h5",
+    log:
+        "<logs>/{contrast}/basis.log",
+    benchmark:
+        "<benchmarks>/{contrast}/basis.tsv"
+    conda:
+        ENVIRONMENT
+    threads: workers
+    resources:
+        **GPU,
+        mem_mb=memory(500, cell=1, ranked=True),
+        runtime=minutes(20, cell=60),
+    params:
+        gp=settings("gp", "kernel", "metric", "sigma", "ls", "ls_factor", "tol", "max_rank"),
+        device=config["gp"]["device"],
+    script:
+        "../../scripts/basis.py"
+
+
 rule expression_fit:
     input:
         store="<data>/store.h5ad",
         cells="<run>/{contrast}/stages/cells.h5",
         states="<data>/cell_states.h5",
+        basis="<run>/{contrast}/stages/basis.h5",
     output:
         "<run>/{contrast}/stages/fit.h5",
     log:
@@ -20,7 +46,8 @@ rule expression_fit:
         mem_mb=memory(400, cell=12, gene=20, gene_sample=2, block=16, ranked=True),
         runtime=minutes(20, value=0.5),
     params:
-        gp=settings("gp", "kernel", "sigma", "ls", "ls_factor", "tol", "max_rank"),
+        contrast=levels_of,
+        sigma=config["gp"]["sigma"],
         covariance=config["expression"]["covariance"],
         device=config["gp"]["device"],
     script:

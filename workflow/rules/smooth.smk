@@ -43,7 +43,7 @@ rule smooth_expression:
         mem_mb=memory(500, cell=12, gene=1, block=24, ranked=True),
         runtime=minutes(20, value=0.2),
     params:
-        gp=settings("gp", "kernel", "sigma", "ls", "ls_factor", "tol", "max_rank"),
+        gp=settings("gp", "kernel", "metric", "sigma", "ls", "ls_factor", "tol", "max_rank"),
         embedding=DATASET["embedding"]["key"],
         device=config["gp"]["device"],
         command=COMMAND,

@@ -41,8 +41,8 @@ class Basis:
         Lower Cholesky factor :math:`L_P` of the kernel between pivots.
     rotation : ndarray, shape (p, q)
         Orthonormal columns V; q ≤ p of them.
-    ls : float
-        Length scale, in the units of the states.
+    ls : float or tuple of float
+        Length scale or scales of `statediff.kernels.matern52`, in the units of the states.
     centre : ndarray, shape (D,), or None
         Origin c of the linear part, if there is one.
     eigenvalues : ndarray, shape (q,)
@@ -58,7 +58,7 @@ class Basis:
     pivots: np.ndarray
     factor: np.ndarray
     rotation: np.ndarray
-    ls: float
+    ls: float | tuple[float, ...]
     centre: np.ndarray | None = None
     eigenvalues: np.ndarray = field(default_factory=lambda: np.empty(0))
     residual_max: float = 0.0
@@ -133,8 +133,8 @@ def build_basis(states, ls, tol=1e-6, max_rank=2000, noise=1.0, linear=False):
     ----------
     states : array, shape (n, D)
         Finite states of the training cells.
-    ls : float
-        Length scale, in the units of the states.
+    ls : float or tuple of float
+        Length scale or scales, in the units of the states.
     tol : float
         Largest prior variance (of 1) that may stay unexplained at a training cell.
     max_rank : int
@@ -172,7 +172,7 @@ def build_basis(states, ls, tol=1e-6, max_rank=2000, noise=1.0, linear=False):
         pivots=pivots,
         factor=factor,
         rotation=rotation,
-        ls=float(ls),
+        ls=ls,
         centre=states.mean(axis=0) if linear else None,
         eigenvalues=eigenvalues,
         residual_max=float(residual.max()),

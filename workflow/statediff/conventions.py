@@ -1,17 +1,23 @@
 """Presets of the choices on which published versions of the method differ.
 
-kernel: see `statediff.basis.Basis.prior`; covariance: `statediff.expression.whitener`; ptp_sides:
+integrate: `statediff.matching`; metric: `statediff.diffusion`; ls_factor:
+`statediff.neighbours.length_scale`, or None where `statediff.smoothness` learns the length scale;
+sigma: noise of every gene, or None where it is learnt; kernel: `statediff.basis.Basis.prior`; covariance: `statediff.expression.whitener`; ptp_sides:
 `statediff.abundance.differential_abundance`; estimator: `statediff.density` or `statediff.ratio`;
 uncertainty: `statediff.density.fit_density`; null: the residual test of `statediff.residual`, or
 the shuffled genes of `statediff.significance`; gaps: its `false_discovery_rates`.
 """
 
-__all__ = ["PRESETS", "TOLERANCES"]
+__all__ = ["LEARNT_TOLERANCE", "PRESETS", "TOLERANCES"]
 
 #: Of each preset, the value of each choice.
 PRESETS = {
     # What holds its level in the calibration benchmark (docs/calibration.md).
     "standard": {
+        "integrate": "samples",
+        "metric": "diffusion",
+        "ls_factor": None,
+        "sigma": None,
         "kernel": "matern52",
         "covariance": "sum",
         "ptp_sides": 1,
@@ -21,6 +27,10 @@ PRESETS = {
         "gaps": "skip",
     },
     "kompot-0.8": {
+        "integrate": "none",
+        "metric": "euclidean",
+        "ls_factor": 10.0,
+        "sigma": 1.0,
         "kernel": "matern52",
         "covariance": "sum",
         "ptp_sides": 1,
@@ -31,6 +41,10 @@ PRESETS = {
     },
     # The published tutorial's tables: an unreleased state of kompot 0.7.
     "tutorial": {
+        "integrate": "none",
+        "metric": "euclidean",
+        "ls_factor": 10.0,
+        "sigma": 1.0,
         "kernel": "matern52+linear",
         "covariance": "mean",
         "ptp_sides": 2,
@@ -40,6 +54,9 @@ PRESETS = {
         "gaps": "one",
     },
 }
-#: Of each kernel, what the basis may leave unexplained. Where functions all but repeat a linear
-#: part, distances depend on the far smaller ones that would tell the two apart.
+#: Of each kernel, what the basis may leave unexplained where the length scale is given. Where
+#: functions all but repeat a linear part, distances depend on the far smaller ones that would tell
+#: the two apart.
 TOLERANCES = {"matern52": 1e-6, "matern52+linear": 1e-8}
+#: The same where it is learnt: what less explains is far below the noise of every gene.
+LEARNT_TOLERANCE = 1e-3

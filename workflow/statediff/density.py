@@ -16,7 +16,7 @@ import numpy as np
 from scipy.linalg import solve_triangular
 from scipy.spatial import KDTree
 from scipy.spatial.distance import pdist
-from scipy.special import gammaln
+from scipy.special import gammaln, logsumexp
 
 from statediff import InputError
 from statediff.basis import Basis, build_basis
@@ -33,6 +33,8 @@ __all__ = [
 JITTER = 1e-6
 # Rows of the basis that its variance takes in at a time.
 ROWS = 128
+#: Prior standard deviations of the log density that are compared.
+AMPLITUDES = (1.0, 2.0, 4.0, 8.0)
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,8 @@ class Density:
     n_cells : int
     full : bool
         Whether the variance is the full Laplace approximation (else the diagonal form).
+    amplitude : float
+        Prior standard deviation of the log density.
     """
 
     basis: Basis
@@ -62,6 +66,7 @@ class Density:
     dimension: float
     n_cells: int
     full: bool
+    amplitude: float = 1.0
 
     def __call__(self, phi):
         """Log density (per cell of the condition) at basis values phi, shape (n, r) → (n,)."""
@@ -71,13 +76,13 @@ class Density:
         """Posterior variance of the log density at basis values phi, shape (n, r) → (n,)."""
         variance = np.einsum("nr,nr->n", phi @ self.covariance, phi)
         if self.full:
-            variance = variance + self.basis.unexplained(phi)
+            variance = variance + self.amplitude**2 * self.basis.unexplained(phi)
         return variance
 
     def described(self):
         """Parameters of the fit by name."""
         return {
-            "ls": self.basis.ls,
+            "ls": float(np.median(self.basis.ls)),
             "dimension": self.dimension,
             "mean": self.mean,
             "rank": self.basis.rank,
@@ -95,8 +100,13 @@ def fit_density(
     uncertainty="full",
     tol=1e-6,
     max_rank=2000,
+    basis=None,
 ):
     r"""Fit the log density of a condition's cells.
+
+    With a basis whose length scale was learnt, the prior mean is the best constant, and the prior
+    standard deviation of the log density is chosen by the evidence (Laplace approximation); else
+    they are Mellon's.
 
     Parameters
     ----------
@@ -116,6 +126,8 @@ def fit_density(
         the cells.
     tol, max_rank
         See `statediff.basis.build_basis`.
+    basis : statediff.basis.Basis, optional
+        Built from the distances if not given.
 
     Returns
     -------
@@ -133,14 +145,21 @@ def fit_density(
     states = np.asarray(states, dtype=np.float64)
     given = distances is not None
     distances = positive_distances(distances) if given else nearest_distances(states)
-    if ls is None:
-        ls = length_scale(distances, ls_factor)
     dimension = fractal_dimension(states)
     volumes = log_ball_volume(distances, dimension)
-    mean = float(np.percentile(-volumes, 1) - 10.0)
-    basis = build_basis(states, ls, tol=tol, max_rank=max_rank)
-    phi = basis(states)
-    weights, decrease = _mode(phi, volumes, mean)
+    amplitude = 1.0
+    if basis is None:
+        ls = length_scale(distances, ls_factor) if ls is None else ls
+        mean = float(np.percentile(-volumes, 1) - 10.0)
+        basis = build_basis(states, ls, tol=tol, max_rank=max_rank)
+        phi = basis(states)
+        weights, decrease = _mode(phi, volumes, mean)
+    else:
+        mean = float(np.log(len(states)) - logsumexp(volumes))
+        phi = basis(states)
+        amplitude = max(AMPLITUDES, key=lambda s: _evidence(s * phi, volumes, mean))
+        phi = amplitude * phi
+        weights, decrease = _mode(phi, volumes, mean)
     if not decrease <= CONVERGED * len(states):
         raise InputError(
             f"the density of {len(states)} cells did not converge; are there cells far from all "
@@ -154,8 +173,9 @@ def fit_density(
         covariance = _diagonal_covariance(phi, rates)
     return Density(
         basis=basis,
-        weights=weights,
-        covariance=covariance,
+        weights=amplitude * weights,
+        covariance=amplitude**2 * covariance,
+        amplitude=amplitude,
         mean=mean,
         dimension=dimension,
         n_cells=len(states),
@@ -214,6 +234,15 @@ def _slope(distances):
     spread = logs - logs.mean() if len(logs) else logs
     total = (spread**2).sum()
     return (spread * ranks).sum() / total if total > 0 else np.nan
+
+
+def _evidence(phi, volumes, mean):
+    """Log evidence of the cells' distances, by the Laplace approximation, up to a constant."""
+    weights, _ = _mode(phi, volumes, mean)
+    f = mean + phi @ weights + volumes
+    rates = np.exp(f)
+    precision = np.eye(len(weights)) + phi.T @ (rates[:, None] * phi)
+    return (f - rates).sum() - 0.5 * weights @ weights - 0.5 * np.linalg.slogdet(precision)[1]
 
 
 def _mode(phi, volumes, mean):

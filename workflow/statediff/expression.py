@@ -1,11 +1,13 @@
 r"""Gaussian-process regression of expression on cell states, for all genes at once.
 
-With the basis :math:`\Phi` of `statediff.basis`, a condition with cells c and noise σ has
+With the basis :math:`\Phi` of `statediff.basis`, a gene with the signal-to-noise ratio ρ and the
+noise σ has in a condition with cells c the prior :math:`N(0, \rho\sigma^2 I)` of its weights and
 
-.. math:: A_c = \Phi_c^T \Phi_c / \sigma^2 + I, \qquad C_c = A_c^{-1} \Phi_c^T Y_c / \sigma^2
+.. math:: C_c = (\Phi_c^T \Phi_c + I/\rho)^{-1} \Phi_c^T (Y_c - \mu), \qquad
+          \mathrm{cov} = \sigma^2 (\Phi_c^T \Phi_c + I/\rho)^{-1}
 
-and everything else (smoothed expression, uncertainty, distances) follows from A_c (r × r) and
-C_c (r × genes). Equations: Rasmussen & Williams (2006), section 2.1, in weight space.
+and everything else (smoothed expression, uncertainty, distances) follows. The published model is
+ρ = 1/σ², μ = 0 for all genes. Equations: Rasmussen & Williams (2006), section 2.1, in weight space.
 """
 
 from dataclasses import dataclass
@@ -19,6 +21,8 @@ from statediff import EPS
 __all__ = [
     "Posterior",
     "cross_products",
+    "distances",
+    "gene_weights",
     "mahalanobis",
     "neg_log10_ptp",
     "replicate_deviations",
@@ -36,61 +40,73 @@ GENES = 256
 
 @dataclass(frozen=True)
 class Posterior:
-    """Posterior of the weights in one condition, the same for all genes but for their mean.
+    r"""Posterior of the weights in one condition, for every signal-to-noise ratio.
+
+    With T of `statediff.basis.Basis.prior` and :math:`T \Phi_c^T\Phi_c T^T = U \Lambda U^T`,
+    :math:`M = T^T U`.
 
     Attributes
     ----------
-    covariance : ndarray, shape (r, r)
-        A_c⁻¹, or T'(T A_c T')⁻¹T where the condition's kernel differs from the basis's.
-    noise : float
-        Standard deviation σ of the observation noise.
+    modes : ndarray, shape (r, m)
+        M.
+    eigenvalues : ndarray, shape (m,)
+        Λ, 0 or larger.
     """
 
-    covariance: np.ndarray
-    noise: float = 1.0
+    modes: np.ndarray
+    eigenvalues: np.ndarray
 
     @classmethod
-    def fit(cls, gram, noise=1.0, prior=None):
+    def fit(cls, gram, prior=None):
         """Posterior of a condition.
 
         Parameters
         ----------
         gram : array, shape (r, r)
             Φ'Φ over its cells.
-        noise : float
         prior : array, shape (m, r), optional
-            T of `statediff.basis.Basis.prior`; the identity if not given.
+            T; the identity if not given.
         """
         prior = np.eye(len(gram)) if prior is None else prior
-        precision = prior @ gram @ prior.T / noise**2 + np.eye(len(prior))
-        half = solve_triangular(np.linalg.cholesky(precision), prior, lower=True)
-        return cls(half.T @ half, noise)
+        eigenvalues, vectors = np.linalg.eigh(prior @ gram @ prior.T)
+        return cls(prior.T @ vectors, np.maximum(eigenvalues, 0.0))
 
-    def weights(self, cross):
-        """Posterior mean C_c of the weights, shape (r, genes), from the sums Φ'Y."""
-        return self.covariance @ cross / self.noise**2
+    def weights(self, cross, rho):
+        """Posterior mean of the weights, shape (r, genes), from the sums Φ'(Y − μ)."""
+        scale = self.eigenvalues + 1.0 / rho
+        return self.modes @ ((self.modes.T @ cross) / scale[:, None])
 
-    def variance(self, phi, unexplained):
-        r"""Posterior variance of smoothed expression at cells.
+    def covariance(self, rho):
+        """Posterior covariance of the weights, shape (r, r), in units of the noise variance."""
+        return (self.modes / (self.eigenvalues + 1.0 / rho)) @ self.modes.T
 
-        .. math:: v_c(x) = k(x,x) - \Phi(x)^T\Phi(x) + \Phi(x)^T A_c^{-1} \Phi(x)
+    def variance(self, phi, unexplained, rho):
+        r"""Posterior variance of smoothed expression at cells, in units of the noise variance.
+
+        .. math:: v_c(x) = \rho\,(k(x,x) - \Phi(x)^T\Phi(x))
+                  + \Phi(x)^T (\Phi_c^T\Phi_c + I/\rho)^{-1} \Phi(x)
 
         Parameters
         ----------
-        phi : array, shape (n, r)
+        phi : ndarray, shape (n, r)
         unexplained : array, shape (n,)
-            The first two terms, see `statediff.basis.Basis.unexplained`.
+            The difference in brackets, see `statediff.basis.Basis.unexplained`.
+        rho : float
 
         Returns
         -------
         ndarray, shape (n,)
-            In squared units of the expression; the same for every gene.
         """
-        return unexplained + np.einsum("nr,nr->n", phi @ self.covariance, phi)
+        scaled = phi @ (self.modes / np.sqrt(self.eigenvalues + 1.0 / rho))
+        return rho * unexplained + (scaled**2).sum(axis=1)
+
+    def freedom(self, rho):
+        """Effective degrees of freedom of a curve: the sum of ρλ / (1 + ρλ)."""
+        return float((rho * self.eigenvalues / (1.0 + rho * self.eigenvalues)).sum())
 
 
 def cross_products(blocks, phi, members):
-    """Sums Φ'Y of several groups of cells, from one pass over the expression matrix.
+    """Sums Φ'Y, and sums of squares, of several groups of cells, from one pass over expression.
 
     Parameters
     ----------
@@ -104,29 +120,34 @@ def cross_products(blocks, phi, members):
 
     Returns
     -------
-    list of ndarray, shape (r, genes)
+    sums : list of ndarray, shape (r, genes)
+    squares : list of ndarray, shape (genes,)
 
     Raises
     ------
     ValueError
         If the blocks do not add up to the cells of `phi`.
     """
-    sums, end = None, 0
+    sums = squares = None
+    end = 0
     for start, block in blocks:
         if start != end:
             raise ValueError(f"row block starts at cell {start}, expected {end}")
         end = start + block.shape[0]
         if sums is None:
             sums = np.zeros((len(members), block.shape[1], phi.shape[1]))
-        for total, member in zip(sums, members, strict=True):
+            squares = np.zeros((len(members), block.shape[1]))
+        for total, square, member in zip(sums, squares, members, strict=True):
             rows = np.flatnonzero(member[start:end])
             for first in range(0, len(rows), PANEL):
                 # Dense products are several times faster, even where few values are not zero.
                 panel = rows[first : first + PANEL]
-                total += block[panel].astype(np.float64).toarray().T @ phi[start + panel]
+                values = block[panel].astype(np.float64)
+                square += np.bincount(values.indices, values.data**2, len(square))
+                total += values.toarray().T @ phi[start + panel]
     if end != len(phi):
         raise ValueError(f"expression has {end} cells, the basis {len(phi)}")
-    return [total.T for total in sums]
+    return [total.T for total in sums], list(squares)
 
 
 def triangular_factor(phi):
@@ -150,15 +171,36 @@ def triangular_factor(phi):
     return factor
 
 
-def whitener(factor, posteriors, pooled="sum"):
-    r"""Matrix W with :math:`D_g = \lVert W d_g \rVert` for differences d of coefficients.
+def gene_weights(posterior, cross, signal):
+    """Posterior means of the weights, of each gene under its own signal-to-noise ratio.
 
-    With :math:`R^T R = \Phi_Z^T \Phi_Z` over the evaluation cells Z,
+    Parameters
+    ----------
+    posterior : Posterior
+    cross : ndarray, shape (r, genes)
+        Sums Φ'(Y − μ).
+    signal : statediff.smoothness.SignalToNoise
 
-    .. math:: W = \mathrm{chol}(R (A_a^{-1} + A_b^{-1}) R^T + \epsilon I)^{-1} R
+    Returns
+    -------
+    ndarray, shape (r, genes)
+    """
+    weights = np.empty_like(cross)
+    for rho, _, genes in signal.slices():
+        weights[:, genes] = posterior.weights(cross[:, genes], rho)
+    return weights
+
+
+def whitener(factor, posteriors, rho, pooled="sum", eps=EPS):
+    r"""Matrix W with :math:`D_g = \lVert W d_g \rVert / \sigma_g` for differences d of weights.
+
+    With :math:`R^T R = \Phi_Z^T \Phi_Z` over the evaluation cells Z, and S the sum of
+    `Posterior.covariance` over the conditions,
+
+    .. math:: W = \mathrm{chol}(R S R^T + \epsilon I)^{-1} R
 
     which makes D the Mahalanobis distance of the fold changes at Z under the summed posterior
-    covariances. Here A⁻¹ stands for `Posterior.covariance`.
+    covariances.
 
     Parameters
     ----------
@@ -166,9 +208,13 @@ def whitener(factor, posteriors, pooled="sum"):
         R, from `triangular_factor`.
     posteriors : sequence of Posterior
         The two conditions.
+    rho : float
+        Signal-to-noise ratio.
     pooled : {"sum", "mean"}
         The covariance of a difference is the sum; their mean is what the Kompot tutorial used,
         which makes D larger by √2.
+    eps : float
+        ε, in units of the noise variance.
 
     Returns
     -------
@@ -180,13 +226,38 @@ def whitener(factor, posteriors, pooled="sum"):
     """
     if pooled not in ("sum", "mean"):
         raise ValueError(f"pooled must be 'sum' or 'mean', found {pooled!r}")
-    covariance = sum(p.covariance for p in posteriors) / (2.0 if pooled == "mean" else 1.0)
+    covariance = sum(p.covariance(rho) for p in posteriors) / (2.0 if pooled == "mean" else 1.0)
     spread = factor @ covariance @ factor.T
-    spread = (spread + spread.T) / 2 + EPS * np.eye(len(factor))
+    spread = (spread + spread.T) / 2 + eps * np.eye(len(factor))
     return solve_triangular(np.linalg.cholesky(spread), factor, lower=True)
 
 
-def replicate_deviations(phi, replicates, crosses, priors, noise=1.0):
+def distances(whiteners, signal, difference, between=None):
+    """Mahalanobis distance of each gene's fold change, under its own signal-to-noise ratio.
+
+    Parameters
+    ----------
+    whiteners : sequence of ndarray, shape (m, r)
+        From `whitener`, one for each of the levels.
+    signal : statediff.smoothness.SignalToNoise
+        Of the genes.
+    difference : array, shape (r, genes)
+    between : array, shape (S, r, genes), optional
+        From `replicate_deviations`.
+
+    Returns
+    -------
+    ndarray, shape (genes,)
+    """
+    found = np.empty(difference.shape[1])
+    for _, index, genes in signal.slices():
+        noise = signal.noise[genes]
+        deviations = None if between is None else between[:, :, genes] / noise
+        found[genes] = mahalanobis(whiteners[index], difference[:, genes] / noise, deviations)
+    return found
+
+
+def replicate_deviations(phi, replicates, crosses, priors, signal):
     r"""Square root of the covariance of the weights between the replicates of each condition.
 
     Each replicate is fitted alone; in a condition with S of them
@@ -199,10 +270,11 @@ def replicate_deviations(phi, replicates, crosses, priors, noise=1.0):
     replicates : pair of lists of ndarray of bool, shape (n,)
         Cells of each replicate, of the reference and of the compared condition.
     crosses : pair of lists of ndarray, shape (r, genes)
-        Their sums Φ'Y.
+        Their sums Φ'(Y − μ).
     priors : pair of ndarray
         See `statediff.basis.Basis.prior`.
-    noise : float
+    signal : statediff.smoothness.SignalToNoise
+        Of the genes.
 
     Returns
     -------
@@ -219,7 +291,7 @@ def replicate_deviations(phi, replicates, crosses, priors, noise=1.0):
     Otto et al. (2025), Comparing phenotypic manifolds with Kompot, sample variance.
     """
     groups = [
-        ([Posterior.fit(phi[mask].T @ phi[mask], noise, prior) for mask in masks], sums)
+        ([Posterior.fit(phi[mask].T @ phi[mask], prior) for mask in masks], sums)
         for masks, sums, prior in zip(replicates, crosses, priors, strict=True)
         if len(masks) >= 2
     ]
@@ -231,12 +303,16 @@ def replicate_deviations(phi, replicates, crosses, priors, noise=1.0):
     for fits, sums in groups:
         scale = np.sqrt((1.0 if len(groups) == 2 else 2.0) / (len(fits) - 1))
         part, rows = found[rows : rows + len(fits)], rows + len(fits)
-        for start in range(0, genes, GENES):
-            some = slice(start, start + GENES)
-            weights = np.stack(
-                [fit.weights(cross[:, some]) for fit, cross in zip(fits, sums, strict=True)]
-            )
-            part[:, some] = scale * (weights - weights.mean(axis=0)).swapaxes(1, 2)
+        for rho, _, of_level in signal.slices():
+            for start in range(0, len(of_level), GENES):
+                some = of_level[start : start + GENES]
+                weights = np.stack(
+                    [
+                        fit.weights(cross[:, some], rho)
+                        for fit, cross in zip(fits, sums, strict=True)
+                    ]
+                )
+                part[:, some] = scale * (weights - weights.mean(axis=0)).swapaxes(1, 2)
     return found.swapaxes(1, 2)
 
 

@@ -14,8 +14,8 @@ def matern52(x, y, ls, xp=np):
     ----------
     x : array, shape (n, D)
     y : array, shape (m, D)
-    ls : float
-        Length scale, in the units of the states.
+    ls : float or tuple of float
+        Length scale, in the units of the states; of several, the mean of their kernels.
     xp : module
         `numpy`, or `jax.numpy` for its arrays.
 
@@ -28,8 +28,13 @@ def matern52(x, y, ls, xp=np):
     ----------
     Rasmussen & Williams (2006), Gaussian Processes for Machine Learning, eq. 4.17.
     """
+    scales = ls if isinstance(ls, tuple) else (ls,)
     centre = y.mean(axis=0)  # the expanded square below cancels badly far from the origin
-    x, y = (x - centre) / ls, (y - centre) / ls
+    x, y = (x - centre) / scales[0], (y - centre) / scales[0]
     square = (x**2).sum(axis=1)[:, None] + (y**2).sum(axis=1)[None, :] - 2.0 * x @ y.T
-    r = xp.sqrt(5.0 * xp.maximum(square, 0.0))
-    return (1.0 + r + r**2 / 3.0) * xp.exp(-r)
+    first = xp.sqrt(5.0 * xp.maximum(square, 0.0))
+    total = 0.0
+    for scale in scales:
+        r = first * (scales[0] / scale)
+        total = total + (1.0 + r + r**2 / 3.0) * xp.exp(-r)
+    return total / len(scales)

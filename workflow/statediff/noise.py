@@ -19,7 +19,7 @@ VALUES = 1 << 23
 RANK = 1e-14
 
 
-def noise_weights(blocks, phi, members, posteriors, weights):
+def noise_weights(blocks, phi, members, posteriors, weights, sigma):
     r"""Weights of the smoothed noise variance, in one pass over the expression matrix.
 
     .. math:: e_i = \frac{(y_i - m_i)^2}{(1 - h_i)^2}, \qquad
@@ -36,6 +36,8 @@ def noise_weights(blocks, phi, members, posteriors, weights):
     posteriors : sequence of statediff.expression.Posterior
     weights : sequence of ndarray, shape (r, genes)
         Posterior means C_c.
+    sigma : float
+        Standard deviation σ of the noise in the fit.
 
     Returns
     -------
@@ -46,7 +48,8 @@ def noise_weights(blocks, phi, members, posteriors, weights):
     ----------
     Rasmussen & Williams (2006), eq. 5.12, for the residuals left out.
     """
-    kept = [(1.0 - leverage(posterior, phi)) ** 2 for posterior in posteriors]
+    rho = sigma**-2.0
+    kept = [(1.0 - leverage(posterior, phi, rho)) ** 2 for posterior in posteriors]
     sums = [np.zeros_like(weight) for weight in weights]
     for start, block in blocks:
         step = max(1, VALUES // block.shape[1])
@@ -58,15 +61,17 @@ def noise_weights(blocks, phi, members, posteriors, weights):
                 at = rows.start + chosen
                 residuals = part[chosen].toarray() - phi[at] @ weights[i]
                 sums[i] += phi[at].T @ (residuals**2 / kept[i][at, None])
-    return [posterior.weights(total) for posterior, total in zip(posteriors, sums, strict=True)]
+    return [
+        posterior.weights(total, rho) for posterior, total in zip(posteriors, sums, strict=True)
+    ]
 
 
-def leverage(posterior, phi):
+def leverage(posterior, phi, rho):
     """Share h of a cell in its own smoothed expression, for cells of the fit → shape (n,)."""
-    return np.einsum("nr,nr->n", phi @ posterior.covariance, phi) / posterior.noise**2
+    return np.einsum("nr,nr->n", phi @ posterior.covariance(rho), phi)
 
 
-def mahalanobis_noise(phi, posteriors, noise, difference, between=None, pooled="sum"):
+def mahalanobis_noise(phi, posteriors, noise, difference, sigma, between=None, pooled="sum"):
     r"""Mahalanobis distance of each gene's fold change, its own noise at every cell included.
 
     With :math:`V_g = \mathrm{diag}(u_a + u_b)` at the evaluation cells Z, each u no smaller than
@@ -91,6 +96,8 @@ def mahalanobis_noise(phi, posteriors, noise, difference, between=None, pooled="
         Their E_c, from `noise_weights`.
     difference : ndarray, shape (r, genes)
         C_b − C_a.
+    sigma : float
+        Standard deviation σ of the noise in the fit.
     between : ndarray, shape (S, r, genes), optional
         From `statediff.expression.replicate_deviations`.
     pooled : {"sum", "mean"}
@@ -108,7 +115,8 @@ def mahalanobis_noise(phi, posteriors, noise, difference, between=None, pooled="
     if pooled not in ("sum", "mean"):
         raise ValueError(f"pooled must be 'sum' or 'mean', found {pooled!r}")
     share = 0.5 if pooled == "mean" else 1.0
-    values, vectors = np.linalg.eigh(share * sum(p.covariance for p in posteriors))
+    pooled_covariance = sigma**2 * sum(p.covariance(sigma**-2.0) for p in posteriors)
+    values, vectors = np.linalg.eigh(share * pooled_covariance)
     kept = values > RANK * values[-1]
     scale, vectors = np.sqrt(values[kept]), vectors[:, kept]
     whitened, inverse = phi @ (vectors * scale), (vectors / scale).T

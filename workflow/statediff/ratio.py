@@ -24,10 +24,13 @@ __all__ = [
     "find_overdispersion",
     "fit_ratio",
     "informative",
+    "learn_amplitude",
 ]
 
 # Functions of the basis with a smaller sum of squares over the cells are left out.
 LEAST = 1e-2
+#: Prior standard deviations of the log ratio that are compared.
+AMPLITUDES = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 # Added where a cell so far from all others that nothing is known of it would make 0/0.
 TINY = 1e-12
 
@@ -44,11 +47,14 @@ class Ratio:
         Covariance of the weights over labels without information.
     share : float
         Of b among the cells.
+    freedom : float
+        Effective degrees of freedom: the trace of :math:`H^{-1} (H - I)`.
     """
 
     weights: np.ndarray
     covariance: np.ndarray
     share: float
+    freedom: float
 
     def __call__(self, phi):
         """Log ratio, natural, at basis values phi, shape (n, r) → (n,)."""
@@ -66,22 +72,72 @@ class Ratio:
         return log_density - weighted, log_density - weighted + lfc
 
 
-def informative(basis):
+def informative(eigenvalues, amplitude=1.0):
     """Number of functions of a basis that labels of its cells can tell something about.
 
-    The others have eigenvalues below 0.01: a label has at most the information 1/4, so that the
-    weight of such a function keeps 99.7 % of its prior variance and an estimate near 0.
+    The others have eigenvalues below 0.01, times the squared amplitude: a label has at most the
+    information 1/4, so that the weight of such a function keeps 99.7 % of its prior variance and
+    an estimate near 0.
 
     Parameters
     ----------
-    basis : statediff.basis.Basis
-        Its functions come in order of decreasing eigenvalues.
+    eigenvalues : array, shape (r,)
+        Of the kernel matrix, decreasing (`statediff.basis.Basis.eigenvalues`).
+    amplitude : float
+        Prior standard deviation of the log ratio.
 
     Returns
     -------
     int
     """
-    return max(1, np.count_nonzero(basis.eigenvalues >= LEAST))
+    return max(1, np.count_nonzero(amplitude**2 * eigenvalues >= LEAST))
+
+
+def learn_amplitude(phi, compared, eigenvalues):
+    r"""Choose the prior standard deviation s of the log ratio by the evidence of the labels.
+
+    With :math:`f = s \Phi w` at the mode and the Laplace approximation, the log evidence is
+
+    .. math:: \log p(y \mid f) - \tfrac12 w^T w - \tfrac12 \log |I + s^2 \Phi^T D \Phi|
+
+    Parameters
+    ----------
+    phi : ndarray, shape (n, r)
+        Basis at the cells of both conditions.
+    compared : array of bool, shape (n,)
+        Whether a cell is of b.
+    eigenvalues : array, shape (r,)
+        See `informative`.
+
+    Returns
+    -------
+    amplitude : float
+        One of `AMPLITUDES`.
+    evidence : float
+        Its log evidence over a constant (nats).
+
+    References
+    ----------
+    Rasmussen & Williams (2006), eq. 3.32.
+    """
+    labels = np.asarray(compared, dtype=np.float64)
+    share, n = labels.mean(), len(labels)
+    offset = logit(share)
+    constant = n * (share * np.log(share) + (1.0 - share) * np.log1p(-share))
+    found, weights = {}, np.zeros(0)
+    for amplitude in AMPLITUDES:
+        scaled = amplitude * phi[:, : informative(eigenvalues, amplitude)]
+        start = np.pad(weights / amplitude, (0, scaled.shape[1] - len(weights)))
+        mode, _ = _mode(scaled, labels, offset, start)
+        f = offset + scaled @ mode
+        p = expit(f)
+        precision = np.eye(len(mode)) + scaled.T @ ((p * (1.0 - p))[:, None] * scaled)
+        likelihood = (labels * f - np.logaddexp(0.0, f)).sum()
+        complexity = 0.5 * mode @ mode + 0.5 * np.linalg.slogdet(precision)[1]
+        found[amplitude] = likelihood - complexity - constant
+        weights = amplitude * mode
+    best = max(found, key=found.get)
+    return best, float(found[best])
 
 
 def fit_ratio(phi, compared):
@@ -122,15 +178,17 @@ def fit_ratio(phi, compared):
         )
     p = expit(offset + phi @ weights)
     information = phi.T @ ((p * (1.0 - p))[:, None] * phi)
-    return Ratio(weights, _scatter(information)[1], share)
+    inverse, covariance = _scatter(information)
+    return Ratio(weights, covariance, share, float(len(inverse) - np.trace(inverse)))
 
 
-def _mode(phi, labels, offset):
+def _mode(phi, labels, offset, start=None):
     def likelihood(f):
         p = expit(f)
         return labels * f - np.logaddexp(0.0, f), labels - p, p * (1.0 - p)
 
-    return posterior_mode(likelihood, phi, offset, np.zeros(phi.shape[1]))
+    start = np.zeros(phi.shape[1]) if start is None else start
+    return posterior_mode(likelihood, phi, offset, start)
 
 
 def _scatter(information):

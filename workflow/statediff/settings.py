@@ -10,7 +10,7 @@ from pathlib import Path
 import jsonschema
 
 from statediff import InputError
-from statediff.conventions import PRESETS, TOLERANCES
+from statediff.conventions import LEARNT_TOLERANCE, PRESETS, TOLERANCES
 from statediff.provenance import safe
 from statediff.urls import url_fault
 
@@ -29,6 +29,7 @@ STANDARDISING = ("residual", "labels")
 # Where each choice of the conventions is set.
 CHOICES = {
     ("gp", "kernel"): "kernel",
+    ("gp", "metric"): "metric",
     ("expression", "covariance"): "covariance",
     ("abundance", "estimator"): "estimator",
     ("abundance", "ptp_sides"): "ptp_sides",
@@ -88,8 +89,7 @@ def checked(config, schema):
     for (section, key), choice in CHOICES.items():
         if filled[section][key] is None:
             filled[section][key] = PRESETS[filled["conventions"]][choice]
-    if filled["gp"]["tol"] is None:
-        filled["gp"]["tol"] = TOLERANCES[filled["gp"]["kernel"]]
+    _fill_in_smoothness(filled)
     if filled["contrasts"]:
         _check_null(filled)
         _check_volcanos(filled)
@@ -284,6 +284,22 @@ def _fill_in_components(dataset):
                 "components in the file (dataset.preprocess makes them from raw counts)"
             )
         compute["from"] = COMPONENTS if preprocess["harmony"] is None else INTEGRATED
+
+
+def _fill_in_smoothness(config):
+    """Length scale and noise by the conventions, unless one is given, and the tolerance."""
+    gp, preset = config["gp"], PRESETS[config["conventions"]]
+    if gp["ls"] is None and gp["ls_factor"] is None:
+        gp["ls_factor"] = preset["ls_factor"]
+    if gp["sigma"] is None:
+        # The noise along the states is learnt in the units of a model with one for all genes.
+        gp["sigma"] = 1.0 if gp["noise"] == "empirical" else preset["sigma"]
+    if gp["tol"] is None:
+        learnt = gp["ls"] is None and gp["ls_factor"] is None
+        gp["tol"] = LEARNT_TOLERANCE if learnt else TOLERANCES[gp["kernel"]]
+    compute = config["dataset"]["cell_states"]["compute"]
+    if compute is not None and compute["integrate"] is None:
+        compute["integrate"] = preset["integrate"]
 
 
 def _check_preprocess(config):

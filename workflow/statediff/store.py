@@ -27,6 +27,7 @@ __all__ = [
     "read_columns",
     "read_levels",
     "read_names",
+    "read_rows",
     "row_blocks",
     "write_arrays",
     "write_csr",
@@ -189,6 +190,23 @@ def read_columns(element, columns):
     scipy.sparse.csr_matrix, shape (rows, len(columns))
     """
     return sparse.vstack([block[:, columns] for _, block in row_blocks(element)], format="csr")
+
+
+def read_rows(element, rows):
+    """Read chosen rows (cells), in increasing order, of a CSR matrix of an h5ad file.
+
+    Returns
+    -------
+    scipy.sparse.csr_matrix, shape (len(rows), columns)
+    """
+    indptr = element["indptr"][:].astype(np.int64)
+    lengths = indptr[rows + 1] - indptr[rows]
+    data, indices = (
+        np.concatenate([element[name][indptr[row] : indptr[row + 1]] for row in rows])
+        for name in ("data", "indices")
+    )
+    shape = len(rows), matrix_shape(element)[1]
+    return sparse.csr_matrix((data, indices, np.append(0, np.cumsum(lengths))), shape=shape)
 
 
 def read_names(frame):

@@ -1,0 +1,51 @@
+"""Length scale of a contrast, learnt from expression or given, and the basis of its kernel."""
+
+import warnings
+
+import h5py
+from _fit import write_basis
+from _job import run
+from _states import read_states
+from statediff import DataWarning
+from statediff.basis import build_basis
+from statediff.neighbours import length_scale, nearest_distances
+from statediff.smoothness import choose_cells, learn_scale, length_scales
+from statediff.store import read_arrays, read_rows
+
+
+def main(job):
+    gp = job.params.gp
+    members, _ = read_arrays(job.input.cells, "reference", "compared")
+    states, metric = read_states(job.input.states, gp["metric"])
+    trained = members["reference"] | members["compared"]
+    ls, smoothness = gp["ls"], None
+    if ls is None and gp["ls_factor"] is not None:
+        ls = length_scale(nearest_distances(states[members["reference"]]), gp["ls_factor"])
+    elif ls is None:
+        cells = choose_cells(trained)
+        with h5py.File(job.input.store, "r") as store:
+            smoothness = learn_scale(states[cells], read_rows(store["X"], cells))
+        ls = length_scales(smoothness.ls)
+        if smoothness.at_end:
+            warnings.warn(
+                f"the evidence for the length scale is largest at the end of what is searched, "
+                f"{smoothness.multiples[smoothness.evidence.argmax()]:g} times the extent of the "
+                "cell states: expression hardly follows these states; expected other ones "
+                "(dataset.cell_states), or a length scale of your own (gp.ls)",
+                DataWarning,
+                stacklevel=1,
+            )
+    noise = 1.0 if gp["sigma"] is None else gp["sigma"]
+    linear = gp["kernel"] == "matern52+linear"
+    basis = build_basis(states[trained], ls, gp["tol"], gp["max_rank"], noise, linear)
+    write_basis(
+        job.output[0],
+        basis,
+        smoothness,
+        kernel=gp["kernel"],
+        metric=metric,
+        n_components=states.shape[1],
+    )
+
+
+run(main, snakemake)
