@@ -86,6 +86,8 @@ def test_a_weighted_fdr_is_that_of_benjamini_and_hochberg_where_the_weights_are_
 def test_the_grid_holds_what_is_asked_of_it():
     assert len(GRID) == len(CELLS) * len(SEEDS)
     assert {cell["sample_sd"] for cell in CELLS.values()} == {0, 0.05, 0.1, 0.2}
+    # The sample effect is the only difference between samples of a condition.
+    assert {(fields["sample_type_sd"], fields["depth_sd"]) for fields in GRID.values()} == {(0, 0)}
     for part in ({"sizes": "unequal"}, {"strength": "weak"}, {"strength": "none"}):
         ((key, value),) = part.items()
         assert any(cell[key] == value for cell in CELLS.values())

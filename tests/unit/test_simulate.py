@@ -1,12 +1,16 @@
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import sparse
-from statediff.simulate import AGES, LINEAGES, Simulation
+from scipy.stats import kstest, linregress
+from statediff.simulate import AGES, CELL_DEPTH_SD, LINEAGES, Simulation
 
 
 @pytest.fixture(scope="module")
 def simulation():
-    return Simulation(seed=5, cells=3000, genes=600, sample_sd=0.0)
+    return Simulation(seed=5, cells=3000, genes=600)
 
 
 @pytest.fixture(scope="module")
@@ -15,12 +19,15 @@ def counts(simulation):
 
 
 def test_the_seed_decides_everything(simulation, counts):
-    again = Simulation(seed=5, cells=3000, genes=600, sample_sd=0.0)
+    again = Simulation(seed=5, cells=3000, genes=600)
     assert again.obs.equals(simulation.obs)
     assert again.var.equals(simulation.var)
     assert (sparse.vstack(list(again.counts())) != counts).nnz == 0
-    other = Simulation(seed=6, cells=3000, genes=600, sample_sd=0.0)
-    assert (sparse.vstack(list(other.counts())) != counts).nnz > 0
+    small = Simulation(seed=5, cells=500, genes=200)
+    (found,) = small.counts()
+    for field in ("seed", "sample_sd", "sample_type_sd", "depth_sd"):
+        (other,) = replace(small, **{field: 0}).counts()
+        assert (other != found).nnz > 0, field
 
 
 def test_shape_groups_and_replicates(simulation, counts):
@@ -76,18 +83,94 @@ def test_opposed_genes_have_mean_zero_over_the_cells(simulation):
     assert np.abs(lfc @ shares).max() < 0.15 * np.abs(lfc).mean()
 
 
-def test_planted_changes_show_in_the_counts(simulation, counts):
+def test_the_recorded_change_of_expression_is_that_of_the_counts():
+    """With many animals, whose effects then average out; per count of an unchanged gene."""
+    simulation = Simulation(
+        2, 6000, shares=(1, 0, 1), genes=300, samples=50, changed=0.5, counts_per_cell=20_000
+    )
     obs, var = simulation.obs, simulation.var
+    counts = sparse.vstack(list(simulation.counts()), format="csr")
+    unchanged = (var["true_change"] == "none").to_numpy()
+    sizes = np.asarray(counts[:, unchanged].sum(axis=1)).ravel()
     mature = (obs["lineage"] == "Erythroid") & (obs["pseudotime"] > 0.5)
-    rates = {
-        age: np.asarray(counts[(mature & (obs["Age"] == age)).to_numpy()].mean(axis=0)).ravel()
-        for age in ("Young", "Old")
-    }
-    seen = (rates["Young"] > 0.3) & (rates["Old"] > 0.3)
-    found = np.log(rates["Old"][seen] / rates["Young"][seen])
-    true = var["true_lfc_Erythroid"].to_numpy()[seen]
-    assert np.corrcoef(found, true)[0, 1] > 0.7
-    assert np.abs(found[true == 0]).mean() < 0.35
+    young, old = (
+        counts[cells].multiply(1.0 / sizes[cells][:, None]).mean(axis=0)
+        for cells in ((mature & (obs["Age"] == age)).to_numpy() for age in ("Young", "Old"))
+    )
+    true = var["true_lfc_Erythroid"].to_numpy()
+    fit = linregress(true, np.log(np.asarray(old / young)).ravel())
+    assert fit.slope == pytest.approx(1.0, abs=0.05)
+    assert fit.intercept == pytest.approx(0.0, abs=0.05)
+    assert fit.rvalue > 0.98
+
+
+@pytest.fixture(scope="module")
+def effects():
+    """Log ratios of counts with and without effects of samples, from the same noise of cells.
+
+    Counts are so high that their Poisson noise is small.
+    """
+    without = Simulation(
+        7, 6000, genes=200, samples=10, sample_sd=0.0, sample_type_sd=0.0, depth_sd=0.0,
+        counts_per_cell=10_000_000,
+    )  # fmt: skip
+    reference = np.vstack([block.toarray() for block in without.counts()])
+
+    def ratios(**fields):
+        simulation = replace(without, **fields)
+        counts = np.vstack([block.toarray() for block in simulation.counts()])
+        return simulation.obs, np.log(np.maximum(counts, 1.0) / np.maximum(reference, 1.0))
+
+    return ratios
+
+
+def test_a_sample_has_its_own_effect_on_each_gene_in_each_cell_type(effects):
+    obs, found = effects(sample_type_sd=Simulation.sample_type_sd)
+    # Rates are relative to the cell's library: what all genes have in common cancels.
+    found -= np.median(found, axis=1, keepdims=True)
+    groups = pd.DataFrame(found).groupby([obs["sample"].to_numpy(), obs["cell_type"].to_numpy()])
+    assert groups.std().stack().median() < 0.02
+    # Of the cell types that occur in all samples.
+    effect = groups.median().stack().unstack(1).dropna(axis=1)
+    assert effect.shape[1] >= 6
+    assert effect.to_numpy().std() == pytest.approx(0.1, rel=0.03)
+    assert kstest(effect.to_numpy().ravel() / 0.1, "norm").statistic < 0.02
+    # Independent between the cell types of a sample, and between the samples of a type.
+    assert np.abs(np.tril(effect.corr(), -1)).max() < 0.04
+    between = effect.stack().unstack(0).corr().to_numpy()
+    assert np.abs(np.tril(between, -1)).max() < 0.1
+    # A cell type's mean over all samples: nothing that they share.
+    mean = effect.groupby(level=1).mean().to_numpy()
+    assert mean.std() == pytest.approx(0.1 / np.sqrt(30), rel=0.1)
+
+
+def test_an_effect_of_a_sample_is_the_same_in_all_its_cell_types(effects):
+    obs, found = effects(sample_sd=0.3)
+    found -= np.median(found, axis=1, keepdims=True)
+    of_sample = pd.DataFrame(found).groupby(obs["sample"].to_numpy())
+    assert of_sample.std().stack().median() < 0.05
+    assert of_sample.median().to_numpy().std() == pytest.approx(0.3, rel=0.03)
+
+
+def test_depth_is_a_factor_of_all_cells_and_genes_of_a_sample(effects):
+    obs, found = effects(depth_sd=Simulation.depth_sd)
+    of_sample = pd.DataFrame(found).groupby(obs["sample"].to_numpy())
+    assert of_sample.std().max().median() < 0.05
+    assert np.ptp(of_sample.median(), axis=1).max() < 0.02
+    assert np.ptp(of_sample.median().mean(axis=1)) > 0.5
+
+
+def test_library_sizes_vary_within_and_between_samples():
+    simulation = Simulation(8, 6000, genes=200, samples=40, changed=0.0, counts_per_cell=20_000)
+    sizes = np.concatenate([np.asarray(b.sum(axis=1)).ravel() for b in simulation.counts()])
+    logged = pd.Series(np.log(sizes / 20_000)).groupby(simulation.obs["sample"].to_numpy())
+    # Within: those of the libraries and, less, the noise of the genes.
+    assert CELL_DEPTH_SD < np.sqrt(logged.var().mean()) < 1.2 * CELL_DEPTH_SD
+    assert logged.median().std() == pytest.approx(0.3, abs=3 * 0.3 / np.sqrt(2 * 120))
+    # Independent of age.
+    means = logged.median()
+    ages = [means[means.index.str.startswith(age)].mean() for age in AGES]
+    assert np.ptp(ages) < 4 * 0.3 / np.sqrt(40)
 
 
 def test_blocks_have_a_bounded_number_of_values(monkeypatch):

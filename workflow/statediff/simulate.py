@@ -8,8 +8,11 @@ sit where and in the rates of some genes:
 * `lineage` genes in one lineage only,
 * `opposed` genes by opposite log fold changes in two lineages, with mean zero over the cells.
 
-Counts are negative binomial with a library size per cell and a random effect per sample and gene.
-Cells are drawn in blocks with their own seeds, so that a block can be made without the others.
+Counts are negative binomial. The library size of a cell varies around that of its sample, and the
+rate of a gene by random effects of the sample and of the sample on each cell type. These effects
+are independent of age and have mean zero on the scale of log rates; the recorded truth is the
+change from young to old without them. Cells are drawn in blocks with their own seeds, so that a
+block can be made without the others.
 """
 
 from dataclasses import dataclass
@@ -29,6 +32,8 @@ MULTIPOTENT, COMMITTED, MATURED = 0.2, 0.35, 0.7
 AGES = {"Young": 0.0, "Mid": 0.5, "Old": 1.0}
 GRID = 200
 DISPERSION = 0.2
+# Log-standard deviation of the library sizes of a sample's cells.
+CELL_DEPTH_SD = 0.25
 # Values a block of cells has: bounds the memory to some arrays of as many.
 BLOCK_VALUES = 25_000_000
 
@@ -56,9 +61,15 @@ class Simulation:
     abundance_lfc : float
         Natural-log change of the odds that stem cells gain and B cells lose from young to old.
     sample_sd : float
-        Standard deviation of the natural-log effect of a sample on a gene.
+        Standard deviation of the natural-log effect of a sample on a gene, the same in all cells.
+    sample_type_sd : float
+        Standard deviation of the natural-log effect of a sample on a gene in one cell type, in
+        addition to the former.
+    depth_sd : float
+        Standard deviation of the natural log of a sample's mean library size. Cells vary within
+        their sample with a log-standard deviation of 0.25.
     counts_per_cell : int
-        Median library size.
+        Median library size of a cell in a sample of median depth.
     """
 
     seed: int
@@ -71,6 +82,8 @@ class Simulation:
     expression_lfc: float = 1.0
     abundance_lfc: float = 2.0
     sample_sd: float = 0.05
+    sample_type_sd: float = 0.1
+    depth_sd: float = 0.3
     counts_per_cell: int = 2000
 
     def _generator(self, *stream):
@@ -91,7 +104,8 @@ class Simulation:
     def obs(self):
         """Cells: age, sample, cell type, pseudotime, lineage and true log fold change.
 
-        `true_abundance_lfc` is the natural-log fold change of the density from young to old.
+        `true_abundance_lfc` is the natural-log fold change of the density from young to old, the
+        same for all samples: only depth and expression vary between samples.
         """
         rng = self._generator(0)
         lineage, t, densities = self._states
@@ -167,7 +181,9 @@ class Simulation:
         """Genes: kind of change, and its true log fold changes (natural log, young to old).
 
         `true_change` is none, global, lineage or opposed; `true_lfc_<lineage>` the log fold
-        change in that lineage's mature cells.
+        change of the rate in that lineage's mature cells, relative to unchanged genes. It leaves
+        out the effects of samples: the mean of those drawn differs between ages by chance, also
+        in genes that do not change.
         """
         _, _, kinds, everywhere, effects = self._model
         width = len(str(self.genes))
@@ -178,6 +194,23 @@ class Simulation:
         for i, name in enumerate(LINEAGES):
             table[f"true_lfc_{name}"] = everywhere + effects[i]
         return table
+
+    def _sample_effects(self):
+        """Effects of the samples, in the order of the categories of obs.
+
+        Returns
+        -------
+        effect : ndarray, shape (samples, cell types, genes)
+            Natural-log effect on the rate of a gene.
+        depth : ndarray, shape (samples,)
+            Median library size of a sample's cells.
+        """
+        samples = self.obs["sample"].cat.categories.size
+        types = self.obs["cell_type"].cat.categories.size
+        effect = self.sample_type_sd * self._generator(4).normal(size=(samples, types, self.genes))
+        effect += self.sample_sd * self._generator(2).normal(size=(samples, 1, self.genes))
+        depth = np.exp(self.depth_sd * self._generator(5).normal(size=samples))
+        return effect, self.counts_per_cell * depth
 
     def programs(self):
         """Activity of the expression programs in each cell: the cells' true states.
@@ -202,8 +235,8 @@ class Simulation:
         lineage = obs["lineage"].cat.codes.to_numpy()
         age = obs["Age"].map(AGES).to_numpy(dtype=float)
         sample = obs["sample"].cat.codes.to_numpy()
-        shape = (obs["sample"].cat.categories.size, self.genes)
-        sample_effect = self.sample_sd * self._generator(2).normal(size=shape)
+        cell_type = obs["cell_type"].cat.codes.to_numpy()
+        sample_effect, depth = self._sample_effects()
         step = max(1, BLOCK_VALUES // self.genes)
         for number, start in enumerate(range(0, self.cells, step)):
             rows = slice(start, min(start + step, self.cells))
@@ -212,10 +245,10 @@ class Simulation:
             # In place: the arrays are what takes the memory.
             rate = _programs(t, line) @ loadings
             rate += base
-            rate += sample_effect[sample[rows]]
+            rate += sample_effect[sample[rows], cell_type[rows]]
             np.exp(rate, out=rate)
             # Libraries are scaled before the change: other genes' rates stay as they are.
-            size = self.counts_per_cell * np.exp(rng.normal(0.0, 0.25, len(t)))
+            size = depth[sample[rows]] * np.exp(rng.normal(0.0, CELL_DEPTH_SD, len(t)))
             change = _commitment(t)[:, None] * effects[line]
             change += everywhere
             change *= age[rows, None]

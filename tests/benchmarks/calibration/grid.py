@@ -6,6 +6,8 @@ __all__ = ["CELLS", "GRID", "SEEDS"]
 
 SEEDS = (1, 2, 3)
 BASE = {"cells": 4000, "shares": (1, 0, 1), "genes": 4000, "samples": 3, "changed": 0.05}
+# Everywhere: samples of equal depth, each with the same effect in all cell types.
+BASE |= {"sample_type_sd": 0.0, "depth_sd": 0.0}
 # 50, 100 and 150 young cells; 833, 1,667 and 2,500 old ones.
 UNEQUAL = {"cells": 5300, "shares": (300, 0, 5000), "sample_ratio": 3}
 # Natural-log fold changes with which the best methods find half of the genes, or fewer.

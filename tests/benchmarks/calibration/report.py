@@ -77,8 +77,9 @@ standard deviation over them.
 change, a third each in all cells, in one lineage, and with opposite signs in two (natural-log fold
 change 0.6 where *strong*, 0.4 where *weak*; 1.5 times that within lineages). Where abundance
 changes, stem cells gain (log fold change about +1.4) and B cells lose (−2.6) cells. *Sample
-effect*: log-sd of a random effect of each sample on each gene. *Unequal*: 300 young against 5,000
-old cells, in samples of 1 : 2 : 3. Log expression → 30 principal components → 20 diffusion
+effect*: log-sd of a random effect of each sample on each gene, the same in all cell types; all
+samples have the same expected depth. *Unequal*: 300 young against 5,000 old cells, in samples of
+1 : 2 : 3. Log expression → 30 principal components → 20 diffusion
 components. Where cells have more than 1.5 times the neighbours from their own sample that they
 should (see *separation*), Harmony integrates the components over samples first.
 
