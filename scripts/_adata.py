@@ -5,6 +5,7 @@ import json
 import h5py
 import numpy as np
 import pandas as pd
+from _states import read_components
 from anndata.io import read_elem, write_elem
 from statediff.provenance import DIRECTIONS, group_column
 from statediff.store import create_slot, open_h5ad, read_arrays
@@ -64,7 +65,7 @@ def write_groups(out, path, fields, genes):
 
 def write_coordinates(out, path, name, key):
     """Coordinates that were computed, or that the store does not hold; returns what was written."""
-    arrays, _ = read_arrays(path)
+    arrays = read_components(path) if name == "states" else read_arrays(path)[0]
     made = []
     if key not in out["obsm"]:
         write_elem(out, f"obsm/{key}", arrays[name])

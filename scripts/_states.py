@@ -1,4 +1,4 @@
-"""Reading cell states in the metric of the models."""
+"""Reading cell states: as they are shown, and in the metric of the models."""
 
 from statediff.diffusion import scaled_components
 from statediff.store import read_arrays
@@ -8,7 +8,13 @@ def read_states(path, metric):
     """States of the cells, and the metric in which they are.
 
     Components without eigenvalues, of a key of the user, stay as they are."""
-    arrays, _ = read_arrays(path)
+    arrays, attributes = read_arrays(path)
     if metric == "diffusion" and "eigenvalues" in arrays:
         return scaled_components(arrays["states"], arrays["eigenvalues"]), "diffusion"
-    return arrays["states"], "euclidean"
+    return arrays["states"][:, : attributes["n_components"]], "euclidean"
+
+
+def read_components(path):
+    """The components that the configuration asks for, and their eigenvalues if they have some."""
+    arrays, attributes = read_arrays(path)
+    return {name: values[..., : attributes["n_components"]] for name, values in arrays.items()}

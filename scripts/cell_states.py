@@ -8,6 +8,8 @@ from statediff.store import open_h5ad, read_arrays, write_arrays
 
 # Where Palantir leaves the eigenvalues of its components.
 EIGENVALUES = "uns/DM_EigenValues"
+# Components from which on diffusion distances hardly change.
+ENOUGH = 40
 
 
 def main(job):
@@ -21,9 +23,12 @@ def main(job):
             eigenvalues = known_eigenvalues(store, coordinates) if compute is None else {}
     if compute is None:
         arrays = {"states": coordinates} | eigenvalues
+        wanted = coordinates.shape[1]
     else:
-        arrays = diffusion_maps(coordinates, compute)
-    write_arrays(job.output[0], arrays)
+        wanted = compute["n_components"]
+        arrays = diffusion_maps(coordinates, compute, job.params.metric)
+    # Those beyond the wanted ones enter distances and nothing else.
+    write_arrays(job.output[0], arrays, n_components=wanted)
 
 
 def known_eigenvalues(store, components):
@@ -33,7 +38,7 @@ def known_eigenvalues(store, components):
     return {"eigenvalues": values} if fits and np.isfinite(values).all() else {}
 
 
-def diffusion_maps(coordinates, compute):
+def diffusion_maps(coordinates, compute, metric):
     from anndata import AnnData
     from palantir.utils import run_diffusion_maps
 
@@ -44,11 +49,14 @@ def diffusion_maps(coordinates, compute):
                 f"dataset.cell_states.compute.{key}: found {compute[key]}, expected fewer than the "
                 f"{n_cells} cells"
             )
+    count = compute["n_components"]
+    if metric == "diffusion":
+        count = min(max(count, ENOUGH), n_cells - 1)
     adata = AnnData(obsm={"coordinates": coordinates}, shape=(len(coordinates), 0))
     run_diffusion_maps(
         adata,
         pca_key="coordinates",
-        n_components=compute["n_components"],
+        n_components=count,
         knn=compute["knn"],
         alpha=0,
         seed=compute["seed"],

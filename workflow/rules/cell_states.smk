@@ -39,6 +39,7 @@ rule cell_states:
         runtime=minutes(20, cell=240),
     params:
         states=STATES,
+        metric=config["gp"]["metric"],
     script:
         "../../scripts/cell_states.py"
 

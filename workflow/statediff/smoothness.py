@@ -25,8 +25,8 @@ from statediff.kernels import matern52
 
 __all__ = [
     "LEVELS",
-    "Smoothness",
     "SignalToNoise",
+    "Smoothness",
     "extent",
     "learn_scale",
     "learn_signal_to_noise",
@@ -57,7 +57,7 @@ def extent(states):
 
 
 def length_scales(ls):
-    """Length scales of the kernel around a chosen one, as `statediff.kernels.matern52` takes them."""
+    """Length scales of the kernel around a chosen one (`statediff.kernels.matern52`)."""
     return tuple(ls * factor for factor in MIXTURE)
 
 
