@@ -1,4 +1,4 @@
-"""Mean fold change and Mahalanobis distance of all genes, and of the null genes, in each group."""
+"""Mean fold change and Mahalanobis distance of all genes in each group; of null genes, if any."""
 
 import h5py
 import numpy as np
@@ -15,7 +15,6 @@ ROLES = ("reference", "compared")
 
 def main(job):
     groups, _ = read_arrays(job.input.groups, "names", "masks", "left_out")
-    null, _ = read_arrays(job.input.null)
     fit, attributes = read_arrays(job.input.fit, "phi", *(f"covariance_{role}" for role in ROLES))
     posteriors = [Posterior(fit[f"covariance_{role}"]) for role in ROLES]
     kept, pooled = ~groups["left_out"], attributes["covariance"]
@@ -44,13 +43,15 @@ def main(job):
             reference, compared, between = read_coefficients(file, genes)
             mean_lfc.append(means @ (compared - reference))
             found.append(distances(compared - reference, between, noise_of(genes)))
-    null_noise = [null[f"noise_{role}"] for role in ROLES] if noise else None
     arrays = {
         "names": groups["names"][kept],
         "mean_lfc": np.hstack(mean_lfc),
         "mahalanobis": np.hstack(found),
-        "null": distances(null["difference"], null.get("between"), null_noise),
     }
+    if job.input.get("null"):
+        null, _ = read_arrays(job.input.null)
+        null_noise = [null[f"noise_{role}"] for role in ROLES] if noise else None
+        arrays["null"] = distances(null["difference"], null.get("between"), null_noise)
     write_arrays(job.output[0], arrays)
 
 

@@ -61,6 +61,7 @@ for gmt in config["enrichment"]["gmt"] if PROVIDER == "local" else []:
 
 # Nulls that compare the conditions within blocks of cells.
 BLOCKS = bool(CONTRASTS) and FDR["null"] in ("residual", "labels")
+RESIDUAL = FDR["null"] == "residual"
 # Names of the figures to make; None: all.
 MADE = config["figures"]["make"]
 # What the report shows of the enrichment, where that is there.
@@ -318,7 +319,8 @@ def computing_stages(folder, suffix):
     }
     last = [*nulls[FDR["null"]], "false_discovery"]
     grouped = ["group_cells", "group_distances", "group_discovery"]
-    grouped += [] if "null_distances" in last else ["null_distances"]
+    grouped += ["group_test"] if RESIDUAL else []
+    grouped += [] if RESIDUAL or "null_distances" in last else ["null_distances"]
     chunks = all_chunks(f"{folder}/{{contrast}}/{predictor}.{{scatteritem}}.{suffix}")
 
     def files(wildcards):
