@@ -12,7 +12,7 @@ from statediff.store import create_slot, open_h5ad, read_arrays
 
 # Of a layer, at a time.
 VALUES = 1 << 24
-IN_GROUPS = ("mean_lfc", "mahalanobis", "local_fdr", "is_de")
+IN_GROUPS = ("mean_lfc", "mahalanobis", "local_fdr", "pvalue", "qvalue", "is_de")
 OF_SUMMARY = ("dataset", "contrast", "conditions", "conventions", "versions", "stages")
 COORDINATES = {
     "states": "cell states, on which the models live",
@@ -58,6 +58,8 @@ def write_groups(out, path, fields, genes):
     arrays, _ = read_arrays(path)
     columns = [group_column(name) for name in arrays["names"]]
     for role in IN_GROUPS:
+        if f"{role}_groups" not in fields:
+            continue  # of another test
         frame = pd.DataFrame(arrays[role].T, index=genes, columns=columns)
         write_elem(out, f"varm/{fields[f'{role}_groups'][1]}", frame)
     return columns

@@ -86,8 +86,9 @@ def fields(job, cells, calibrated):
     if not (calibrated or config.additional_stats):
         skipped.add("pvalue")
     skipped |= {role for layer in LAYERS if layer not in config.layers for role in LAYERS[layer]}
-    if not job.input.get("groups"):
-        skipped |= {f"{role}_groups" for role in IN_GROUPS}
+    in_groups = read_arrays(job.input.groups)[0] if job.input.get("groups") else {}
+    tested = ("local_fdr",) if "qvalue" in in_groups else ("pvalue", "qvalue")
+    skipped |= {f"{role}_groups" for role in IN_GROUPS if role not in in_groups or role in tested}
     da_fields, de_fields = (
         abundance_fields(*of_contrast),
         expression_fields(*of_contrast, calibrated),

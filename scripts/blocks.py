@@ -7,8 +7,10 @@ from _job import run
 from statediff import DataWarning, InputError
 from statediff.blocks import (
     centroids,
+    condition_cover,
     contrast_weights,
     find_blocks,
+    information_left,
     nested_regions,
     sample_separation,
     samples_meet,
@@ -18,58 +20,93 @@ from statediff.store import read_arrays, write_arrays
 ROLES = ("reference", "compared")
 # From here on no method held its level in the calibration benchmark.
 SEPARATED = 1.5
+# Below these, most cells are compared with none or few of the other condition.
+INFORMATION, COVER = 0.3, 0.5
 
 
 def main(job):
     settings, name = job.params.blocks, job.wildcards.contrast
     members, _ = read_arrays(job.input.cells)
-    states = read_arrays(job.input.states, "states")[0]["states"]
     coordinates = read_arrays(job.input.coordinates, "coordinates")[0]["coordinates"]
     cells, samples, conditions = numbered(members)
-    coordinates, seed = coordinates[cells], settings["seed"]
-    codes, moved = find_blocks(
-        coordinates, states[cells], samples, settings["block_cells"], seed=seed
-    )
-    if "sample" in members and not samples_meet(codes, samples, conditions):
+    seed, n_cells = settings["seed"], len(coordinates)
+    codes, moved = find_blocks(coordinates[cells], samples, settings["block_cells"], seed)
+    advice = how_to_mix(settings["blocks_from"], job.params.harmony)
+    if "sample" in members and not all(samples_meet(c, samples, conditions) for c in codes):
         raise InputError(
             f"contrasts.{name}.sample: no block of cells holds two samples of one condition, so "
             "that nothing tells how samples differ in the same state; expected samples that "
-            "overlap: integrate the cell states over them (dataset.preprocess.harmony), or choose "
-            f"coordinates in which they do (fdr.blocks_from: {settings['blocks_from']})"
+            f"overlap: {advice}"
         )
     labels = conditions[samples] == 1
-    weights = contrast_weights(labels, moved, codes)
-    shared = (weights**2).sum() / (labels.sum() * (~labels).sum() / len(labels))
-    if not shared > 0:
+    weights = np.array([contrast_weights(labels, moved, c) for c in codes])
+    information = float(np.mean([information_left(w, labels) for w in weights]))
+    if not information > 0:
         raise InputError(
             f"contrasts.{name}: no block of cells holds both conditions, so that no expression can "
-            "be compared in the same state; expected coordinates in which they overlap "
-            f"(fdr.blocks_from: {settings['blocks_from']})"
+            f"be compared in the same state; expected conditions that overlap: {advice}"
         )
-    separation = sample_separation(coordinates, samples, conditions, seed)
-    if separation > SEPARATED:
+    cover = np.mean([condition_cover(c, labels) for c in codes], axis=0)
+    separation = sample_separation(moved, samples, conditions, seed)
+    warn(name, information, cover, separation, advice)
+    arrays = {
+        "code": placed(codes, cells, n_cells, -1),
+        "sample": placed(samples, cells, n_cells, 0),
+        "weight": placed(weights, cells, n_cells, 0.0),
+        "coordinates": placed(moved.T.astype(np.float32), cells, n_cells, 0).T,
+        "conditions": conditions,
+    }
+    for i, c in enumerate(codes):
+        arrays[f"regions_{i}"] = nested_regions(centroids(moved, c))
+    write_arrays(
+        job.output[0],
+        arrays,
+        has_samples="sample" in members,
+        n_blocks=int(codes[0].max() + 1),
+        n_partitions=len(codes),
+        information=information,
+        cover_reference=float(cover[0]),
+        cover_compared=float(cover[1]),
+        separation=float(separation),
+    )
+
+
+def how_to_mix(key, harmony):
+    """What brings samples or conditions together that lie apart, but what is done already."""
+    other = f"name coordinates in which they overlap (fdr.blocks_from, now {key})"
+    if harmony:
+        return (
+            f"{other}; dataset.preprocess.harmony is on already, with a larger theta it mixes more"
+        )
+    return f"integrate the samples (dataset.preprocess.harmony), or {other}"
+
+
+def warn(name, information, cover, separation, advice):
+    """Say where conditions or samples lie apart even after they were mixed."""
+    if information < INFORMATION or min(cover) < COVER:
         warnings.warn(
-            f"cells have {separation:.1f} times as many neighbours from their own sample as they "
-            f"would if samples mixed (fdr.blocks_from: {settings['blocks_from']}): false "
-            "discovery rates can be too low, whichever the test (docs/calibration.md); integrate "
-            "the cell states over the samples, if they are not: see dataset.preprocess.harmony",
+            f"contrasts.{name}: {information:.0%} of the information on the conditions lies within "
+            f"blocks, and {cover[0]:.0%} and {cover[1]:.0%} of the cells of the reference and the "
+            "compared condition lie in blocks that hold both: differences of expression elsewhere "
+            f"cannot be found; {advice}",
             DataWarning,
             stacklevel=1,
         )
-    everywhere = {
-        "code": np.full(len(states), -1), "sample": np.zeros(len(states), int),
-        "weight": np.zeros(len(states)),
-    }  # fmt: skip
-    for key, values in (("code", codes), ("sample", samples), ("weight", weights)):
-        everywhere[key][cells] = values
-    write_arrays(
-        job.output[0],
-        everywhere | {"conditions": conditions, "regions": nested_regions(centroids(moved, codes))},
-        has_samples="sample" in members,
-        n_blocks=int(codes.max() + 1),
-        information=float(shared),
-        separation=float(separation),
-    )
+    if separation > SEPARATED:
+        warnings.warn(
+            f"contrasts.{name}: cells have {separation:.1f} times as many neighbours from their "
+            "own sample as they would if samples mixed, after their shifts were removed: false "
+            f"discovery rates can be too low, whichever the test (docs/calibration.md); {advice}",
+            DataWarning,
+            stacklevel=1,
+        )
+
+
+def placed(values, cells, n_cells, elsewhere):
+    """Values of the cells that take part among those of all, along the last axis."""
+    found = np.full((*values.shape[:-1], n_cells), elsewhere, dtype=values.dtype)
+    found[..., cells] = values
+    return found
 
 
 def numbered(members):

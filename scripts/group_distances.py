@@ -1,4 +1,4 @@
-"""Mean fold change and Mahalanobis distance of all genes, and of the null genes, in each group."""
+"""Mean fold change and Mahalanobis distance of all genes in each group; of null genes, if any."""
 
 import h5py
 import numpy as np
@@ -14,7 +14,6 @@ GENES = 1024
 
 def main(job):
     groups, _ = read_arrays(job.input.groups, "names", "masks", "left_out")
-    null, _ = read_arrays(job.input.null)
     fit, attributes = read_arrays(job.input.fit, "phi")
     posteriors, signal = read_posteriors(job.input.fit), read_signal(job.input.fit)
     kept, pooled = ~groups["left_out"], attributes["covariance"]
@@ -49,15 +48,16 @@ def main(job):
             mean_lfc.append(means @ (compared - reference))
             of_genes = noise_of(genes), signal.of_genes(genes)
             found.append(of_groups(compared - reference, between, *of_genes))
-    null_noise = [null[f"noise_{role}"] for role in ROLES] if noise else None
     arrays = {
         "names": groups["names"][kept],
         "mean_lfc": np.hstack(mean_lfc),
         "mahalanobis": np.hstack(found),
-        "null": of_groups(
-            null["difference"], null.get("between"), null_noise, read_signal(job.input.null)
-        ),
     }
+    if job.input.get("null"):
+        null, _ = read_arrays(job.input.null)
+        null_noise = [null[f"noise_{role}"] for role in ROLES] if noise else None
+        own = null_noise, read_signal(job.input.null)
+        arrays["null"] = of_groups(null["difference"], null.get("between"), *own)
     write_arrays(job.output[0], arrays)
 
 

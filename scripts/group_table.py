@@ -1,24 +1,34 @@
-"""Genes in each group of a contrast, group by group, those of largest distance first."""
+"""Genes in each group of a contrast, group by group, those that changed most clearly first."""
 
 import h5py
-import numpy as np
 import pandas as pd
 from _job import run
 from _table import save
+from statediff.significance import rank_genes
 from statediff.store import read_arrays, read_names
 
-COLUMNS = ["mean_lfc", "mahalanobis", "local_fdr", "tail_fdr", "pvalue", "is_de"]
+# Of these, those that the test gives.
+COLUMNS = [
+    "mean_lfc",
+    "mahalanobis",
+    "standardised",
+    "local_fdr",
+    "tail_fdr",
+    "pvalue",
+    "qvalue",
+    "is_de",
+]
 
 
 def main(job):
     with h5py.File(job.input.store, "r") as store:
         genes = read_names(store["var"])
-    arrays, _ = read_arrays(job.input.groups)
+    arrays, attributes = read_arrays(job.input.groups)
     tables = []
     for i, name in enumerate(arrays["names"]):
-        order = np.argsort(-arrays["mahalanobis"][i], kind="stable")
-        columns = {column: arrays[column][i][order] for column in COLUMNS}
-        tables.append(pd.DataFrame({"gene": genes[order], "group": name} | columns))
+        columns = {column: arrays[column][i] for column in COLUMNS if column in arrays}
+        table = pd.DataFrame({"gene": genes, "group": name} | columns)
+        tables.append(table.iloc[rank_genes(columns, attributes["ranking"])])
     save(job, pd.concat(tables, ignore_index=True))
 
 

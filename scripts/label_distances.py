@@ -20,7 +20,7 @@ PERMUTATIONS = 6
 
 def main(job):
     members, _ = read_arrays(job.input.cells, *ROLES)
-    codes = read_arrays(job.input.blocks, "code")[0]["code"]
+    codes = read_arrays(job.input.blocks, "code")[0]["code"][0]
     fit, attributes = read_arrays(job.input.fit, "phi", *(f"prior_{role}" for role in ROLES))
     phi, signal = fit["phi"], read_signal(job.input.fit)
     trained = members["reference"] | members["compared"]

@@ -3,9 +3,10 @@
 import h5py
 import numpy as np
 from _job import run
+from _values import linear_blocks
 from statediff.blocks import permute_within
-from statediff.residual import block_sums, residual_test
-from statediff.store import read_arrays, row_blocks, write_arrays
+from statediff.residual import block_sums, residual_test, sample_factors, scale_samples
+from statediff.store import read_arrays, write_arrays
 
 # Genes, drawn at random, that are also tested where nothing can differ.
 CHECKED = 2000
@@ -14,21 +15,26 @@ CHECKED = 2000
 def main(job):
     blocks, attributes = read_arrays(job.input.blocks)
     generator = np.random.default_rng(job.params.seed)
-    shuffled = permute_within(blocks["weight"], blocks["code"], generator)
+    partitions = [
+        (codes, [weights, permute_within(weights, codes, generator)])
+        for codes, weights in zip(blocks["code"], blocks["weight"], strict=True)
+    ]
     with h5py.File(job.input.store, "r") as store:
-        sums, null = block_sums(
-            row_blocks(store["X"]),
-            blocks["code"],
-            blocks["sample"],
-            blocks["conditions"],
-            [blocks["weight"], shuffled],
-        )
-    regions, replicates = blocks["regions"], attributes["has_samples"]
-    genes = generator.permutation(sums.contrast.shape[1])[:CHECKED]
-    checked = residual_test(null.of_genes(genes), regions, replicates)
+        values, is_linear = linear_blocks(store)
+        found = block_sums(values, partitions, blocks["sample"], blocks["conditions"])
+    factors = sample_factors(found[0][0]) if is_linear else np.ones(len(blocks["conditions"]))
+    regions = [blocks[f"regions_{i}"] for i in range(len(partitions))]
+    genes = generator.permutation(found[0][0].contrast.shape[1])[:CHECKED]
+    tested, checked = [], []
+    for (sums, null), sets in zip(found, regions, strict=True):
+        tested.append((scale_samples(sums, factors), sets))
+        checked.append((null.of_genes(genes), sets))
+    del found
+    samples = attributes["has_samples"]
+    null = residual_test(checked, samples)["pvalue"]
     write_arrays(
         job.output[0],
-        residual_test(sums, regions, replicates) | {"null_pvalue": checked["pvalue"]},
+        residual_test(tested, samples) | {"null_pvalue": null, "sample_factors": factors},
     )
 
 

@@ -17,7 +17,7 @@ __all__ = [
 ]
 
 # As statediff.blocks has it, which takes seconds to import.
-MAX_BLOCKS = 400
+MAX_BLOCKS = 200
 # Of a file that is not there yet: bytes a stored value (all that comes with it counted), stored
 # values a cell, genes.
 BYTES_PER_VALUE, VALUES_PER_CELL, GENES = 6, 2000, 20_000

@@ -87,7 +87,8 @@ def as_text(summary, stages, folder):
         )
         lines.append(
             f"  blocks      {blocks['n_blocks']:,} with {blocks['information']:.0%} of the "
-            f"information{mixing}"
+            f"information, holding both conditions for {blocks['cover_reference']:.0%} and "
+            f"{blocks['cover_compared']:.0%} of the cells{mixing}"
         )
     if groups := (summary["groups"] or {}).values():
         left_out = sum(group["left_out"] for group in groups)

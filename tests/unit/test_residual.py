@@ -14,13 +14,17 @@ from statediff.blocks import (
     samples_meet,
 )
 from statediff.residual import (
+    FILTERED,
     REMOVED,
+    _effects_tests,
     _gamma_tail,
-    _region_tests,
     _third_moments,
     block_sums,
     residual_test,
+    sample_factors,
+    scale_samples,
 )
+from statediff.sample_effects import SampleEffects
 
 
 def cells(rng, n=1200, samples=6):
@@ -63,8 +67,9 @@ def test_blocks_mix_samples_that_are_shifted():
     rng = np.random.default_rng(1)
     place, branch, coordinates, sample, _ = cells(rng)
     shifted = coordinates + np.array([[0, 0, 0.2]]) * sample[:, None]
-    codes, moved = find_blocks(shifted, np.column_stack([place, 4.0 * branch]), sample, 60)
+    (codes, other), moved = find_blocks(shifted, sample, 60, partitions=2)
     assert len(np.unique(codes)) == codes.max() + 1 == 20
+    assert not np.array_equal(codes, other)
     counts = np.zeros((20, 6))
     np.add.at(counts, (codes, sample), 1)
     assert (counts > 0).mean() > 0.95
@@ -77,7 +82,7 @@ def test_blocks_mix_samples_that_are_shifted():
 
 def test_too_few_cells_for_blocks_name_the_keys():
     with pytest.raises(InputError, match=r"fdr\.block_cells"):
-        find_blocks(np.zeros((50, 2)), np.zeros((50, 2)), np.zeros(50, int), 40)
+        find_blocks(np.zeros((50, 2)), np.zeros(50, int), 40)
 
 
 def test_permutations_stay_in_their_block():
@@ -119,7 +124,12 @@ def test_block_sums_are_sums():
     weights = np.where(codes >= 0, rng.normal(size=90), 0.0)
     parts = [(0, values[:40]), (40, values[40:])]
     other = rng.normal(size=len(codes))
-    sums, second = block_sums(parts, codes, samples, [0, 0, 1, 1], [weights, other])
+    ((sums, second), (third,)) = block_sums(
+        parts, [(codes, [weights, other]), (2 - codes, [weights])], samples, [0, 0, 1, 1]
+    )
+    np.testing.assert_allclose(
+        third.contrast[0], weights[codes == 2] @ values.toarray()[codes == 2]
+    )
     np.testing.assert_array_equal(sums.squares, second.squares)
     dense = values.toarray()
     for block in range(3):
@@ -154,7 +164,7 @@ def test_moments_and_tail_are_those_of_permuted_weights():
     w = label - label.mean()
     samples = label.astype(int)
     part = 0, sparse.csr_matrix(y[:, None])
-    (sums,) = block_sums([part], np.zeros(60, int), samples, [0, 1], [w])
+    ((sums,),) = block_sums([part], [(np.zeros(60, int), [w])], samples, [0, 1])
     draws = np.array([rng.permutation(w) @ y for _ in range(200_000)])
     third, variance = _third_moments(sums)[0, 0], (w @ w) * y.var(ddof=1)
     assert variance == pytest.approx((draws**2).mean(), rel=0.02)
@@ -171,25 +181,42 @@ def test_moments_and_tail_are_those_of_permuted_weights():
 def test_the_statistic_is_that_of_the_equations():
     rng = np.random.default_rng(5)
     regions = np.array([[1, 1, 1, 0, 0], [0, 0, 1, 1, 1], [1, 1, 1, 1, 1]], dtype=float)
-    contrast, noise = 3.0 * rng.normal(size=(2, 5)), rng.uniform(0.5, 1.5, (2, 5))
-    precision, exposure = rng.uniform(0.5, 1.5, (2, 5)), rng.normal(size=(2, 5, 4))
-    effects, posterior = np.array([0.0, 0.7]), np.array([[0.2, 0.8], [1.0, 0.0]])
-    pvalues, scores = _region_tests(
-        regions, contrast, noise, np.zeros((2, 5)), precision, exposure, posterior, effects
+    contrast, noise = 3.0 * rng.normal(size=(5, 2)), rng.uniform(0.5, 1.5, (5, 2))
+    smooth, trend = rng.uniform(0.5, 1.5, (2, 5, 2))
+    exposure, loadings = rng.normal(size=(5, 4)), rng.normal(size=(5, 3)) / 2.0
+    remainder = rng.uniform(0.0, 0.5, 5)
+    posterior = np.array([[0.2, 0.8], [1.0, 0.0]])
+    effects = SampleEffects(trend, loadings, remainder, np.array([0.0, 0.7]), posterior)
+    score, variance, _, pvalue = _effects_tests(
+        regions, contrast, noise, np.zeros((5, 2)), smooth, exposure, effects, slice(0, 2)
     )
     for gene in range(2):
-        f, expected = exposure[gene], posterior[gene] @ effects
-        d = np.diag(1.0 / precision[gene])
-        filtered = regions @ d @ np.linalg.inv(d + REMOVED * expected * f @ f.T)
-        score = filtered @ contrast[gene]
+        root = np.sqrt(trend[:, gene])
+        f = np.array([root * exposure[:, s] * loadings[:, c] for s in range(4) for c in range(3)]).T
+        leading = f[:, [3 * s + c for s in range(4) for c in range(FILTERED)]]
+        alone = np.diag(trend[:, gene] * remainder * (exposure**2).sum(axis=1))
+        removed = REMOVED * posterior[gene] @ effects.factors
+        d = np.diag(smooth[:, gene]) + removed * alone
+        filtered = regions @ d @ np.linalg.inv(d + removed * leading @ leading.T)
+        np.testing.assert_allclose(score[:, gene], filtered @ contrast[:, gene])
         spread = [
-            np.sqrt(np.diag(filtered @ (np.diag(noise[gene]) + effect * f @ f.T) @ filtered.T))
-            for effect in effects
+            np.diag(filtered @ (np.diag(noise[:, gene]) + t * (f @ f.T + alone)) @ filtered.T)
+            for t in effects.factors
         ]
-        tails = [2.0 * stats.norm.sf(np.abs(score) / s) for s in spread]
-        np.testing.assert_allclose(pvalues[:, gene], posterior[gene] @ tails)
-        mean = np.sqrt(posterior[gene] @ np.square(spread))
-        np.testing.assert_allclose(scores[:, gene], score / mean)
+        tails = [2.0 * stats.norm.sf(np.abs(score[:, gene]) / np.sqrt(v)) for v in spread]
+        np.testing.assert_allclose(pvalue[:, gene], posterior[gene] @ tails)
+        np.testing.assert_allclose(variance[:, gene], posterior[gene] @ spread)
+
+
+def residual_of(values, coordinates, sample, labels, aware, size):
+    """The residual test of cells in samples, of which the first half are of one condition."""
+    codes, moved = find_blocks(coordinates, sample, size, partitions=2)
+    parts = [(of, [contrast_weights(labels, moved, of)]) for of in codes]
+    conditions = np.repeat([0, 1], (sample.max() + 1) // 2)
+    found = block_sums([(0, sparse.csr_matrix(values))], parts, sample, conditions)
+    regions = [nested_regions(centroids(moved, of)) for of in codes]
+    sums = [of for (of,) in found]
+    return residual_test(list(zip(sums, regions, strict=True)), aware)
 
 
 @pytest.fixture(scope="module")
@@ -202,12 +229,9 @@ def tested():
         + rng.normal(0, 0.25, (6, 640))[sample]
     )  # fmt: skip
     rates[:, :40] *= np.exp(np.where((labels & (branch == 1))[:, None], 1.2, 0.0))
-    values = sparse.csr_matrix(np.log1p(rng.poisson(rates)))
-    codes, moved = find_blocks(coordinates, np.column_stack([place, 4.0 * branch]), sample, 60)
-    weights = contrast_weights(labels, moved, codes)
-    (sums,) = block_sums([(0, values)], codes, sample, [0, 0, 0, 1, 1, 1], [weights])
+    values = np.log1p(rng.poisson(rates))
     return {
-        aware: residual_test(sums, nested_regions(centroids(moved, codes)), aware)
+        aware: residual_of(values, coordinates, sample, labels, aware, 60)
         for aware in (True, False)
     }
 
@@ -233,29 +257,46 @@ def test_genes_without_expression_have_p_one():
     values = rng.poisson(1.0, (400, 30)).astype(float)
     values[:, 0] = 0.0
     values[:, 1] = 2.0
-    codes, moved = find_blocks(coordinates, coordinates[:, :2], sample, 50)
-    (sums,) = block_sums(
-        [(0, sparse.csr_matrix(values))], codes, sample, [0, 0, 0, 1, 1, 1],
-        [contrast_weights(labels, moved, codes)],
-    )  # fmt: skip
-    found = residual_test(sums, nested_regions(centroids(moved, codes)), True)
+    found = residual_of(values, coordinates, sample, labels, True, 50)
     assert found["pvalue"][:2].tolist() == [1.0, 1.0]
     assert found["standardised"][:2].tolist() == [0.0, 0.0]
     assert np.isfinite(found["pvalue"]).all()
     assert stats.kstest(found["pvalue"][2:], "uniform").pvalue > 1e-3
 
 
+def test_a_conditions_composition_is_no_factor_of_its_samples():
+    """Half of the states are rare in one condition; one sample's values are half as large again."""
+    rng = np.random.default_rng(10)
+    _, branch, coordinates, sample, labels = cells(rng, 3000)
+    kept = rng.random(3000) < np.where(labels & (branch == 1), 0.2, 1.0)
+    branch, coordinates, sample, labels = (x[kept] for x in (branch, coordinates, sample, labels))
+    rates = np.exp(rng.normal(0.5, 0.5, 200) + rng.normal(0, 1.0, (2, 200))[branch])
+    rates[sample == 4] *= 1.5
+    values = rng.poisson(rates).astype(float)
+    (codes,), moved = find_blocks(coordinates, sample, 60, partitions=1)
+    weights = contrast_weights(labels, moved, codes)
+    conditions = np.repeat([0, 1], 3)
+
+    def sums_of(values):
+        part = 0, sparse.csr_matrix(values)
+        return block_sums([part], [(codes, [weights])], sample, conditions)[0][0]
+
+    sums = sums_of(values)
+    factors = sample_factors(sums)
+    np.testing.assert_allclose(factors[4] / np.delete(factors, 4), 1.5, rtol=0.03)
+    scaled, exact = scale_samples(sums, factors), sums_of(values / factors[sample, None])
+    np.testing.assert_allclose(scaled.sums, exact.sums)
+    spread = np.sqrt(exact.squares.sum(axis=0))
+    assert (np.abs(scaled.contrast - exact.contrast).max(axis=0) < 0.02 * spread).all()
+    np.testing.assert_allclose(scaled.squares.sum(axis=0), exact.squares.sum(axis=0), rtol=0.1)
+
+
 def test_few_genes_at_a_time_are_as_good_as_many(monkeypatch):
     rng = np.random.default_rng(8)
     _, _, coordinates, sample, labels = cells(rng, 400)
-    values = sparse.csr_matrix(rng.poisson(1.0, (400, 30)).astype(float))
-    codes, moved = find_blocks(coordinates, coordinates[:, :2], sample, 50)
-    weights = contrast_weights(labels, moved, codes)
-    (sums,) = block_sums([(0, values)], codes, sample, [0, 0, 0, 1, 1, 1], [weights])
-    regions = nested_regions(centroids(moved, codes))
-    assert len(sums.slices()) == 1
-    together = residual_test(sums, regions, True)
-    monkeypatch.setattr("statediff.residual.AT_ONCE", 4 * sums.exposure.size)
-    assert len(sums.slices()) == 8
-    for name, wanted in residual_test(sums, regions, True).items():
+    values = rng.poisson(1.0, (400, 30)).astype(float)
+    together = residual_of(values, coordinates, sample, labels, True, 50)
+    monkeypatch.setattr("statediff.residual.AT_ONCE", 600)
+    apart = residual_of(values, coordinates, sample, labels, True, 50)
+    for name, wanted in apart.items():
         np.testing.assert_allclose(together[name], wanted, rtol=1e-9)

@@ -65,6 +65,7 @@ BLOCKS = bool(CONTRASTS) and FDR["null"] in ("residual", "labels")
 INTEGRATED = []
 if STATES["compute"] and STATES["compute"]["integrate"] == "samples":
     INTEGRATED = sorted({c["sample"] or c["column"] for c in CONTRASTS.values()})
+RESIDUAL = FDR["null"] == "residual"
 # Names of the figures to make; None: all.
 MADE = config["figures"]["make"]
 # What the report shows of the enrichment, where that is there.
@@ -334,7 +335,8 @@ def computing_stages(folder, suffix):
     }
     last = [*nulls[FDR["null"]], "false_discovery"]
     grouped = ["group_cells", "group_distances", "group_discovery"]
-    grouped += [] if "null_distances" in last else ["null_distances"]
+    grouped += ["group_test"] if RESIDUAL else []
+    grouped += [] if RESIDUAL or "null_distances" in last else ["null_distances"]
     chunks = all_chunks(f"{folder}/{{contrast}}/{predictor}.{{scatteritem}}.{suffix}")
 
     def files(wildcards):

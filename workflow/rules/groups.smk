@@ -28,7 +28,7 @@ rule group_cells:
 rule group_distances:
     input:
         fit="<run>/{contrast}/stages/fit.h5",
-        null="<run>/{contrast}/stages/null.h5",
+        null=[] if RESIDUAL else "<run>/{contrast}/stages/null.h5",
         groups="<run>/{contrast}/stages/groups.h5",
         noise=NOISE,
     output:
@@ -47,9 +47,34 @@ rule group_distances:
         "../../scripts/group_distances.py"
 
 
+rule group_test:
+    input:
+        store="<data>/store.h5ad",
+        blocks="<run>/{contrast}/stages/blocks.h5",
+        groups="<run>/{contrast}/stages/groups.h5",
+        residual="<run>/{contrast}/stages/residual.h5",
+    output:
+        "<run>/{contrast}/stages/group_test.h5",
+    log:
+        "<logs>/{contrast}/group_test.log",
+    benchmark:
+        "<benchmarks>/{contrast}/group_test.tsv"
+    conda:
+        ENVIRONMENT
+    threads: workers
+    resources:
+        mem_mb=memory(300, cell=3, gene=5, block=30, sums=SUMS, sums_sample=SUMS_SAMPLE),
+        runtime=minutes(15, value=0.5),
+    params:
+        blocks=settings("fdr", "block_cells", "seed"),
+    script:
+        "../../scripts/group_test.py"
+
+
 rule group_discovery:
     input:
-        "<run>/{contrast}/stages/group_distances.h5",
+        distances="<run>/{contrast}/stages/group_distances.h5",
+        test="<run>/{contrast}/stages/group_test.h5" if RESIDUAL else [],
     output:
         "<run>/{contrast}/stages/group_fdr.h5",
     log:

@@ -12,6 +12,8 @@ from sizes import (
 )
 from statediff.store import BLOCK_VALUES
 
+# Bytes a gene in a block of cells of the residual test, with all partitions; and for each sample.
+SUMS, SUMS_SAMPLE = 350, 26
 # What a download is thought to have before anyone said so.
 UNKNOWN_BYTES, UNKNOWN_SAMPLES = 3_000_000_000, 24
 # Bytes of a value of a CSC matrix while it is turned into rows.

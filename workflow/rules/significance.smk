@@ -51,7 +51,6 @@ rule blocks:
     input:
         coordinates="<data>/block_coordinates.h5",
         cells="<run>/{contrast}/stages/cells.h5",
-        states="<data>/cell_states.h5",
     output:
         "<run>/{contrast}/stages/blocks.h5",
     log:
@@ -66,6 +65,8 @@ rule blocks:
         runtime=minutes(10, cell=60),
     params:
         blocks=settings("fdr", "blocks_from", "block_cells", "seed"),
+        # What a warning had better not recommend.
+        harmony=bool(PREPROCESS and PREPROCESS["harmony"]),
     script:
         "../../scripts/blocks.py"
 
@@ -84,7 +85,7 @@ rule residual_test:
         ENVIRONMENT
     threads: workers
     resources:
-        mem_mb=memory(300, gene=2, block=30, sums=250, sums_sample=9),
+        mem_mb=memory(300, gene=2, block=30, sums=SUMS, sums_sample=SUMS_SAMPLE),
         runtime=minutes(15, value=0.5),
     params:
         seed=config["fdr"]["seed"],

@@ -2,9 +2,10 @@ r"""Blocks: small sets of cells in the same state, in which the conditions are c
 
 Within a block a gene's expression differs between the conditions only if the gene changed, however
 many cells each condition has there. Blocks are found by k-means on principal components. These
-hold the changed genes too, so that plain k-means would part cells of the same state by condition
-or sample, and would choose, of those it keeps together, cells with unusual values; hence the
-shift of each sample (or condition) along the states is subtracted first.
+hold the changed genes too, so that plain k-means would separate cells of the same state by
+condition or sample, and would choose, of those it keeps together, cells with unusual values. Hence
+the samples (or conditions) are mixed first (`statediff.matching`), and what is left of the shift of
+each within blocks is subtracted.
 """
 
 import numpy as np
@@ -13,67 +14,65 @@ from sklearn.cluster import KMeans
 
 from statediff import InputError
 from statediff.kernels import matern52
-from statediff.neighbours import (
-    length_scale,
-    nearest_of,
-    positive_distances,
-    sampled_distances,
-)
+from statediff.matching import mix_samples
+from statediff.neighbours import nearest_of
 
 __all__ = [
     "centroids",
+    "condition_cover",
     "contrast_weights",
     "find_blocks",
+    "information_left",
     "nested_regions",
+    "partition_cells",
     "permute_within",
     "sample_separation",
     "samples_meet",
 ]
 
 # More blocks would cost memory (blocks × samples × genes) and gain nothing.
-MAX_BLOCKS = 400
-# Most cells from which k-means learns the centres: a hundred for each of most blocks.
+MAX_BLOCKS = 200
+# Partitions of the cells into blocks, of which one would leave the result to chance.
+PARTITIONS = 3
+# Most cells from which k-means learns the centres: 250 for each of most blocks.
 LEARNT_FROM = 50_000
 # Rounds of finding blocks and subtracting the shifts within them.
-ROUNDS = 3
-# Shifts are smooth over this many times the length scale of the states, and as if this many cells
-# had none.
+ROUNDS = 2
+# Shifts are smooth over this many times the extent of the cells, as if this many cells had none.
 SMOOTHNESS, UNMOVED = 2.0, 10.0
 # Directions along which the position within a block is adjusted for, and cells for each of them.
 DIRECTIONS, CELLS_PER_DIRECTION = 4, 8
 # Blocks of the smallest region.
 REGION = 3
-# Cells whose nearest one is looked at for the length scale of the states, which a sample of them
-# tells within a percent.
-MEASURED = 5000
 # Cells whose neighbours are looked at to see whether samples mix, and neighbours of each.
 LOOKED_AT, NEIGHBORS = 2000, 30
+# A block holds a condition that has there this part of its share of all cells.
+PRESENT = 0.2
 
 
-def find_blocks(coordinates, states, groups, size=80, seed=0):
-    """Part cells into blocks of about `size` in which the groups mix.
+def find_blocks(coordinates, samples, size=80, seed=0, partitions=PARTITIONS):
+    """Partition cells into blocks of about `size` in which the samples mix, several times.
 
-    Centres of blocks are learnt from at most 50,000 cells, the spacing of states from 5,000.
+    Centres of blocks are learnt from at most 50,000 cells.
 
     Parameters
     ----------
     coordinates : array, shape (n, P)
         Principal components of the cells of both conditions.
-    states : array, shape (n, D)
-        Their cell states.
-    groups : array of int, shape (n,)
+    samples : array of int, shape (n,)
         Sample of each cell, or its condition where there are no samples: 0, 1, ….
     size : int
-        Cells in a block, on average; more where that would make over 400 blocks.
+        Cells in a block, on average; more where that would make over 200 blocks.
     seed : int
-        Of k-means.
+        Of the first partition; the next ones follow.
+    partitions : int
 
     Returns
     -------
-    codes : ndarray of int, shape (n,)
+    codes : ndarray of int, shape (partitions, n)
         Number of each cell's block, from 0.
     moved : ndarray, shape (n, P)
-        Coordinates without the shifts.
+        Coordinates in which the samples mix.
 
     Raises
     ------
@@ -85,21 +84,35 @@ def find_blocks(coordinates, states, groups, size=80, seed=0):
             f"{len(coordinates)} cells are too few for blocks of {size}; expected at least "
             f"{2 * size} in the two conditions (fdr.block_cells, fdr.null)"
         )
-    moved, groups = np.array(coordinates, dtype=np.float64), np.asarray(groups, dtype=np.int64)
-    count = min(len(moved) // size, MAX_BLOCKS)
-    spacing = positive_distances(sampled_distances(states, MEASURED, seed))
-    ls = SMOOTHNESS * length_scale(spacing, 1.0)
+    samples = np.asarray(samples, dtype=np.int64)
+    moved = mix_samples(coordinates, samples, seed)
+    ls = SMOOTHNESS * np.sqrt(moved.var(axis=0).sum())
+    for _ in range(ROUNDS if ls > 0 else 0):
+        (codes,) = partition_cells(moved, size, seed, 1)
+        moved -= _shifts(moved, centroids(moved, codes), codes, samples, ls)
+    return partition_cells(moved, size, seed, partitions), moved
+
+
+def partition_cells(moved, size=80, seed=0, partitions=PARTITIONS):
+    """Partition cells into blocks by k-means, several times; see `find_blocks`.
+
+    Parameters
+    ----------
+    moved : array, shape (n, P)
+        Coordinates in which the samples mix; few cells make a single block.
+    size, seed, partitions : int
+
+    Returns
+    -------
+    ndarray of int, shape (partitions, n)
+    """
+    count = min(max(len(moved) // size, 1), MAX_BLOCKS)
     learnt = np.sort(np.random.default_rng(seed).permutation(len(moved))[:LEARNT_FROM])
-    for _ in range(ROUNDS):
-        codes = _parted(moved, learnt, count, seed)
-        moved -= _shifts(moved, centroids(states, codes), codes, groups, ls)
-    return _parted(moved, learnt, count, seed), moved
-
-
-def _parted(values, learnt, count, seed):
-    """Number of each cell's block, of centres learnt from some of the cells."""
-    means = KMeans(count, n_init=1, random_state=seed).fit(values[learnt])
-    return np.unique(means.predict(values), return_inverse=True)[1]
+    codes = []
+    for i in range(partitions):
+        means = KMeans(count, n_init=1, random_state=seed + i).fit(moved[learnt])
+        codes.append(np.unique(means.predict(moved), return_inverse=True)[1])
+    return np.array(codes)
 
 
 def centroids(values, codes):
@@ -219,6 +232,47 @@ def permute_within(values, codes, generator):
     permuted = np.zeros_like(values)
     permuted[mixed] = values[ordered]
     return permuted
+
+
+def information_left(weights, labels):
+    """Share of the information on the difference of conditions that lies within blocks.
+
+    Parameters
+    ----------
+    weights : ndarray, shape (n,)
+        From `contrast_weights`.
+    labels : array of bool, shape (n,)
+
+    Returns
+    -------
+    float
+        Summed squares of the weights, relative to those of one block of all cells.
+    """
+    labels = np.asarray(labels)
+    return float((weights**2).sum() / (labels.sum() * (~labels).sum() / len(labels)))
+
+
+def condition_cover(codes, labels):
+    """Share of each condition's cells that lie in blocks which hold both conditions.
+
+    A block holds a condition if this has two cells there, and a fifth of its share of all cells.
+
+    Parameters
+    ----------
+    codes : ndarray of int, shape (n,)
+    labels : array of bool, shape (n,)
+
+    Returns
+    -------
+    ndarray, shape (2,)
+        Of the reference and of the compared condition.
+    """
+    counts = np.zeros((codes.max() + 1, 2))
+    np.add.at(counts, (codes, np.asarray(labels, dtype=np.int64)), 1.0)
+    total = counts.sum(axis=0)
+    least = PRESENT * counts.sum(axis=1, keepdims=True) * total / total.sum()
+    both = (counts >= np.maximum(least, 2.0)).all(axis=1)
+    return counts[both].sum(axis=0) / total
 
 
 def sample_separation(coordinates, samples, conditions, seed=0):

@@ -2,7 +2,8 @@
 
 integrate: `statediff.matching`; metric: `statediff.diffusion`; ls_factor:
 `statediff.neighbours.length_scale`, or None where `statediff.smoothness` learns the length scale;
-sigma: noise of every gene, or None where it is learnt; kernel: `statediff.basis.Basis.prior`; covariance: `statediff.expression.whitener`; ptp_sides:
+sigma: the noise of every gene, or None where that is learnt too; kernel:
+`statediff.basis.Basis.prior`; covariance: `statediff.expression.whitener`; ptp_sides:
 `statediff.abundance.differential_abundance`; estimator: `statediff.density` or `statediff.ratio`;
 uncertainty: `statediff.density.fit_density`; null: the residual test of `statediff.residual`, or
 the shuffled genes of `statediff.significance`; gaps: its `false_discovery_rates`.

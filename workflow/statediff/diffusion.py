@@ -2,9 +2,9 @@ r"""Coordinates in which the distance of two cells is that of a diffusion betwee
 
 Diffusion maps give components :math:`\psi_j` with eigenvalues :math:`\lambda_j`. Left as they are,
 each counts as much as any other, and results depend on how many there are. The squared diffusion
-distance at time t is :math:`\sum_j \lambda_j^{2t} (\psi_j(x) - \psi_j(y))^2`; summed over the times
-t = ½, 1, 1½, … it weights a component by :math:`\lambda_j / (1 - \lambda_j)`. Later components count
-less and less.
+distance at time t is :math:`\sum_j \lambda_j^{2t} (\psi_j(x) - \psi_j(y))^2`; summed over times
+t = ½, 1, 1½, … it weights a component by :math:`\lambda_j / (1 - \lambda_j)`: later components
+count less and less.
 
 References
 ----------

@@ -228,11 +228,24 @@ def expression_fields(reference, compared, replicates=False, calibrated=False):
             "mahalanobis_local_fdr",
             f"local false discovery rate of the {distance} over the cells of each group",
         ),
+        "pvalue_groups": (
+            "varm",
+            f"{stem}_pvalue_groups{suffix}",
+            "pvalue",
+            "p-value of the change within the cells of each group",
+        ),
+        "qvalue_groups": (
+            "varm",
+            f"{stem}_qvalue_groups{suffix}",
+            "qvalue",
+            "false discovery rate (Benjamini-Hochberg over genes and groups together)",
+        ),
         "is_de_groups": (
             "varm",
             f"{stem}_is_de_groups",
             "is_de",
-            "whether the local FDR in each group is below the threshold",
+            "whether the q-value (under a null of genes the local FDR) is below the threshold in "
+            "each group",
         ),
     }
 

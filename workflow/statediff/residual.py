@@ -6,16 +6,19 @@ to all of them. With :math:`d_k` the weighted sum of the gene in block k (its ad
 conditions times the information :math:`m_k = \sum_i w_i^2`) and :math:`V_k` the variance of the
 cells, where nothing differs
 
-.. math:: d \sim (0, D + \tau^2 F F^T), \qquad D = \mathrm{diag}(m_k V_k)
+.. math:: d \sim (0, D + \tau^2 F F^T), \qquad D = \mathrm{diag}(m_k V_k + \tau^2 t_k r_k
+    \textstyle\sum_s e_{ks}^2)
 
-with F the exposure of the blocks to each sample, times the variance between samples that the
-expression level lets expect, and :math:`\tau^2` the gene's own factor. The score of a region is
-:math:`t_r = 1_r^T D (D + \epsilon \hat\tau^2 F F^T)^{-1} d`, without samples the sum of its blocks;
-with :math:`\epsilon = 0.2` it leans little on F, which is known roughly. Its tail is that of a
-gamma law with the mean, variance and skewness that it has when the weights of the cells are
-permuted within blocks. It is averaged over what is known of :math:`\tau^2`, so that with few
-samples it is as heavy as it should be (cf. Smyth, 2004, for one dimension). The regions' p-values
-are combined.
+with :math:`e_{ks}` the exposure of block k to sample s (the weights summed over the sample's
+cells), a column :math:`e_{ks} \sqrt{t_k} L_{kc}` of F for each sample s and component c, and
+t, L, r and :math:`\tau^2` those of `statediff.sample_effects`. The score of a region is
+:math:`1_r^T D (D + \epsilon \hat\tau^2 F F^T)^{-1} d`, with the leading components in F; without
+samples it is the sum of the region's blocks. With :math:`\epsilon = 0.2` the filter depends little
+on K, which is known roughly; the variance of the score is that of the whole model. Its tail is that
+of a gamma law with this variance and the skewness that the score has when the weights of the cells
+are permuted within blocks, averaged over the posterior of :math:`\tau^2`, so that with few samples
+it is as heavy as it should be (cf. Smyth, 2004, for one dimension). The p-values of the regions
+are combined, and so are those of several partitions of the cells into blocks.
 
 References
 ----------
@@ -27,24 +30,19 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
-from scipy.optimize import isotonic_regression
 from scipy.special import gammaincc, ndtr
 
+from statediff.sample_effects import PRIOR_CELLS, fit_sample_effects
 from statediff.significance import cauchy_combination
 
-__all__ = ["BlockSums", "block_sums", "residual_test"]
+__all__ = ["BlockSums", "block_sums", "residual_test", "sample_factors", "scale_samples"]
 
-# The variance of a block is shrunk to the gene's as if seen in so many more cells.
-PRIOR_CELLS = 5.0
-# Variance of sample effects, relative to what the expression level predicts.
-EFFECTS = np.concatenate([[0.0], np.geomspace(0.02, 20.0, 13)])
-ITERATIONS = 200
-# How much of the sample effects the filter removes: how they spread over blocks is known roughly.
-REMOVED = 0.2
-# Bins of expression level in which the variance between samples is measured.
-LEVELS = 400
+# How much of the sample effects the filter removes, and the leading components of them.
+REMOVED, FILTERED = 0.2, 2
 # Below this skewness a gamma law is a normal one.
 SYMMETRIC = 1e-3
+# Values of τ² less probable than this for a gene do not count for it.
+IMPROBABLE = 1e-9
 TINY = 1e-300
 # Numbers (genes × blocks × regions or samples) in memory at a time, beside the sums.
 AT_ONCE = 4_000_000
@@ -94,62 +92,79 @@ class BlockSums:
         return [slice(start, start + step) for start in range(0, self.contrast.shape[1], step)]
 
 
-def block_sums(blocks, codes, samples, conditions, weights):
+def block_sums(blocks, partitions, samples, conditions):
     """Sums over blocks and samples, in one pass over the expression matrix.
 
     Parameters
     ----------
     blocks : iterable of (int, scipy.sparse.csr_matrix)
         As for `statediff.expression.cross_products`.
-    codes : ndarray of int, shape (n,)
-        Block of each cell of the matrix; −1 for cells that take no part.
+    partitions : sequence of (ndarray of int, sequence of ndarray), each of shape (n,)
+        Block of each cell of the matrix, −1 for cells that take no part; and weights, those of
+        `statediff.blocks.contrast_weights` and others to see what they would give.
     samples : ndarray of int, shape (n,)
         Sample of each cell (its condition, if there are no samples).
     conditions : ndarray of int, shape (samples,)
         Condition of each sample, 0 or 1.
-    weights : sequence of ndarray, shape (n,)
-        From `statediff.blocks.contrast_weights`, and others to see what they would give.
 
     Returns
     -------
-    list of BlockSums
-        One for each of the weights.
+    list of list of BlockSums
+        For each partition, one for each of its weights.
     """
-    inside = codes >= 0
-    shape = codes.max() + 1, len(conditions)
-    group = codes * shape[1] + samples
-    total = squares = cubes = contrasts = None
+    conditions = np.asarray(conditions)
+    adders = [_Adder(codes, samples, len(conditions), weights) for codes, weights in partitions]
     for start, block in blocks:
-        rows = np.flatnonzero(inside[start : start + block.shape[0]])
-        if total is None:
-            total = np.zeros((shape[0] * shape[1], block.shape[1]))
-            squares, cubes, *contrasts = np.zeros((2 + len(weights), shape[0], block.shape[1]))
+        for adder in adders:
+            adder.add(start, block)
+    return [adder.sums(conditions) for adder in adders]
+
+
+class _Adder:
+    """Sums of one partition, to which the blocks of the matrix add up."""
+
+    def __init__(self, codes, samples, n_samples, weights):
+        self.codes, self.weights = np.asarray(codes), weights
+        self.inside = self.codes >= 0
+        self.shape = self.codes.max() + 1, n_samples
+        self.group = self.codes * n_samples + samples
+        self.total = None
+
+    def add(self, start, block):
+        n_blocks = self.shape[0]
+        rows = np.flatnonzero(self.inside[start : start + block.shape[0]])
+        if self.total is None:
+            self.total = np.zeros((n_blocks * self.shape[1], block.shape[1]))
+            shape = 2 + len(self.weights), n_blocks, block.shape[1]
+            self.squares, self.cubes, *self.contrasts = np.zeros(shape)
         part, at = block[rows].astype(np.float64), start + rows
-        of_block = _indicator(codes[at], shape[0])
-        total += (_indicator(group[at], len(total)) @ part).toarray()
-        for contrast, weight in zip(contrasts, weights, strict=True):
-            contrast += (_indicator(codes[at], shape[0], weight[at]) @ part).toarray()
-        squares += (of_block @ part.power(2)).toarray()
-        cubes += (of_block @ part.power(3)).toarray()
-    cells = _counted(group[inside], shape)
-    found = []
-    for contrast, weight in zip(contrasts, weights, strict=True):
-        used = weight[inside]
-        information, skew = (np.bincount(codes[inside], used**power, shape[0]) for power in (2, 3))
-        found.append(
-            BlockSums(
-                cells=cells,
-                sums=total.reshape(*shape, -1),
-                squares=squares,
-                cubes=cubes,
-                contrast=contrast,
-                information=information,
-                skew=skew,
-                exposure=_counted(group[inside], shape, used),
-                conditions=np.asarray(conditions),
+        of_block = _indicator(self.codes[at], n_blocks)
+        self.total += (_indicator(self.group[at], len(self.total)) @ part).toarray()
+        for contrast, weight in zip(self.contrasts, self.weights, strict=True):
+            contrast += (_indicator(self.codes[at], n_blocks, weight[at]) @ part).toarray()
+        self.squares += (of_block @ part.power(2)).toarray()
+        self.cubes += (of_block @ part.power(3)).toarray()
+
+    def sums(self, conditions):
+        group, codes = self.group[self.inside], self.codes[self.inside]
+        cells, found = _counted(group, self.shape), []
+        for contrast, weight in zip(self.contrasts, self.weights, strict=True):
+            used = weight[self.inside]
+            information, skew = (np.bincount(codes, used**power, self.shape[0]) for power in (2, 3))
+            found.append(
+                BlockSums(
+                    cells=cells,
+                    sums=self.total.reshape(*self.shape, -1),
+                    squares=self.squares,
+                    cubes=self.cubes,
+                    contrast=contrast,
+                    information=information,
+                    skew=skew,
+                    exposure=_counted(group, self.shape, used),
+                    conditions=conditions,
+                )
             )
-        )
-    return found
+        return found
 
 
 def _counted(groups, shape, values=None):
@@ -163,17 +178,78 @@ def _indicator(codes, count, values=None):
     return sparse.csr_matrix((values, (codes, np.arange(len(codes)))), shape=(count, len(codes)))
 
 
-def residual_test(sums, regions, sample_effects):
-    """P-value of every gene, and a distance that is about 1 where nothing differs.
+def sample_factors(sums):
+    r"""Factor by which the values of each sample exceed those of the others in the same blocks.
+
+    The median over genes of the ratio of a sample's summed expression to what the blocks' means
+    would give its cells, so that neither a dominant gene nor another composition of cell states
+    counts.
 
     Parameters
     ----------
     sums : BlockSums
-    regions : array of bool, shape (regions, blocks)
-        Sets of blocks (`statediff.blocks.nested_regions`); all blocks last.
+        Of values on a linear scale.
+
+    Returns
+    -------
+    ndarray, shape (samples,)
+        With geometric mean 1; ones where no gene is seen in every sample.
+
+    References
+    ----------
+    Anders & Huber (2010), Genome Biology 11, for the median of ratios.
+    """
+    factors = np.ones(len(sums.conditions))
+    total = sums.cells.sum(axis=1)[:, None]
+    # The means are those of all samples, and change with the factors.
+    for _ in range(3):
+        means = np.einsum("ksg,s->kg", sums.sums, 1.0 / factors, optimize=True) / total
+        seen, expected = sums.sums.sum(axis=0), sums.cells.T @ means
+        everywhere = (seen > 0).all(axis=0)
+        if not everywhere.any():
+            break
+        ratio = np.median(np.log(seen[:, everywhere] / expected[:, everywhere]), axis=1)
+        factors = np.exp(ratio - ratio.mean())
+    return factors
+
+
+def scale_samples(sums, factors):
+    """Sums of the values divided by a factor for each sample.
+
+    Exact for the sums; the contrasts change by the weights' sum over a sample times its mean, and
+    squares and cubes by the mean factor of a block.
+
+    Parameters
+    ----------
+    sums : BlockSums
+    factors : ndarray, shape (samples,)
+
+    Returns
+    -------
+    BlockSums
+    """
+    change = sums.exposure * (1.0 / factors - 1.0) / np.maximum(sums.cells, 1.0)
+    mean = (sums.cells @ (1.0 / factors) / np.maximum(sums.cells.sum(axis=1), 1.0))[:, None]
+    return replace(
+        sums,
+        sums=sums.sums / factors[:, None],
+        squares=sums.squares * mean**2,
+        cubes=sums.cubes * mean**3,
+        contrast=sums.contrast + np.einsum("ks,ksg->kg", change, sums.sums, optimize=True),
+    )
+
+
+def residual_test(partitions, sample_effects):
+    """P-value of every gene, and a distance that is about 1 where nothing differs.
+
+    Parameters
+    ----------
+    partitions : sequence of (BlockSums, array of bool, shape (regions, blocks))
+        Sums of each partition of the cells into blocks, and its sets of blocks
+        (`statediff.blocks.nested_regions`); all blocks last.
     sample_effects : bool
-        Whether to count the variance between samples, which must meet in some block
-        (`statediff.blocks.samples_meet`).
+        Whether to count the variance between samples, which must meet in some block of each
+        partition (`statediff.blocks.samples_meet`).
 
     Returns
     -------
@@ -182,88 +258,113 @@ def residual_test(sums, regions, sample_effects):
         deviation; `sample_effect`, the variance between samples relative to that expected at
         the gene's expression level (0 without samples).
     """
+    pvalues, squares, effects = [], [], None
+    for sums, regions in partitions:
+        if sample_effects:
+            effects = fit_sample_effects(sums, known=effects)
+        pvalue, square = _test(sums, np.asarray(regions, dtype=np.float64), effects)
+        pvalues.append(pvalue)
+        squares.append(square)
+    pvalues = np.array(pvalues)
+    combined = np.maximum(cauchy_combination(pvalues), TINY)
+    return {
+        "pvalue": np.where((pvalues < 1.0).any(axis=0), combined, 1.0),
+        "standardised": np.sqrt(np.mean(squares, axis=0)),
+        "sample_effect": effects.mean if effects else np.zeros(len(pvalues[0])),
+    }
+
+
+def _test(sums, regions, effects):
+    """P-values of one partition, and mean squares of the regions' standardised scores."""
     total, shrunk = _variances(sums)
-    spread, effects, posterior = np.zeros_like(total), np.zeros(1), np.ones((total.shape[1], 1))
-    if sample_effects:
-        trend = _level_trend(sums)
-        posterior = _sample_effects(sums, shrunk, trend)
-        kept = posterior.mean(axis=0) > 1e-4
-        kept[0] = True
-        posterior = posterior[:, kept] / posterior[:, kept].sum(axis=1, keepdims=True)
-        effects, spread = EFFECTS[kept], np.sqrt(trend)
-    information = sums.information[:, None]
-    used = information > 1e-6
-    precision = np.divide(1.0, information * shrunk, out=np.zeros_like(shrunk), where=used)
-    regions, third = np.asarray(regions, dtype=np.float64), _third_moments(sums)
     pvalues, scores = np.empty((2, len(regions), total.shape[1]))
-    for genes in sums.slices(len(regions)):
-        exposure = np.einsum("ks,kg->gks", np.where(used, sums.exposure, 0.0), spread[:, genes])
-        pvalues[:, genes], scores[:, genes] = _region_tests(
-            regions,
-            *(x[:, genes].T for x in (sums.contrast, information * total, third, precision)),
-            exposure,
-            posterior[genes],
-            effects,
+    information = np.where(sums.information > 1e-6, sums.information, 0.0)[:, None]
+    noise, third = information * total, _third_moments(sums)
+    columns = effects.loadings.size // len(information) * len(sums.conditions) if effects else 1
+    for genes in sums.slices(max(len(regions), columns)):
+        moments = (x[:, genes] for x in (sums.contrast, noise, third))
+        if effects is None:
+            score, variance, skewed = (regions @ x for x in moments)
+            pvalue = _gamma_tail(score, variance, skewed)
+        else:
+            score, variance, skewed, pvalue = _effects_tests(
+                regions, *moments, (information * shrunk)[:, genes],
+                np.where(information > 0, sums.exposure, 0.0), effects, genes,
+            )  # fmt: skip
+        pvalues[:, genes] = np.maximum(pvalue, TINY)
+        scores[:, genes] = np.divide(
+            score**2, variance, out=np.zeros_like(score), where=variance > 0
         )
     tests = [pvalues[-1]]
     if len(regions) > 1:
         tests.append(cauchy_combination(pvalues[:-1]))
-    varies = (total * used).max(axis=0) > 0
-    return {
-        "pvalue": np.where(varies, np.maximum(cauchy_combination(np.array(tests)), TINY), 1.0),
-        "standardised": np.where(varies, np.sqrt((scores**2).mean(axis=0)), 0.0),
-        "sample_effect": posterior @ effects,
-    }
+    varies = noise.max(axis=0) > 0
+    combined = np.maximum(cauchy_combination(np.array(tests)), TINY)
+    return np.where(varies, combined, 1.0), np.where(varies, scores.mean(axis=0), 0.0)
 
 
-def _region_tests(regions, contrast, noise, third, precision, exposure, posterior, effects):
-    r"""P-values and standardised scores of some genes in all regions, (regions, genes) each.
+def _effects_tests(regions, contrast, noise, third, smooth, exposure, effects, genes):
+    r"""Scores of some genes in all regions where samples have effects.
 
     Parameters
     ----------
     regions : ndarray, shape (r, blocks)
-    contrast, noise, third : ndarray, shape (genes, blocks)
+    contrast, noise, third : ndarray, shape (blocks, genes)
         d, and its variance and third moment where samples have no effect.
-    precision : ndarray, shape (genes, blocks)
-        Diagonal of :math:`D^{-1}`.
-    exposure : ndarray, shape (genes, blocks, samples)
-        F.
-    posterior : ndarray, shape (genes, effects)
-        Of each τ² in `effects`.
+    smooth : ndarray, shape (blocks, genes)
+        As `noise`, of the shrunk variances.
+    exposure : ndarray, shape (blocks, samples)
+    effects : SampleEffects
+    genes : slice
+        Of these the genes at hand.
+
+    Returns
+    -------
+    score, variance, third, pvalue : ndarray, shape (r, genes)
     """
-    filters = _filters(regions, precision, exposure, REMOVED * (posterior @ effects))
-    score = np.einsum("grk,gk->gr", filters, contrast, optimize=True)
-    variance = np.einsum("grk,gk->gr", filters**2, noise, optimize=True)
-    skewed = np.einsum("grk,gk->gr", filters**3, third, optimize=True)
-    shared = ((filters @ exposure) ** 2).sum(axis=2)
+    trend, posterior = effects.trend[:, genes].T, effects.posterior[genes]
+    mean = posterior @ effects.factors
+    patterns = exposure[:, None] * effects.loadings[:, :, None]
+    leading = patterns[:, :FILTERED].reshape(len(patterns), -1)
+    spread = np.sqrt(trend)[:, :, None]
+    own = trend * ((exposure**2).sum(axis=1) * effects.remainder)
+    removed = REMOVED * mean
+    diagonal = smooth.T + removed[:, None] * own
+    used = diagonal > 0
+    precision = np.divide(1.0, diagonal, out=np.zeros_like(diagonal), where=used)
+    filters = _filters(regions, precision, spread * leading, removed)
+    score = np.matmul(filters, contrast.T[:, :, None])[:, :, 0]
+    shared = (np.matmul(filters, spread * patterns.reshape(len(patterns), -1)) ** 2).sum(axis=2)
+    power = filters**2
+    variance, alone = np.moveaxis(np.matmul(power, np.stack([noise.T, own], axis=2)), 2, 0)
+    power *= filters
+    skewed = np.matmul(power, third.T[:, :, None])[:, :, 0]
+    shared += alone
     tails = np.zeros_like(score)
-    for effect, share in zip(effects, posterior.T, strict=True):
-        tails += share[:, None] * _gamma_tail(score, variance + effect * shared, skewed)
-    variance += (posterior @ effects)[:, None] * shared
-    score = np.divide(score, np.sqrt(variance), out=np.zeros_like(score), where=variance > 0)
-    return np.maximum(tails, TINY).T, score.T
+    for factor, share in zip(effects.factors, posterior.T, strict=True):
+        at = np.flatnonzero(share > IMPROBABLE)
+        tail = _gamma_tail(score[at], variance[at] + factor * shared[at], skewed[at])
+        tails[at] += share[at, None] * tail
+    return score.T, (variance + mean[:, None] * shared).T, skewed.T, tails.T
 
 
-def _filters(regions, precision, exposure, removed):
+def _filters(regions, precision, patterns, removed):
     r"""Rows :math:`1_r^T D (D + x F F^T)^{-1}`, x being `removed`, shape (genes, r, blocks)."""
-    if not removed.any():
-        return np.broadcast_to(regions, (len(precision), *regions.shape))
-    weighted = (exposure * precision[:, :, None]).swapaxes(1, 2)
-    inner = np.eye(exposure.shape[2]) + removed[:, None, None] * (weighted @ exposure)
-    return regions - (regions @ exposure) @ (
-        removed[:, None, None] * np.linalg.solve(inner, weighted)
-    )
+    weighted = (patterns * precision[:, :, None]).swapaxes(1, 2)
+    inner = np.eye(patterns.shape[2]) + removed[:, None, None] * (weighted @ patterns)
+    solved = np.linalg.solve(inner, removed[:, None, None] * weighted)
+    return regions - (regions @ patterns) @ solved
 
 
 def _gamma_tail(score, variance, third):
     """Two-sided tail of a shifted gamma law with these moments; the thin side as if normal."""
     positive = variance > 0
     spread = np.sqrt(np.where(positive, variance, 1.0))
-    score, skewness = score / spread, third / spread**3
-    along = score * skewness > 0
-    shape = 4.0 / np.maximum(np.abs(skewness), SYMMETRIC) ** 2
-    heavy = gammaincc(shape, shape + np.sqrt(shape) * np.abs(score))
-    tail = np.where(along & (np.abs(skewness) > SYMMETRIC), heavy, ndtr(-np.abs(score)))
+    size, skewness = np.atleast_1d(np.abs(score) / spread, third / spread**3)
+    tail = np.atleast_1d(ndtr(-size))
+    heavy = (score * skewness > 0) & (np.abs(skewness) > SYMMETRIC)
+    shape = 4.0 / skewness[heavy] ** 2
+    tail[heavy] = gammaincc(shape, shape + np.sqrt(shape) * size[heavy])
     return np.where(positive, np.minimum(2.0 * tail, 1.0), 1.0)
 
 
@@ -292,108 +393,3 @@ def _variances(sums):
     pooled = np.where(pooled > 0, pooled, 1.0)
     seen = deviation / np.maximum(freedom, 1.0)
     return seen, (deviation + PRIOR_CELLS * pooled) / (freedom + PRIOR_CELLS)
-
-
-def _means(sums, samples):
-    """Means of some samples, and of these together, in each block."""
-    cells = sums.cells[:, samples]
-    means = sums.sums[:, samples] / np.maximum(cells, 1.0)[:, :, None]
-    joint = sums.sums[:, samples].sum(axis=1) / np.maximum(cells.sum(axis=1), 1.0)[:, None]
-    return cells, means, joint
-
-
-def _replicated(sums):
-    """Samples of each condition that has more than one."""
-    groups = [np.flatnonzero(sums.conditions == condition) for condition in (0, 1)]
-    return [samples for samples in groups if len(samples) >= 2]
-
-
-def _level_trend(sums):
-    """Variance between samples expected at each gene's level in each block (blocks, genes).
-
-    The squared deviations of samples from their condition, less what their cells explain, rise
-    with the expression level: an isotonic regression over all genes and blocks.
-    """
-    within = _by_genes(sums, _within)
-    freedom = np.maximum(sums.cells - 1.0, 0.0).sum(axis=1)[:, None]
-    noise = np.maximum(within, 0.0) / np.maximum(freedom, 1.0)
-    level = sums.sums.sum(axis=1) / np.maximum(sums.cells.sum(axis=1), 1.0)[:, None]
-    levels, excess, weight = [], [], []
-    for samples in _replicated(sums):
-        cells = sums.cells[:, samples]
-        shared = ((cells > 0).sum(axis=1) >= 2) & (freedom[:, 0] > 0)
-        between = _by_genes(sums, lambda part, samples=samples: _between(part, samples))
-        explained = noise * ((cells > 0).sum(axis=1) - 1.0)[:, None]
-        together = cells.sum(axis=1)
-        share = together - (cells**2).sum(axis=1) / np.maximum(together, 1.0)
-        levels.append(level[shared].ravel())
-        excess.append((between - explained)[shared].ravel())
-        weight.append(np.broadcast_to(share[:, None], between.shape)[shared].ravel())
-    levels, excess, weight = map(np.concatenate, (levels, excess, weight))
-    bins = np.array_split(np.argsort(levels, kind="stable"), min(LEVELS, len(levels)))
-    x, y, w = (np.array([v[i].sum() for i in bins]) for v in (levels, excess, weight))
-    fitted = isotonic_regression(y / w, weights=w).x
-    return np.maximum(np.interp(level, x / [len(i) for i in bins], fitted), 0.0)
-
-
-def _by_genes(sums, function):
-    """Join (blocks, genes) that a function makes of some genes at a time."""
-    return np.concatenate([function(sums.of_genes(genes)) for genes in sums.slices()], axis=1)
-
-
-def _within(sums):
-    """Summed squares of deviations from the samples' means in each block."""
-    counts = np.maximum(sums.cells, 1.0)
-    return sums.squares - np.einsum("ksg,ks->kg", sums.sums**2, 1.0 / counts, optimize=True)
-
-
-def _between(sums, samples):
-    """Summed squares, over the cells, of deviations of samples' means from their joint one."""
-    cells, means, joint = _means(sums, samples)
-    return np.einsum("ks,ksg->kg", cells, (means - joint[:, None]) ** 2, optimize=True)
-
-
-def _sample_effects(sums, variance, trend):
-    """Posterior of each gene's τ² over EFFECTS, shape (genes, len(EFFECTS)).
-
-    The prior, shared by the genes, is fitted by expectation maximisation.
-    """
-    log_likelihood = np.concatenate(
-        [
-            _log_likelihood(sums.of_genes(genes), variance[:, genes], trend[:, genes])
-            for genes in sums.slices()
-        ]
-    )
-    likelihood = np.exp(log_likelihood - log_likelihood.max(axis=1, keepdims=True))
-    prior = np.full(len(EFFECTS), 1.0 / len(EFFECTS))
-    for _ in range(ITERATIONS):
-        posterior = likelihood * prior
-        posterior /= posterior.sum(axis=1, keepdims=True)
-        prior = posterior.mean(axis=0)
-    return posterior
-
-
-def _log_likelihood(sums, variance, trend):
-    """Log likelihood of each τ² in EFFECTS, shape (genes, len(EFFECTS)): that of the samples'
-    deviations from their condition, the means of block and condition projected out (restricted).
-    """
-    ratio, information, scores = trend / variance, [], []
-    for samples in _replicated(sums):
-        cells, means, joint = _means(sums, samples)
-        inner = np.einsum("ks,st->kst", cells, np.eye(len(samples)))
-        inner -= (
-            cells[:, :, None]
-            * cells[:, None, :]
-            / np.maximum(cells.sum(axis=1), 1.0)[:, None, None]
-        )
-        precision = np.einsum("kg,kst->gst", ratio, inner, optimize=True)
-        deviation = (means - joint[:, None]) * np.sqrt(ratio / variance)[:, None]
-        score = np.einsum("ks,ksg->gs", cells, deviation, optimize=True)
-        values, vectors = np.linalg.eigh(precision)
-        # The first is that of the mean: no information.
-        information.append(values[:, 1:])
-        scores.append(np.einsum("gst,gs->gt", vectors, score)[:, 1:])
-    information = np.maximum(np.concatenate(information, axis=1), 1e-9)[:, :, None]
-    scores = np.concatenate(scores, axis=1)[:, :, None]
-    added = 1.0 + EFFECTS * information
-    return -0.5 * (np.log(added) + scores**2 / (information * added)).sum(axis=1)

@@ -19,7 +19,7 @@ SEED = 42
 
 def labels(dataset):
     """Labels of the cells permuted within blocks: as if cells were independent."""
-    codes, _ = blocks(dataset)
+    codes = blocks(dataset)[0][0]
     phi, _, _ = fitted(dataset)
     generator = np.random.default_rng(SEED)
     labelled = [permute_within(dataset.labels, codes, generator) for _ in range(PERMUTATIONS)]

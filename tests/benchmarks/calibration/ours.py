@@ -7,8 +7,9 @@ from statediff.abundance import called_changes, differential_abundance
 from statediff.basis import build_basis
 from statediff.blocks import centroids, contrast_weights, find_blocks, nested_regions
 from statediff.neighbours import length_scale, nearest_distances
+from statediff.preprocess import scale
 from statediff.ratio import find_overdispersion, fit_ratio, informative
-from statediff.residual import block_sums, residual_test
+from statediff.residual import block_sums, residual_test, sample_factors, scale_samples
 
 from calibration.data import COMPONENTS
 
@@ -16,11 +17,11 @@ __all__ = ["ABUNDANCE", "EXPRESSION", "blocks"]
 
 
 def blocks(dataset):
-    """Block of each cell, and coordinates without the shifts of the samples."""
-    # Not integrated over the samples: the blocks allow for their shifts themselves.
+    """Block of each cell in each partition, and coordinates in which the samples mix."""
+    # Not integrated over the samples: the blocks mix them themselves.
     pca = PCA(n_components=COMPONENTS, svd_solver="arpack", random_state=0)
     pcs = pca.fit_transform(dataset.expression).astype(np.float64)
-    return find_blocks(pcs, dataset.states, dataset.samples)
+    return find_blocks(pcs, dataset.samples)
 
 
 def residual(dataset):
@@ -29,11 +30,15 @@ def residual(dataset):
     conditions = np.array(
         [dataset.labels[dataset.samples == code][0] for code in np.unique(dataset.samples)]
     )
-    weights = contrast_weights(dataset.labels, moved, codes)
-    (sums,) = block_sums(
-        [(0, dataset.expression)], codes, dataset.samples, conditions.astype(int), [weights]
-    )
-    found = residual_test(sums, nested_regions(centroids(moved, codes)), sample_effects=True)
+    parts = [(of, [contrast_weights(dataset.labels, moved, of)]) for of in codes]
+    values = [(0, scale(dataset.counts))]
+    found = [of for (of,) in block_sums(values, parts, dataset.samples, conditions.astype(int))]
+    factors = sample_factors(found[0])
+    tested = [
+        (scale_samples(sums, factors), nested_regions(centroids(moved, of)))
+        for sums, of in zip(found, codes, strict=True)
+    ]
+    found = residual_test(tested, sample_effects=True)
     score = -np.log(found["pvalue"]) + 1e-6 * found["standardised"]
     return found["pvalue"], false_discovery_control(found["pvalue"]), score
 

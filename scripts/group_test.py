@@ -1,0 +1,96 @@
+"""The residual test of all genes in each group of cells of a contrast."""
+
+import warnings
+
+import h5py
+import numpy as np
+from _inputs import listed
+from _job import run
+from _values import linear_blocks
+from statediff import DataWarning
+from statediff.blocks import (
+    MAX_BLOCKS,
+    PARTITIONS,
+    centroids,
+    contrast_weights,
+    nested_regions,
+    partition_cells,
+    samples_meet,
+)
+from statediff.residual import block_sums, residual_test, scale_samples
+from statediff.store import read_arrays, write_arrays
+
+
+def main(job):
+    blocks, attributes = read_arrays(job.input.blocks)
+    groups, _ = read_arrays(job.input.groups, "names", "masks", "left_out")
+    factors = read_arrays(job.input.residual, "sample_factors")[0]["sample_factors"]
+    kept = np.flatnonzero(~groups["left_out"])
+    samples = attributes["has_samples"]
+    parts = [partitions(blocks, mask, job.params.blocks, samples) for mask in groups["masks"][kept]]
+    untested = [groups["names"][i] for i, part in zip(kept, parts, strict=True) if not part]
+    if untested:
+        warnings.warn(
+            f"contrasts.{job.wildcards.contrast}.groups: {listed(untested)} cannot be tested and "
+            "get p = 1: in no block of cells do both conditions occur"
+            + (", or two samples of one condition" if samples else ""),
+            DataWarning,
+            stacklevel=1,
+        )
+    found = [None] * len(parts)
+    with h5py.File(job.input.store, "r") as store:
+        n_genes = int(store["X"].attrs["shape"][1])
+        for batch in batches(parts):
+            chosen = [part[:2] for i in batch for part in parts[i]]
+            values, _ = linear_blocks(store)
+            sums = iter(block_sums(values, chosen, blocks["sample"], blocks["conditions"]))
+            for i in batch:
+                tested = [
+                    (scale_samples(of_part, factors), regions)
+                    for (_, _, regions), (of_part,) in zip(parts[i], sums, strict=False)
+                ]
+                found[i] = residual_test(tested, samples)
+    nothing = {"pvalue": np.ones(n_genes), "standardised": np.zeros(n_genes)}
+    write_arrays(
+        job.output[0],
+        {"names": groups["names"][kept]}
+        | {key: np.array([(one or nothing)[key] for one in found]) for key in nothing},
+    )
+
+
+def partitions(blocks, mask, settings, samples):
+    """Block and weight of each cell, and regions, for each partition of a group's cells; none
+    where the conditions, or the samples of one, do not meet in a block."""
+    cells = np.flatnonzero(mask & (blocks["code"][0] >= 0))
+    sample, conditions = blocks["sample"][cells], blocks["conditions"]
+    labels, moved = conditions[sample] == 1, blocks["coordinates"][cells].astype(np.float64)
+    if labels.all() or not labels.any():
+        return []
+    found = []
+    for codes in partition_cells(moved, settings["block_cells"], settings["seed"], PARTITIONS):
+        weights = contrast_weights(labels, moved, codes)
+        if not weights.any() or (samples and not samples_meet(codes, sample, conditions)):
+            return []
+        everywhere = np.full(len(mask), -1), np.zeros(len(mask))
+        for values, own in zip(everywhere, (codes, weights), strict=True):
+            values[cells] = own
+        found.append((everywhere[0], [everywhere[1]], nested_regions(centroids(moved, codes))))
+    return found
+
+
+def batches(parts):
+    """Groups whose sums are made in one pass: together no more blocks than the whole may have."""
+    batch, size = [], 0
+    for i, part in enumerate(parts):
+        blocks = sum(len(regions[0]) for _, _, regions in part)
+        if batch and size + blocks > PARTITIONS * MAX_BLOCKS:
+            yield batch
+            batch, size = [], 0
+        if part:
+            batch.append(i)
+            size += blocks
+    if batch:
+        yield batch
+
+
+run(main, snakemake)

@@ -1,0 +1,305 @@
+r"""Effects of samples that vary along the cell states, learnt from all genes.
+
+In block k a gene's mean in sample s differs from that of its condition by a sample effect
+:math:`u_{ks}` and by the noise of its cells. The effects have variance
+:math:`\tau^2 t_k`, with :math:`t_k` what the expression level lets expect and :math:`\tau^2` the
+gene's own factor, and the correlation between blocks, K, is common to the genes:
+
+.. math:: \mathrm{cov}(u_{ks}, u_{ls}) = \tau^2 \sqrt{t_k t_l} K_{kl}, \qquad
+    K = L L^T + \mathrm{diag}(r)
+
+The product of the deviations of one sample in two blocks holds no noise of cells, since no cell is
+in both; summed over samples and genes it estimates K. Only a few principal components, L, and the
+rest of the diagonal, r, are kept.
+
+References
+----------
+Smyth (2004), Statistical Applications in Genetics and Molecular Biology 3, for variances shared
+over genes. Rubin & Thayer (1982), Psychometrika 47, for factor analysis.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import isotonic_regression
+
+__all__ = ["FACTORS", "SampleEffects", "fit_sample_effects", "within_variance"]
+
+#: Values of τ²: the variance of sample effects, relative to what the expression level predicts. A
+#: gene of one sex has hundreds to thousands.
+FACTORS = np.concatenate([[0.0], np.geomspace(0.02, 2000.0, 20)])
+# Principal components of the correlation between blocks.
+COMPONENTS = 6
+# The variance of a block is shrunk to the gene's as if seen in so many more cells.
+PRIOR_CELLS = 5.0
+ITERATIONS = 200
+# Bins of expression level in which the variance between samples is measured.
+LEVELS = 400
+# Genes whose effects are this many times the expected count less for K.
+OUTLYING = 4.0
+# Values of τ² less probable than this for every gene are left out.
+IMPROBABLE = 1e-8
+
+
+@dataclass(frozen=True)
+class SampleEffects:
+    r"""Effects of samples of all genes.
+
+    Attributes
+    ----------
+    trend : ndarray, shape (blocks, genes)
+        :math:`t_k`, the variance between samples expected at the gene's level in each block.
+    loadings : ndarray, shape (blocks, components)
+        L, the leading component first.
+    remainder : ndarray, shape (blocks,)
+        r; the squared loadings of a block and its remainder add up to 1.
+    factors : ndarray, shape (factors,)
+        Values of τ².
+    posterior : ndarray, shape (genes, factors)
+        Probability of each.
+    """
+
+    trend: np.ndarray
+    loadings: np.ndarray
+    remainder: np.ndarray
+    factors: np.ndarray
+    posterior: np.ndarray
+
+    @property
+    def mean(self):
+        """Posterior mean of τ², shape (genes,)."""
+        return self.posterior @ self.factors
+
+
+def fit_sample_effects(sums, known=None):
+    """Learn the variance between samples, its correlation between blocks, and τ² of each gene.
+
+    Parameters
+    ----------
+    sums : statediff.residual.BlockSums
+        With a block that holds two samples of one condition.
+    known : SampleEffects, optional
+        Of another partition of the same cells: τ² of the genes is taken from it.
+
+    Returns
+    -------
+    SampleEffects
+    """
+    trend = _level_trend(sums)
+    loadings, remainder = _components(_correlation(sums, trend))
+    if known is not None:
+        return SampleEffects(trend, loadings, remainder, known.factors, known.posterior)
+    likelihood = np.concatenate(
+        [
+            _log_likelihood(sums.of_genes(genes), trend[:, genes], loadings, remainder)
+            for genes in sums.slices(COMPONENTS**2)
+        ]
+    )
+    return SampleEffects(trend, loadings, remainder, *factor_posterior(likelihood))
+
+
+def factor_posterior(log_likelihood):
+    """Posterior of τ² of each gene; the prior, shared by the genes, is fitted to them.
+
+    Parameters
+    ----------
+    log_likelihood : ndarray, shape (genes, len(FACTORS))
+
+    Returns
+    -------
+    factors : ndarray, shape (factors,)
+        Those of FACTORS that are probable for some gene.
+    posterior : ndarray, shape (genes, factors)
+    """
+    likelihood = np.exp(log_likelihood - log_likelihood.max(axis=1, keepdims=True))
+    prior = np.full(len(FACTORS), 1.0 / len(FACTORS))
+    # Expectation maximisation.
+    for _ in range(ITERATIONS):
+        posterior = likelihood * prior
+        posterior /= posterior.sum(axis=1, keepdims=True)
+        prior = posterior.mean(axis=0)
+    # By the most probable gene: the mean over many genes would lose a value that one of them needs.
+    kept = posterior.max(axis=0) > IMPROBABLE
+    posterior = posterior[:, kept]
+    return FACTORS[kept], posterior / posterior.sum(axis=1, keepdims=True)
+
+
+def within_variance(sums):
+    """Variance of the cells within the samples of each block, shrunk to the gene's.
+
+    Parameters
+    ----------
+    sums : statediff.residual.BlockSums
+
+    Returns
+    -------
+    ndarray, shape (blocks, genes)
+    """
+    squares = _within(sums)
+    # Sums of squares of a constant differ by rounding only.
+    squares = np.where(squares > 1e-9 * sums.squares, squares, 0.0)
+    freedom = np.maximum(sums.cells - 1.0, 0.0).sum(axis=1)[:, None]
+    pooled = squares.sum(axis=0) / max(freedom.sum(), 1.0)
+    pooled = np.where(pooled > 0, pooled, 1.0)
+    return (squares + PRIOR_CELLS * pooled) / (freedom + PRIOR_CELLS)
+
+
+def _replicated(sums):
+    """Samples of each condition that has more than one."""
+    groups = [np.flatnonzero(sums.conditions == condition) for condition in (0, 1)]
+    return [samples for samples in groups if len(samples) >= 2]
+
+
+def _deviations(sums, samples):
+    r"""Deviations of samples from their joint mean in each block.
+
+    Returns
+    -------
+    deviation : ndarray, shape (blocks, samples, genes)
+    effect, noise : ndarray, shape (blocks, samples)
+        Its variance is effect × that of sample effects + noise × that of cells; both zero where
+        the sample is not there, or alone.
+    share : ndarray, shape (blocks, samples)
+        Of the cells of these samples in the block.
+    """
+    cells = sums.cells[:, samples]
+    together = np.maximum(cells.sum(axis=1, keepdims=True), 1.0)
+    means = sums.sums[:, samples] / np.maximum(cells, 1.0)[:, :, None]
+    joint = sums.sums[:, samples].sum(axis=1) / together
+    share = cells / together
+    shared = (cells > 0) & (share < 1.0)
+    effect = 1.0 - 2.0 * share + (share**2).sum(axis=1, keepdims=True)
+    noise = (1.0 - share) / np.maximum(cells, 1.0)
+    deviation = means - joint[:, None]
+    return deviation, np.where(shared, effect, 0.0), np.where(shared, noise, 0.0), share
+
+
+def _correlation(sums, trend):
+    """K, shape (blocks, blocks): each entry shrunk to their mean by its own uncertainty."""
+    products, weights, squares = np.zeros((3, len(trend), len(trend)))
+    for genes in sums.slices():
+        part, expected = sums.of_genes(genes), trend[:, None, genes]
+        within = within_variance(part)[:, None]
+        for samples in _replicated(sums):
+            deviation, effect, noise, share = _deviations(part, samples)
+            variance = effect[:, :, None] * expected + noise[:, :, None] * within
+            precision = np.divide(1.0, variance, out=np.zeros_like(variance), where=variance > 0)
+            # One gene of huge effects would stand for all.
+            mean = (deviation**2 * precision).sum(axis=(0, 1)) / max(np.count_nonzero(noise), 1)
+            precision /= np.maximum(mean / OUTLYING, 1.0)
+            scores = deviation * np.sqrt(precision)
+            scale = np.sqrt(expected * precision)
+            for s in range(len(samples)):
+                own = share[:, s]
+                common = 1.0 - own[:, None] - own + share @ share.T
+                products += scores[:, s] @ scores[:, s].T
+                weights += common * (scale[:, s] @ scale[:, s].T)
+                squares += scores[:, s] ** 2 @ scores[:, s].T ** 2
+    return _shrunk(products, weights, squares)
+
+
+def _shrunk(products, weights, squares):
+    """Ratio of products to weights, of which `squares` are the variances of the former."""
+    known = weights > 0
+    off = known & ~np.eye(len(products), dtype=bool)
+    if not off.any():
+        return np.ones_like(products)
+    mean = np.clip(products[off].sum() / weights[off].sum(), 0.0, 1.0)
+    ratio = np.divide(products, weights, out=np.full_like(products, mean), where=known)
+    noise = np.divide(squares, weights**2, out=np.full_like(products, np.inf), where=known)
+    precision = 1.0 / np.maximum(noise[off], 1e-12)
+    spread = (precision * ((ratio[off] - mean) ** 2 - noise[off])).sum() / precision.sum()
+    if spread <= 0:
+        ratio = np.full_like(ratio, mean)
+    else:
+        ratio = mean + (ratio - mean) * spread / (spread + noise)
+    np.fill_diagonal(ratio, 1.0)
+    return np.clip((ratio + ratio.T) / 2.0, -1.0, 1.0)
+
+
+def _components(correlation):
+    """Loadings and remainder of the blocks, by principal factors."""
+    correlation, communality = correlation.copy(), np.ones(len(correlation))
+    for _ in range(ITERATIONS):
+        np.fill_diagonal(correlation, communality)
+        values, vectors = np.linalg.eigh(correlation)
+        largest = np.argsort(-values)[:COMPONENTS]
+        loadings = vectors[:, largest] * np.sqrt(np.maximum(values[largest], 0.0))
+        before, communality = communality, np.minimum((loadings**2).sum(axis=1), 1.0)
+        if np.abs(communality - before).max() < 1e-4:
+            break
+    loadings /= np.sqrt(np.maximum((loadings**2).sum(axis=1), 1.0))[:, None]
+    return loadings, np.maximum(1.0 - (loadings**2).sum(axis=1), 0.0)
+
+
+def _log_likelihood(sums, trend, loadings, remainder):
+    """Log likelihood of each τ² in FACTORS, shape (genes, len(FACTORS)).
+
+    That of the samples' deviations from their condition, as if these were independent but for
+    each condition's mean, which takes one of its samples away.
+    """
+    count = loadings.shape[1]
+    within, found = within_variance(sums), np.zeros((trend.shape[1], len(FACTORS)))
+    pairs = (loadings[:, :, None] * loadings[:, None]).reshape(len(loadings), -1)
+    for samples in _replicated(sums):
+        deviation, effect, noise, _ = _deviations(sums, samples)
+        for s in range(len(samples)):
+            expected = trend * effect[:, s, None]
+            # What the components leave out counts as noise, at τ² = 1.
+            variance = within * noise[:, s, None] + remainder[:, None] * expected
+            precision = np.divide(1.0, variance, out=np.zeros_like(variance), where=variance > 0)
+            information = ((expected * precision).T @ pairs).reshape(-1, count, count)
+            score = (np.sqrt(expected) * precision * deviation[:, s]).T @ loadings
+            values, vectors = np.linalg.eigh(information)
+            values, score = np.maximum(values, 0.0), np.einsum("gij,gi->gj", vectors, score)
+            for i, factor in enumerate(FACTORS):
+                added = 1.0 + factor * values
+                gain = factor * score**2 / added - np.log(added)
+                found[:, i] += 0.5 * (1.0 - 1.0 / len(samples)) * gain.sum(axis=1)
+    return found
+
+
+def _level_trend(sums):
+    """Variance between samples expected at each gene's level in each block (blocks, genes).
+
+    The squared deviations of samples from their condition, less what their cells explain, rise
+    with the expression level: an isotonic regression over all genes and blocks.
+    """
+    within = _by_genes(sums, _within)
+    freedom = np.maximum(sums.cells - 1.0, 0.0).sum(axis=1)[:, None]
+    noise = np.maximum(within, 0.0) / np.maximum(freedom, 1.0)
+    level = sums.sums.sum(axis=1) / np.maximum(sums.cells.sum(axis=1), 1.0)[:, None]
+    levels, excess, weight = [], [], []
+    for samples in _replicated(sums):
+        cells = sums.cells[:, samples]
+        shared = ((cells > 0).sum(axis=1) >= 2) & (freedom[:, 0] > 0)
+        between = _by_genes(sums, lambda part, samples=samples: _between(part, samples))
+        explained = noise * ((cells > 0).sum(axis=1) - 1.0)[:, None]
+        together = cells.sum(axis=1)
+        share = together - (cells**2).sum(axis=1) / np.maximum(together, 1.0)
+        levels.append(level[shared].ravel())
+        excess.append((between - explained)[shared].ravel())
+        weight.append(np.broadcast_to(share[:, None], between.shape)[shared].ravel())
+    levels, excess, weight = map(np.concatenate, (levels, excess, weight))
+    bins = np.array_split(np.argsort(levels, kind="stable"), min(LEVELS, len(levels)))
+    x, y, w = (np.array([v[i].sum() for i in bins]) for v in (levels, excess, weight))
+    fitted = isotonic_regression(y / w, weights=w).x
+    return np.maximum(np.interp(level, x / [len(i) for i in bins], fitted), 0.0)
+
+
+def _by_genes(sums, function):
+    """Join (blocks, genes) that a function makes of some genes at a time."""
+    return np.concatenate([function(sums.of_genes(genes)) for genes in sums.slices()], axis=1)
+
+
+def _within(sums):
+    """Summed squares of deviations from the samples' means in each block."""
+    counts = np.maximum(sums.cells, 1.0)
+    return sums.squares - np.einsum("ksg,ks->kg", sums.sums**2, 1.0 / counts, optimize=True)
+
+
+def _between(sums, samples):
+    """Summed squares, over the cells, of deviations of samples' means from their joint one."""
+    cells = sums.cells[:, samples]
+    deviation = _deviations(sums, samples)[0]
+    return np.einsum("ks,ksg->kg", cells, deviation**2, optimize=True)
