@@ -4,6 +4,7 @@ import numpy as np
 from _cells import read_column, select
 from _job import run
 from _states import read_states
+from statediff.conventions import TOLERANCES
 from statediff.density import fit_density
 from statediff.store import open_h5ad, write_arrays
 
@@ -13,7 +14,12 @@ def main(job):
     with open_h5ad(job.input.store) as store:
         cells, replicates = find_cells(store, **job.params.condition)
     states, _ = read_states(job.input.states, gp["metric"])
-    options = {"ls_factor": gp["ls_factor"], "tol": gp["tol"], "max_rank": gp["max_rank"]}
+    options = {"tol": gp["tol"], "max_rank": gp["max_rank"]}
+    if gp["ls_factor"] is None:
+        # A length scale that is given or learnt is that of expression.
+        options["tol"] = min(gp["tol"], TOLERANCES["matern52"])
+    else:
+        options["ls_factor"] = gp["ls_factor"]
     density = fit_density(states[cells], uncertainty=uncertainty, **options)
     phi = density.basis(states)
     arrays = {"log_density": density(phi), "variance": density.variance(phi)}

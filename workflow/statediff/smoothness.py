@@ -28,6 +28,7 @@ __all__ = [
     "SignalToNoise",
     "Smoothness",
     "extent",
+    "fraction",
     "learn_scale",
     "learn_signal_to_noise",
     "length_scales",
@@ -54,6 +55,13 @@ GENES_AT_ONCE = 2048
 def extent(states):
     """Root mean squared distance of cells from their centroid, for states of shape (n, D)."""
     return float(np.sqrt(((states - states.mean(axis=0)) ** 2).sum(axis=1).mean()))
+
+
+def fraction(multiple):
+    """Text of a multiple of the extent: 2, 1, ½, 1/16."""
+    if multiple >= 1.0:
+        return f"{multiple:g}"
+    return {0.5: "½", 0.25: "¼", 0.125: "⅛"}.get(multiple, f"1/{1.0 / multiple:g}")
 
 
 def length_scales(ls):
@@ -224,15 +232,15 @@ class SignalToNoise:
         for index, rho in enumerate(self.levels):
             yield rho, index, np.flatnonzero(self.level == index)
 
-    def freedom(self, posteriors):
-        """Effective degrees of freedom of a typical gene in each condition.
-
-        That gene has the median ρ of those that follow the states (of all, if their noise was
-        given); 0 if none does."""
+    def typical(self):
+        """Median ρ of the genes that follow the states (of all, if their noise was given); 0 if
+        none does."""
         follows = ~(self.evidence < FOLLOWS)
-        if not follows.any():
-            return [0.0 for _ in posteriors]
-        rho = np.median(self.levels[self.level[follows]])
+        return float(np.median(self.levels[self.level[follows]])) if follows.any() else 0.0
+
+    def freedom(self, posteriors):
+        """Effective degrees of freedom of a typical gene in each condition."""
+        rho = self.typical()
         return [posterior.freedom(rho) for posterior in posteriors]
 
 
