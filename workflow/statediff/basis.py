@@ -122,7 +122,7 @@ class Basis:
         return prior
 
 
-def build_basis(states, ls, tol=1e-6, max_rank=2000, noise=1.0, linear=False):
+def build_basis(states, ls, tol=1e-6, max_rank=2000, noise=1.0, linear=False, enough=None):
     r"""Find the basis of the Matérn-5/2 kernel over a set of cells.
 
     Pivot cells are added until the largest unexplained variance is below `tol`. They are searched
@@ -149,6 +149,9 @@ def build_basis(states, ls, tol=1e-6, max_rank=2000, noise=1.0, linear=False):
         Standard deviation σ of the observation noise.
     linear : bool
         Whether to add a linear part.
+    enough : float, optional
+        Unexplained variance up to which it draws no warning that `max_rank` stopped the search;
+        `tol` if not given.
 
     Returns
     -------
@@ -165,7 +168,7 @@ def build_basis(states, ls, tol=1e-6, max_rank=2000, noise=1.0, linear=False):
     states = states[np.lexsort(states.T)]
     pivots, factor, residual, gram = _search(states, ls, tol, max_rank)
     truncated = bool(len(pivots) >= max_rank and residual.max() >= tol)
-    if truncated:
+    if truncated and residual.max() >= (tol if enough is None else enough):
         warnings.warn(
             f"the basis stopped at rank {len(pivots)} with an unexplained variance of "
             f"{residual.max():.1e} at a cell (tolerance {tol:.1e}): raise gp.max_rank or "
