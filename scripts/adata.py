@@ -102,8 +102,8 @@ def fields(job, cells, calibrated):
 def used_settings(job, ls, basis):
     """Settings of both runs, with metric, length scales and amplitude as they were used."""
     settings = without_folders(job.params.settings) | job.params.contrast | job.params.groups
-    chosen = {key: basis[key] for key in ("metric", "learnt")}
-    shared = {key: settings["gp"][key] for key in ("ls_factor", "tol", "max_rank")}
+    chosen = {key: basis[key] for key in ("metric", "learnt", "tol")}
+    shared = {key: settings["gp"][key] for key in ("ls_factor", "max_rank")}
     scales = {
         key: ls[key] for key in ("ls", "ls_reference", "ls_compared", "amplitude") if key in ls
     }

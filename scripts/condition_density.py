@@ -4,7 +4,6 @@ import numpy as np
 from _cells import read_column, select
 from _job import run
 from _states import read_states
-from statediff.conventions import TOLERANCES
 from statediff.density import fit_density
 from statediff.store import open_h5ad, write_arrays
 
@@ -14,12 +13,8 @@ def main(job):
     with open_h5ad(job.input.store) as store:
         cells, replicates = find_cells(store, **job.params.condition)
     states, _ = read_states(job.input.states, gp["metric"])
-    options = {"tol": gp["tol"], "max_rank": gp["max_rank"]}
-    if gp["ls_factor"] is None:
-        # A length scale that is given or learnt is that of expression.
-        options["tol"] = min(gp["tol"], TOLERANCES["matern52"])
-    else:
-        options["ls_factor"] = gp["ls_factor"]
+    # A length scale that is given or learnt is that of expression: the published rule holds here.
+    options = {key: gp[key] for key in ("ls_factor", "tol", "max_rank") if gp[key] is not None}
     density = fit_density(states[cells], uncertainty=uncertainty, **options)
     phi = density.basis(states)
     arrays = {"log_density": density(phi), "variance": density.variance(phi)}

@@ -17,8 +17,9 @@ def draw(job):
     signal = read_signal(job.input.fit)
     rho = signal.typical()
     shares = [rho * posterior.eigenvalues for posterior in read_posteriors(job.input.fit)]
-    if attributes["learnt"]:
-        evidence, _ = read_arrays(job.input.fit, "multiples", "evidence")
+    evidence = read_arrays(job.input.fit, "multiples", "evidence")[0] if attributes["learnt"] else {}
+    # Nothing was compared where no gene varies.
+    if evidence and len(evidence["multiples"]):
         per_gene = evidence["evidence"] / max(attributes["evidence_genes"], 1)
         scale = {"evidence": (evidence["multiples"], per_gene)}
     else:
@@ -31,7 +32,7 @@ def draw(job):
     return fit_overview(
         rho * fit["eigenvalues"],
         residual=attributes["residual_max"],
-        tol=job.params.tol,
+        tol=attributes["tol"],
         ls=attributes["ls"],
         freedom=[np.sort(share / (1.0 + share))[::-1] for share in shares],
         conditions=conditions(job),
