@@ -5,7 +5,7 @@ import h5py
 import numpy as np
 import pytest
 from scipy import sparse
-from statediff import store
+from statediff import normalisation
 from statediff.linear import infer_transform
 from statediff.normalisation import (
     Normalisation,
@@ -16,7 +16,7 @@ from statediff.normalisation import (
     sample_rows,
 )
 from statediff.preprocess import log_normalise
-from statediff.store import read_arrays, row_blocks, write_arrays
+from statediff.store import read_arrays, write_arrays
 
 N, GENES = 120, 200
 
@@ -33,7 +33,7 @@ def counts():
 @pytest.fixture
 def stored(tmp_path, monkeypatch):
     """Write a matrix as a store does, and open it; read in blocks of few rows."""
-    monkeypatch.setattr(store.row_blocks, "__defaults__", (900,))
+    monkeypatch.setattr(normalisation, "AT_ONCE", 900)
     opened = []
 
     def write(matrix):
@@ -45,6 +45,10 @@ def stored(tmp_path, monkeypatch):
     yield write
     for file in opened:
         file.close()
+
+
+def inferred(matrix):
+    return normalise(matrix, infer_transform(sample_rows(matrix)[1]))
 
 
 def per_10_000(counts):
@@ -71,7 +75,7 @@ def test_depth_and_counts_per_10_000(stored, counts, layer):
     }
     made["log of counts"].data = np.log1p(counts.data)
     matrix, totals = stored(made[layer]), np.asarray(counts.sum(axis=1)).ravel()
-    found = normalise(matrix)
+    found = inferred(matrix)
     known = totals > 0
     np.testing.assert_allclose(found.depth[known], totals[known], rtol=1e-5)
     everyone = np.zeros(N, dtype=int)
@@ -83,7 +87,7 @@ def test_depth_and_counts_per_10_000(stored, counts, layer):
 def test_genes_left_out_after_scaling_change_no_other(stored, counts):
     kept = np.arange(GENES) % 4 > 0
     matrix = stored(log_normalise(counts)[:, kept])
-    found = normalise(matrix)
+    found = inferred(matrix)
     assert np.ptp(found.factors) == 0
     everyone = np.zeros(N, dtype=int)
     blocks, _ = expression_blocks(matrix, found, everyone, everyone)
@@ -91,7 +95,7 @@ def test_genes_left_out_after_scaling_change_no_other(stored, counts):
     np.testing.assert_allclose(found, expected * found.sum() / expected.sum(), rtol=1e-4)
     # Where the counts are known, of all genes.
     totals = [np.asarray(x.sum(axis=1)).ravel() for x in (counts[:, kept], counts)]
-    known = normalise(matrix, totals=totals)
+    known = normalise(matrix, infer_transform(sample_rows(matrix)[1]), totals)
     blocks, _ = expression_blocks(matrix, known, everyone, everyone)
     np.testing.assert_allclose(joined(blocks), per_10_000(counts)[:, kept], rtol=1e-4, atol=1e-3)
     np.testing.assert_array_equal(known.depth, totals[1])
@@ -100,7 +104,7 @@ def test_genes_left_out_after_scaling_change_no_other(stored, counts):
 def test_what_is_unknown_stays_as_it_is(stored, counts):
     values = np.sqrt(counts)
     matrix = stored(values)
-    found = normalise(matrix)
+    found = inferred(matrix)
     assert found.transform is None
     assert np.isnan(found.depth).all()
     samples = np.arange(N) % 3
@@ -112,7 +116,7 @@ def test_what_is_unknown_stays_as_it_is(stored, counts):
 @pytest.mark.parametrize("layer", ["counts", "log_normalise", "unknown"])
 def test_it_returns_from_a_file(stored, counts, layer, tmp_path):
     matrix = {"counts": counts, "log_normalise": log_normalise(counts), "unknown": np.sqrt(counts)}
-    found = normalise(stored(matrix[layer]))
+    found = inferred(stored(matrix[layer]))
     arrays = {"factors": found.factors, "depth": found.depth}
     write_arrays(tmp_path / "linear.h5", arrays, **found.attributes)
     with h5py.File(tmp_path / "linear.h5") as file:
@@ -150,11 +154,10 @@ def test_samples_are_divided_by_their_factors(stored):
     rates[:, 0] = np.where(samples == 1, 0.4, 0.2)
     rates[:, 1:] *= (1 - rates[:, :1]) / rates[:, 1:].sum(axis=1, keepdims=True)
     matrix = stored(log_normalise(sparse.csr_matrix(rng.poisson(4000 * rates).astype(float))))
-    blocks, factors = expression_blocks(matrix, normalise(matrix), codes, samples)
+    blocks, factors = expression_blocks(matrix, inferred(matrix), codes, samples)
     assert factors[1] / factors[0] == pytest.approx(0.75, rel=0.02)
     values = joined(blocks)[codes >= 0]
     means = np.array([values[samples[codes >= 0] == sample].mean(axis=0) for sample in (0, 1)])
     ratio = means[1] / means[0]
     assert ratio[0] == pytest.approx(2.67, rel=0.03)
     assert np.median(ratio[1:]) == pytest.approx(1.0, abs=0.02)
-    assert next(iter(row_blocks(matrix)))[1].shape[0] < 60

@@ -177,11 +177,13 @@ def cell_units(linear, transform):
     ndarray, shape (cells,)
         The largest unit of which the values are whole multiples; NaN where there is none.
     """
-    return _fitted(linear, transform)[0]
+    return _fitted(linear, transform, judged=False)[0]
 
 
-def _fitted(linear, transform):
-    """Unit of each cell, log probability that it fits by chance, and how well all fit."""
+def _fitted(linear, transform, judged=True):
+    """Unit of each cell, and how well cells fit: the log probability that each does so by chance,
+    and the mean deviation from whole multiples over all values, relative to the tolerance.
+    """
     count = linear.shape[0]
     units, evidence = np.full(count, np.nan), np.zeros(count)
     total, n_values = 0.0, 0
@@ -200,9 +202,12 @@ def _fitted(linear, transform):
         usable = tolerance < LARGEST_TOLERANCE
         deviation = np.abs(multiple - whole)
         near = usable & (deviation <= tolerance)
-        fits = np.add.reduceat(near, starts) >= FITTING_VALUES * np.add.reduceat(usable, starts)
-        fits &= np.add.reduceat(usable, starts) > 0
+        n_usable, n_near = (np.add.reduceat(x, starts, dtype=np.int64) for x in (usable, near))
+        fits = (n_usable > 0) & (n_near >= FITTING_VALUES * n_usable)
         units[left[fits]] = unit[fits]
+        if not judged:
+            left = left[~fits]
+            continue
         used = np.flatnonzero(near & fits[row] & (whole != divisor))
         # Genes of the same count are evidence once.
         _, first = np.unique(row[used] * 2.0**40 + whole[used], return_index=True)

@@ -14,7 +14,6 @@ from statediff.linear import (
     TARGET,
     Transform,
     cell_units,
-    infer_transform,
     linear_blocks,
     size_factors,
 )
@@ -22,8 +21,10 @@ from statediff.store import matrix_shape, row_blocks
 
 __all__ = ["Normalisation", "agrees", "expression_blocks", "normalise", "of_counts", "sample_rows"]
 
+# Stored values worked on at a time: about 200 MB.
+AT_ONCE = 1 << 21
 # Cells by which a transform is recognised.
-LOOKED_AT = 400
+LOOKED_AT = 150
 # Counts recovered from single precision are those of the file if they differ by less, relatively.
 SAME_COUNTS = 1e-3
 COUNTS = Transform("counts", None, scaled=False)
@@ -93,7 +94,7 @@ def sample_rows(matrix, count=LOOKED_AT, seed=0):
     return rows, sparse.csr_matrix(parts, shape=(len(rows), shape[1]))
 
 
-def normalise(matrix, transform=None, totals=None):
+def normalise(matrix, transform, totals=None):
     """Find how a matrix of expression becomes counts per 10,000.
 
     Values that were scaled keep the factors they were scaled by, since genes may have been left
@@ -103,8 +104,8 @@ def normalise(matrix, transform=None, totals=None):
     ----------
     matrix : h5py.Group
         CSR, as AnnData writes it.
-    transform : Transform, optional
-        If known; inferred from a sample of the cells otherwise.
+    transform : Transform or None
+        None if it is unknown.
     totals : tuple of ndarray, shape (cells,), optional
         Where the counts are known: counts of each cell among the genes of the matrix, and among
         all genes. The cells are divided by the latter.
@@ -113,13 +114,11 @@ def normalise(matrix, transform=None, totals=None):
     -------
     Normalisation
     """
-    if transform is None:
-        transform = infer_transform(sample_rows(matrix)[1])
     shape = matrix_shape(matrix)
     if transform is None:
         return Normalisation(None, np.ones(shape[0]), np.full(shape[0], np.nan))
     linear, units = np.zeros(shape[0]), np.full(shape[0], np.nan)
-    for start, block in row_blocks(matrix):
+    for start, block in row_blocks(matrix, AT_ONCE):
         rows = transform.linear_rows(block)
         part = slice(start, start + rows.shape[0])
         linear[part] = np.asarray(rows.sum(axis=1)).ravel()
@@ -190,11 +189,11 @@ def expression_blocks(matrix, normalisation, codes, samples):
     """
     count = int(samples.max()) + 1
     if normalisation.transform is None:
-        return row_blocks(matrix), np.ones(count)
+        return row_blocks(matrix, AT_ONCE), np.ones(count)
     transform = normalisation.transform
     shape = int(codes.max()) + 1, matrix_shape(matrix)[1]
     of_samples, of_blocks = np.zeros((count, shape[1])), np.zeros(shape)
-    linear = linear_blocks(row_blocks(matrix), transform, normalisation.factors)
+    linear = linear_blocks(row_blocks(matrix, AT_ONCE), transform, normalisation.factors)
     for start, block in linear:
         rows = np.flatnonzero(codes[start : start + block.shape[0]] >= 0)
         at, part = start + rows, block[rows]
@@ -205,7 +204,7 @@ def expression_blocks(matrix, normalisation, codes, samples):
     np.add.at(cells, (codes[inside], samples[inside]), 1.0)
     factors = size_factors(of_samples, of_blocks, cells)
     scaled = normalisation.factors / factors[samples]
-    return linear_blocks(row_blocks(matrix), transform, scaled), factors
+    return linear_blocks(row_blocks(matrix, AT_ONCE), transform, scaled), factors
 
 
 def _indicator(codes, count):

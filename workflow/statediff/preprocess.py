@@ -12,7 +12,10 @@ import numpy as np
 from scipy import sparse
 from scipy.linalg import eigh
 
+from statediff.linear import Transform
+
 __all__ = [
+    "EXPRESSION",
     "Moments",
     "Quality",
     "covariance",
@@ -27,6 +30,8 @@ __all__ = [
 ]
 
 PSEUDOCOUNT = 0.1
+# Scaled counts from the layer that `logarithm` makes; the cells' totals say how they were scaled.
+EXPRESSION = Transform("logarithm (2)", 2.0, PSEUDOCOUNT, scaled=False)
 # Intervals of mean expression within which genes are compared.
 BINS = 20
 # Cells in which the variance of a gene can be told.
