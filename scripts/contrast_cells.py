@@ -11,6 +11,13 @@ from statediff.design import compare_depth, resembles_samples
 from statediff.store import open_h5ad, read_arrays, read_levels, write_arrays
 
 MIN_CELLS = 10
+# What a difference in depth does, by whether the components come from dataset.preprocess.
+EFFECTS = {
+    False: "cell states found from log expression can take a difference in sequencing depth for "
+    "one in state or abundance; dataset.preprocess finds components that hardly depend on it",
+    True: "components and tests allow for it, but smoothed expression and fold changes come from a "
+    "logarithm, in which genes of few counts are higher in the deeper condition",
+}
 
 
 def main(job):
@@ -30,8 +37,10 @@ def main(job):
             )
     samples = find_samples(name, contrast, *replicates, members) if replicates else {}
     warn_of_candidates(name, candidates)
-    depth = read_arrays(job.input.linear, "depth")[0]["depth"]
-    described = describe_depth(contrast, depth, members, samples.get("sample"))
+    arrays, linear = read_arrays(job.input.linear, "depth")
+    preprocessed = linear["origin"] == "dataset.preprocess"
+    of_samples = samples.get("sample")
+    described = describe_depth(contrast, arrays["depth"], members, of_samples, preprocessed)
     counts = {f"n_{role}": int(cells.sum()) for role, cells in members.items()}
     counts |= {"n_cells": len(evaluated), "n_evaluated": int(evaluated.sum())}
     arrays = {"evaluated": evaluated} | members | samples
@@ -70,24 +79,19 @@ def warn_of_candidates(name, candidates):
         return
 
 
-def describe_depth(contrast, depth, members, samples):
+def describe_depth(contrast, depth, members, samples, preprocessed):
     """Counts of a cell in each condition, with a warning where they differ much."""
     conditions = [members[role] for role in ("reference", "compared")]
     found = compare_depth(depth, conditions, samples)
     if found is None:
         return {}
     if found.large:
-        beside = (
-            f"; samples of a condition differ by {found.spread:.2f} times"
-            if samples is not None
-            else ""
-        )
+        spread = f"; samples of a condition differ by {found.spread:.2f} times"
         warn(
             f"cells of {contrast['compared']!r} have {found.compared:,.0f} counts, those of "
-            f"{contrast['reference']!r} {found.reference:,.0f} (medians{beside}): states found "
-            "from log expression, and tests on it, can take a difference in sequencing depth for "
-            "a change; dataset.preprocess finds components from raw counts that hardly depend on "
-            "it: see docs/warnings.md#depth"
+            f"{contrast['reference']!r} {found.reference:,.0f} (medians"
+            f"{spread if samples is not None else ''}): {EFFECTS[preprocessed]}; see "
+            "docs/warnings.md#depth"
         )
     return {"depth_reference": found.reference, "depth_compared": found.compared}
 

@@ -17,7 +17,7 @@ FEWEST_CELLS, MOST_SAMPLES = 10, 500
 LOOKED_AT, NEIGHBORS = 1000, 20
 # Samples hold cells of many states; of neighbouring cells no more are of the same sample than this
 # share of the way from what chance gives to all of them.
-MOST_APART = 0.5
+MOST_APART = 0.65
 SAMPLE_NAMES = re.compile(
     r"(^|[^a-z])(bio|orig|sub)?[._ ]?(sample|donor|patient|subject|individual|participant|person|"
     r"mouse|mice|animal|embryo|specimen|replicate|rep|batch|library|orig[._ ]?ident|lane|channel|"
