@@ -54,13 +54,19 @@ def find_candidates(store, contrast, members):
     coordinates = next(iter(store["obsm"].values()))[:][cells]
     for column in store["obs"].attrs["column-order"]:
         values = store["obs"][column]
-        measured = isinstance(values, h5py.Dataset) and values.dtype.kind in "fb"
-        if column == contrast["column"] or measured:
+        if column == contrast["column"] or not has_levels(values):
             continue
         kind = resembles_samples(column, read_levels(values)[0][cells], labels, coordinates)
         if kind is not None:
             found[column] = kind
     return found
+
+
+def has_levels(values):
+    """Whether a column of obs is categorical, text or whole numbers."""
+    if isinstance(values, h5py.Group):
+        return "codes" in values
+    return values.ndim == 1 and values.dtype.kind not in "fb"
 
 
 def warn_of_candidates(name, candidates):

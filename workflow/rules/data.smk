@@ -80,7 +80,7 @@ rule contrast_cells:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(180, cell=0.5, gene=0.5),
+        mem_mb=memory(300, cell=1.5, gene=0.5),
         runtime=minutes(10),
     params:
         contrast=contrast_of,
