@@ -34,7 +34,8 @@ def main(job):
                 f"the evidence for the length scale is largest at the end of what is searched, "
                 f"{fraction(smoothness.ls / smoothness.extent)} times the extent of the "
                 "cell states: expression hardly follows these states; expected other ones "
-                "(dataset.cell_states), or a length scale of your own (gp.ls)",
+                "(dataset.cell_states), or a length scale of your own (gp.ls; "
+                "docs/warnings.md#length-scale)",
                 DataWarning,
                 stacklevel=1,
             )

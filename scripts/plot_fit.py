@@ -17,7 +17,9 @@ def draw(job):
     signal = read_signal(job.input.fit)
     rho = signal.typical()
     shares = [rho * posterior.eigenvalues for posterior in read_posteriors(job.input.fit)]
-    evidence = read_arrays(job.input.fit, "multiples", "evidence")[0] if attributes["learnt"] else {}
+    evidence = (
+        read_arrays(job.input.fit, "multiples", "evidence")[0] if attributes["learnt"] else {}
+    )
     # Nothing was compared where no gene varies.
     if evidence and len(evidence["multiples"]):
         per_gene = evidence["evidence"] / max(attributes["evidence_genes"], 1)

@@ -369,7 +369,7 @@ def warn_of_few(freedom, conditions):
             f"the model of expression has few effective degrees of freedom ({', '.join(few)}; "
             f"expected {FEW:g} or more): fold changes will hardly differ between cell states; "
             "expected cell states along which expression varies (dataset.cell_states; gp.ls, "
-            "gp.ls_factor or gp.sigma where one is given)",
+            "gp.ls_factor or gp.sigma where one is given; docs/warnings.md#few-degrees-of-freedom)",
             DataWarning,
             stacklevel=2,
         )
