@@ -184,8 +184,8 @@ def choose_cells(mask, seed=0):
 def kernel_evidence(kernel, values):
     r"""Log evidence of a kernel over a constant, summed over genes, each at its best ρ.
 
-    .. math:: -\tfrac12 \sum_j \log(1 + \rho\lambda_j)
-              - \tfrac n2 \log\frac{\hat\sigma^2(\rho)}{\hat\sigma^2(0)}, \qquad
+    .. math:: -\tfrac{1}{2} \sum_j \log(1 + \rho\lambda_j)
+              - \tfrac{n}{2} \log\frac{\hat\sigma^2(\rho)}{\hat\sigma^2(0)}, \qquad
               n \hat\sigma^2(\rho) = \sum_j \frac{c_j^2}{1 + \rho\lambda_j}
 
     with :math:`K = V\Lambda V^T` and :math:`c = V^T y`.
@@ -287,7 +287,7 @@ def learn_signal_to_noise(posteriors, crosses, sums, squares, counts, feature_su
     .. math:: n \hat\sigma^2(\rho) = \sum_c \Bigl[ \lVert y_c - \mu \rVert^2
               - \sum_j \frac{b_{cj}^2}{\lambda_{cj} + 1/\rho} \Bigr]
 
-    The log evidence is :math:`-\tfrac12 \sum_{cj} \log(1 + \rho\lambda_{cj}) - \tfrac n2
+    The log evidence is :math:`-\tfrac{1}{2} \sum_{cj} \log(1 + \rho\lambda_{cj}) - \tfrac{n}{2}
     \log\hat\sigma^2(\rho)`. How often each ρ occurs among the genes is the prior of all (empirical
     Bayes); a gene takes its most probable one.
 
