@@ -177,7 +177,7 @@ def test_the_run_ends_with_a_summary(small_run):
     output = (small_run / "output.txt").read_text()
     tail = output[output.index("small · young_vs_old") :]
     for word in ("cells       600: 240 Young, 240 Old", "basis       rank", "genes at local FDR",
-                 "cells up", "precision", "AUC", "expression_fit", "peak MB", "plot_condition",
+                 "(as configured); effective degrees of freedom", "cells up", "precision", "AUC", "expression_fit", "peak MB", "plot_condition",
                  "results in  results/small/young_vs_old"):  # fmt: skip
         assert word in tail
 
