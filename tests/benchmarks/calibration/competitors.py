@@ -208,7 +208,7 @@ def _by_type(dataset, test):
             tested.append(test(counts, metadata)[0])
     tests = np.isfinite(tested).sum(axis=0)
     smallest = np.nanmin([*tested, np.ones(len(tests))], axis=0)
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         pvalues = np.where(tests > 0, -np.expm1(tests * np.log1p(-smallest)), np.nan)
     return _as_tested(pvalues, _adjusted(pvalues))
 

@@ -211,7 +211,7 @@ def plant_bump(coordinates, generator):
     distance = np.linalg.norm(coordinates - coordinates[centre], axis=1)
     u = np.minimum(distance.argsort(kind="stable").argsort() / (BUMP * len(coordinates)), 1.0)
     sign = generator.choice([-1.0, 1.0])
-    return sign * np.log(ODDS) * np.cos(np.pi / 2 * u) ** 2
+    return np.where(u < 1, sign * np.log(ODDS) * np.cos(np.pi / 2 * u) ** 2, 0.0)
 
 
 def plant_type(cell_types, name, ratio):
