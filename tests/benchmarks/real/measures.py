@@ -74,7 +74,8 @@ def whole(real, results, usage):
         paired = {f"{name}, paired": EXPRESSION[name] for name in PAIRABLE}
         rows += other_genes(real, replace(cells, pairs=pairs), paired, names)
     lfc, _, qvalue = competitors.milo(cells)
-    return rows + cell_calls("Milo", lfc, np.sign(lfc) * (qvalue < LEVEL), types)
+    rows += cell_calls("Milo", lfc, np.sign(lfc) * (qvalue < LEVEL), types)
+    return rows + shares_of_types(cells.labels, types)
 
 
 def gene_calls(method, pvalues, called, subject="genes"):
@@ -110,6 +111,17 @@ def cell_calls(method, lfc, direction, types):
     return rows
 
 
+def shares_of_types(labels, types):
+    """Log ratio of a type's share of the cells in the two conditions, half a cell added to each."""
+    rows = []
+    for name in np.unique(types):
+        shares = [((types == name) & of).sum() + 0.5 for of in (labels, ~labels)] / np.array(
+            [labels.sum(), (~labels).sum()]
+        )
+        rows.append(row("share of the cells", name, "mean lfc", np.log(shares[0] / shares[1])))
+    return rows
+
+
 def chosen(method, summary):
     """Numbers of a summary that tell how smooth the models were, and what blocks could tell."""
     return [
@@ -140,15 +152,14 @@ def fold_changes_of_types(method, real, results, name):
     the former on the latter, and correlation.
     """
     smooth, _ = results.groups(name)
-    obs, rows = results.adata.obs, []
-    plain = {}
+    obs, plain, rows = results.adata.obs, {}, []
     for group in smooth:
-        means, sizes = [], []
-        for level in (real.reference, real.compared):
-            cells = ((obs["cell_type"] == group) & (obs["condition"] == level)).to_numpy()
-            sizes.append(cells.sum())
-            means.append(np.asarray(results.expression[cells].mean(axis=0)).ravel())
-        if min(sizes) >= FEWEST:
+        cells = [
+            ((obs["cell_type"] == group) & (obs["condition"] == level)).to_numpy()
+            for level in (real.reference, real.compared)
+        ]
+        if min(of.sum() for of in cells) >= FEWEST:
+            means = [np.asarray(results.expression[of].mean(axis=0)).ravel() for of in cells]
             plain[group] = means[1] - means[0]
     plain = pd.DataFrame(plain, index=smooth.index)
     called = results.genes(name)["called"].to_numpy()
@@ -235,12 +246,8 @@ def planted(real, results, usage):
     return rows
 
 
-def depths(real, results, usage):
-    return [r for name in results.contrasts for r in null_calls("statediff", results, name)]
-
-
 # By the beginning of the name of a run; runs that are only compared with others have none.
-MEASURES = {"whole": whole, "nulls": nulls, "planted": planted, "depth": depths}
+MEASURES = {"whole": whole, "nulls": nulls, "planted": planted, "depth": nulls}
 
 
 def compare_components(real, folder):

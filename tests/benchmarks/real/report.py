@@ -59,7 +59,11 @@ def document(measured, warnings):
         Lines that the whole run of each data set printed.
     """
     met, known, table = verdicts(measured)
-    parts = [DOCUMENT, f"## Targets\n\n{met} of {known} are met.\n", table]
+    parts = [
+        DOCUMENT,
+        f"## Targets\n\n{met} of {known} are met. A dash: no value, as where nothing was called.\n",
+        table,
+    ]
     for name in measured["dataset"].unique():
         rows = measured[measured["dataset"] == name]
         parts += [f"## {name}\n", f"{SETS[name].title}.\n"]
