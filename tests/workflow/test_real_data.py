@@ -55,8 +55,8 @@ def small(real):
 
 def finished(run, folder):
     run.prepare(folder)
-    usage, output = run.run(folder, cores=2)
-    assert usage, output
+    succeeded, _, output = run.run(folder, cores=2)
+    assert succeeded, output
     return Results(folder)
 
 

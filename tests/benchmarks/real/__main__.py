@@ -15,7 +15,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
-from speed.measure import Usage
 from statediff.store import atomic
 
 from real import data, report
@@ -51,25 +50,25 @@ def run(name, part, cores):
         "measures": digest(MEASURING),
     }
     before = read_json(folder / "state.json") or {}
-    measured, usage_file = folder / "measures.tsv", folder / "usage.json"
-    if before == state and measured.exists():
+    measured, ended = folder / "measures.tsv", folder / "ended.json"
+    if before == state and measured.exists() and ended.exists():
         return
     if before.get("file") != state["file"]:
         shutil.rmtree(folder, ignore_errors=True)
-    elif before["workflow"] != state["workflow"] or (part == TIMED and not usage_file.exists()):
+    elif before["workflow"] != state["workflow"] or (part == TIMED and not ended.exists()):
         # A run that is continued would say nothing of the time.
-        for rest in ("results", ".snakemake", "usage.json"):
+        for rest in ("results", ".snakemake", "ended.json"):
             path = folder / rest
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     measured.unlink(missing_ok=True)
     RUNS[name][part].prepare(folder)
     (folder / "state.json").write_text(json.dumps(state))
-    if not usage_file.exists():
-        usage, output = RUNS[name][part].run(folder, cores)
+    if not ended.exists():
+        succeeded, usage, output = RUNS[name][part].run(folder, cores, timed=part == TIMED)
         (folder / "output.txt").write_text(output)
-        usage_file.write_text(json.dumps(asdict(usage) if usage else None))
-    usage, results = read_json(usage_file), Results(folder)
-    usage = Usage(**usage) if usage else None
+        if succeeded:
+            ended.write_text(json.dumps({"usage": usage and asdict(usage)}))
+    usage, results = (read_json(ended) or {}).get("usage"), Results(folder)
     rows = MEASURES[kind](real, results, usage) if kind in MEASURES else []
     columns = ["method", "subject", "metric", "value"]
     with atomic(measured) as part_file:
@@ -85,9 +84,9 @@ def start(name, part, cores):
     begun = time.perf_counter()
     command = [sys.executable, "-W", "ignore", "-m", "real", "--part", name, part, str(cores)]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    usage = FOLDER / name / part / "usage.json"
-    failed = done.returncode or not usage.exists() or read_json(usage) is None
-    verdict = f"failed: {FOLDER / name / part / 'output.txt'}" if failed else "done"
+    folder = FOLDER / name / part
+    failed = done.returncode or not (folder / "ended.json").exists()
+    verdict = f"failed, see {folder / 'output.txt'}" if failed else "done"
     print(f"{name}, {part}: {verdict} ({time.perf_counter() - begun:.0f} s)", flush=True)
     if done.returncode:
         print(done.stdout[-2000:], flush=True)

@@ -47,11 +47,7 @@ def row(method, subject, metric, value):
 
 def whole(real, results, usage):
     """Calls with samples and without, known genes, cell types, and cost of the run."""
-    rows = []
-    if usage:
-        rows += [row("statediff", "whole run", "seconds", usage.seconds)]
-        rows += [row("statediff", "whole run", "cpu_seconds", usage.cpu_seconds)]
-        rows += [row("statediff", "whole run", "peak_mb", usage.peak_mb)]
+    rows = [row("statediff", "whole run", *taken) for taken in (usage or {}).items()]
     types = results.adata.obs["cell_type"].astype(str).to_numpy()
     for name, method in OURS.items():
         if results.has(name, "stages/fdr.h5"):
