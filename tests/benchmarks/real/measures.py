@@ -222,21 +222,22 @@ def planted(real, results, usage):
         obs = results.adata.obs
         log_odds, labels = obs[f"log_odds_{name}"].to_numpy(), (obs[name] == "compared").to_numpy()
         cells = everyone.relabelled(labels, pd.factorize(obs[f"{name}_sample"])[0])
-        found = {}
+        found, scores = {}, {}
         if results.has(name, "stages/abundance.h5"):
             ours = results.cells(name)
-            found["statediff"] = ours["lfc"].to_numpy(), ours["lfc"].abs(), ours["direction"] != 0
-            found["statediff, |z|"] = ours["lfc"].to_numpy(), ours["zscore"].abs(), None
+            found["statediff"] = ours["lfc"].to_numpy(), ours["direction"] != 0
+            scores["statediff, by z-score"] = ours["zscore"].abs()
         lfc, _, qvalue = competitors.milo(cells)
-        found["Milo"] = lfc, np.abs(lfc), qvalue < LEVEL
+        found["Milo"] = lfc, qvalue < LEVEL
         if log_odds.any():
-            lfc, _, _ = competitors.neighbours(cells)
-            found["50 neighbours"] = lfc, np.abs(lfc), None
-        for method, (lfc, score, called) in found.items():
-            if log_odds.any():
-                changed = np.abs(log_odds) > np.log(CHANGED)
+            found["50 neighbours"] = competitors.neighbours(cells)[0], None
+            scores |= {method: np.abs(lfc) for method, (lfc, _) in found.items()}
+            for method, (lfc, _) in found.items():
                 rows.append(row(method, name, "slope", np.polyfit(true_lfc(log_odds), lfc, 1)[0]))
+            changed = np.abs(log_odds) > np.log(CHANGED)
+            for method, score in scores.items():
                 rows.append(row(method, name, "AUC", roc_auc_score(changed, score)))
+        for method, (_, called) in found.items():
             if called is not None:
                 rows.append(row(method, name, "share called", np.mean(called)))
     return rows

@@ -37,13 +37,14 @@ counts are thinned to one half (binomial), twice. Nothing should be called.
 of the compared condition are η(x): *bumps*, η = ± log 9 · cos²(πu/2) around a random cell, with u
 the rank of a cell's distance from it over 15 % of the number of cells (η = 0 for u > 1), the
 distance taken in 30 principal components for one half of the bumps and in 20 diffusion components
-for the other; *types*, η = log ½ or log ¼ in one annotated type, each in turn. With π = 1/(1 +
-exp(−η)) and π̄ its mean over the cells, the true log fold change is the log ratio of the densities
-of the two conditions, log(π/(1 − π)) − log(π̄/(1 − π̄)). The slope is that of the regression of the
-estimated on the true one over all cells. The AUC is that of the absolute estimated log fold change
-(or |z|) for cells with |η| > log 1.5. Labels are drawn for each cell alone, so ours gets no
-samples; Milo, which needs samples, gets three random ones a condition. The share among the 50
-nearest cells is taken in the diffusion components.
+for the other; *types*, η = log ½ or log ¼ in one annotated type, each in turn that holds at most 35
+% of the cells (where a larger one loses cells, it is the share of the others that changes most).
+With π = 1/(1 + exp(−η)) and π̄ its mean over the cells, the true log fold change is the log ratio
+of the densities of the two conditions, log(π/(1 − π)) − log(π̄/(1 − π̄)). The slope is that of the
+regression of the estimated on the true one over all cells. The AUC is that of the absolute
+estimated log fold change (of ours also by the absolute z-score) for cells with |η| > log 1.5.
+Labels are drawn for each cell alone, so ours gets no samples; Milo, which needs samples, gets three
+random ones a condition. The share among the 50 nearest cells is taken in the diffusion components.
 
 """
 

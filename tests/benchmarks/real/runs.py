@@ -40,6 +40,8 @@ THINNED = 2
 BUMPS = 20
 SHUFFLED = 20
 RATIOS = {"half": 0.5, "quarter": 0.25}
+# Where a larger type loses cells, it is the share of the others that changes most.
+LARGEST_TYPE = 0.35
 COMPONENTS = (10, 20, 40)
 LAYERS = ("natural_log", "log2")
 DATA = "data.h5ad"
@@ -308,7 +310,8 @@ def planted(real):
             coordinates = cells.pcs if i % 2 else cells.states
             log_odds[f"bump_{i}"] = plant_bump(coordinates, generator)
         types = made.obs["cell_type"].astype(str)
-        for number, name in enumerate(np.unique(types)):
+        shares = types.value_counts(normalize=True).sort_index()
+        for number, name in enumerate(shares.index[shares <= LARGEST_TYPE]):
             for ratio, value in RATIOS.items():
                 log_odds[f"{ratio}_{number}"] = plant_type(types, name, value)
         log_odds |= {f"shuffled_{i}": np.zeros(made.n_obs) for i in range(SHUFFLED)}
