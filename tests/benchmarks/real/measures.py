@@ -286,6 +286,9 @@ def compare_layers(real, folder):
     agreement = {
         "largest difference of log10 p": (logs[0] - logs[1]).abs().max(),
         "rank correlation of p": spearmanr(*logs).statistic,
+        "rank correlation of distances": (
+            spearmanr(natural["distance"], log2["distance"]).statistic
+        ),
         "genes called, natural log": natural["called"].sum(),
         "genes called, log2": log2["called"].sum(),
         "genes called by one only": (natural["called"] != log2["called"]).sum(),

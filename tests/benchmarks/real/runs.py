@@ -159,17 +159,17 @@ class Results:
         return all((self.results / name / file).exists() for file in files)
 
     def genes(self, name):
-        """p-values, calls and mean fold changes of the genes of a contrast, by gene.
+        """Test and mean fold change of the genes of a contrast, by gene.
 
         Returns
         -------
         pandas.DataFrame
-            `pvalue`, `called`, `mean_lfc`.
+            `pvalue`, `called`, `mean_lfc`, `distance` (Mahalanobis).
         """
-        arrays, _ = read_arrays(
-            self.results / name / "stages/fdr.h5", "pvalue", "is_de", "mean_lfc"
-        )
-        return pd.DataFrame(arrays, index=self.gene_names).rename(columns={"is_de": "called"})
+        names = {"pvalue": "pvalue", "is_de": "called", "mean_lfc": "mean_lfc",
+                 "mahalanobis": "distance"}  # fmt: skip
+        arrays, _ = read_arrays(self.results / name / "stages/fdr.h5", *names)
+        return pd.DataFrame(arrays, index=self.gene_names).rename(columns=names)
 
     def cells(self, name):
         """Log fold changes, z-scores and calls of the cells of a contrast, in the file's order.
