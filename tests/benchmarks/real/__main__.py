@@ -127,7 +127,8 @@ def main(names):
             for name in names:
                 if part != TIMED and part in RUNS[name]:
                     pool.submit(start, name, part, 1)
-    measured, warnings = gather(names)
+    # Those of earlier commands too.
+    measured, warnings = gather(name for name in SETS if (FOLDER / name).is_dir())
     with atomic(FOLDER / "measures.tsv") as path:
         measured.to_csv(path, sep="\t", index=False)
     with atomic(ROOT / "docs/real-data.md") as path:
