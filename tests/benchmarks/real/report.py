@@ -139,9 +139,9 @@ def fold_changes(rows):
     found = pd.concat([found, select_rows(rows, metric="monocytes minus lymphocytes")])
     lines = [
         [f"{metric}: {subject}", method, shown(value)]
-        for metric, subject, method, value in found[
-            ["metric", "subject", "method", "value"]
-        ].itertuples(index=False)
+        for metric, subject, method, value in found[["metric", "subject", "method", "value"]]
+        .drop_duplicates()
+        .itertuples(index=False)
     ]
     note = (
         "Mean fold change of a type from the smooth model against the difference of its mean "
