@@ -330,7 +330,7 @@ def planted(real):
     return Run(adata, contrasts, targets=("abundance",))
 
 
-def of(real):
+def runs_of(real):
     """All runs of a data set, by name; the first is the one that is timed."""
     runs = {"whole": whole(real), "nulls": nulls(real), "planted": planted(real)}
     runs |= {f"components_{number}": components(real, number) for number in COMPONENTS}
@@ -340,4 +340,4 @@ def of(real):
 
 
 # By data set and name.
-RUNS = {name: of(real) for name, real in SETS.items()}
+RUNS = {name: runs_of(real) for name, real in SETS.items()}

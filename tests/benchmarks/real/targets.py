@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from real.data import SETS
+
 __all__ = ["NULLS", "TARGETS", "kind_of", "select"]
 
 SAMPLES, CELLS = "statediff, samples", "statediff, no samples"
@@ -123,7 +125,7 @@ def beside(rows):
 
 
 def worst_rank(rows):
-    genes = ["ISG15", "IFI6", "IFIT1", "IFIT2", "IFIT3", "MX1", "LY6E", "ISG20"]
+    genes = SETS["kang_donors"].known["interferon-stimulated"]
     return number(np.max, run="whole", method=SAMPLES, metric="rank")(
         rows[rows["subject"].isin(genes)]
     )
