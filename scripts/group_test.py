@@ -43,13 +43,15 @@ def main(job):
         for batch in batches(parts):
             chosen = [part[:2] for i in batch for part in parts[i]]
             values, _ = linear_blocks(store)
-            sums = iter(block_sums(values, chosen, blocks["sample"], blocks["conditions"]))
+            sums = iter(
+                block_sums(values, chosen, blocks["sample"], blocks["conditions"], job.threads)
+            )
             for i in batch:
                 tested = [
                     (scale_samples(of_part, factors), regions)
                     for (_, _, regions), (of_part,) in zip(parts[i], sums, strict=False)
                 ]
-                found[i] = residual_test(tested, samples)
+                found[i] = residual_test(tested, samples, job.threads)
     nothing = {"pvalue": np.ones(n_genes), "standardised": np.zeros(n_genes)}
     write_arrays(
         job.output[0],

@@ -21,20 +21,23 @@ def main(job):
     ]
     with h5py.File(job.input.store, "r") as store:
         values, is_linear = linear_blocks(store)
-        found = block_sums(values, partitions, blocks["sample"], blocks["conditions"])
+        found = block_sums(values, partitions, blocks["sample"], blocks["conditions"], job.threads)
     factors = sample_factors(found[0][0]) if is_linear else np.ones(len(blocks["conditions"]))
     regions = [blocks[f"regions_{i}"] for i in range(len(partitions))]
     genes = generator.permutation(found[0][0].contrast.shape[1])[:CHECKED]
     tested, checked = [], []
-    for (sums, null), sets in zip(found, regions, strict=True):
+    for sets in regions:
+        # The sums before and after take much memory.
+        sums, null = found.pop(0)
         tested.append((scale_samples(sums, factors), sets))
         checked.append((null.of_genes(genes), sets))
-    del found
+        del sums, null
     samples = attributes["has_samples"]
-    null = residual_test(checked, samples)["pvalue"]
+    null = residual_test(checked, samples, job.threads)["pvalue"]
     write_arrays(
         job.output[0],
-        residual_test(tested, samples) | {"null_pvalue": null, "sample_factors": factors},
+        residual_test(tested, samples, job.threads)
+        | {"null_pvalue": null, "sample_factors": factors},
     )
 
 
