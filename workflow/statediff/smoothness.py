@@ -220,9 +220,9 @@ class SignalToNoise:
         return replace(self, levels=self.levels[kept], level=level)
 
     def slices(self):
-        """Level by level: its ρ, its index and the indices of its genes."""
-        for index, rho in enumerate(self.levels):
-            yield rho, index, np.flatnonzero(self.level == index)
+        """Level by level that genes have: its ρ, its index and the indices of its genes."""
+        for index in np.unique(self.level):
+            yield self.levels[index], index, np.flatnonzero(self.level == index)
 
     def freedom(self, posteriors):
         """Effective degrees of freedom of a typical gene in each condition.
