@@ -19,7 +19,7 @@ def write_basis(path, basis, smoothness, **attributes):
         arrays["centre"] = basis.centre
     if smoothness is not None:
         arrays |= {"multiples": smoothness.multiples, "evidence": smoothness.evidence}
-        names = ("ls", "extent", "cells", "genes", "at_end")
+        names = ("ls", "extent", "cells", "genes", "at_end", "rho")
         of_evidence = {f"evidence_{name}": getattr(smoothness, name) for name in names[2:]}
         attributes |= {name: getattr(smoothness, name) for name in names[:2]} | of_evidence
     attributes = {"ls": arrays["scales"][0]} | attributes

@@ -12,6 +12,9 @@ from statediff.neighbours import length_scale, nearest_distances
 from statediff.smoothness import choose_cells, learn_scale, length_scales
 from statediff.store import read_arrays, read_rows
 
+# Times the tolerance of a learnt length scale up to which distances change by less than 1 %.
+TOLERABLE = 20.0
+
 
 def main(job):
     gp = job.params.gp
@@ -37,11 +40,14 @@ def main(job):
             )
     noise = 1.0 if gp["sigma"] is None else gp["sigma"]
     linear = gp["kernel"] == "matern52+linear"
-    basis = build_basis(states[trained], ls, gp["tol"], gp["max_rank"], noise, linear)
+    tol = smoothness.tolerance(int(trained.sum())) if gp["tol"] is None else gp["tol"]
+    enough = None if smoothness is None else TOLERABLE * tol
+    basis = build_basis(states[trained], ls, tol, gp["max_rank"], noise, linear, enough)
     write_basis(
         job.output[0],
         basis,
         smoothness,
+        tol=tol,
         kernel=gp["kernel"],
         metric=metric,
         n_components=states.shape[1],

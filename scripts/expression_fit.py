@@ -125,7 +125,7 @@ def main(job):
         **({} if sigma is None else {"sigma": sigma}),
         **{f"freedom_{role}": value for role, value in zip(ROLES, freedom, strict=True)},
         signal_median=float(np.median(signal.levels[signal.level])),
-        genes_following=int((signal.evidence >= 3.0).sum()) if sigma is None else -1,
+        **({"genes_following": int(signal.follows.sum())} if sigma is None else {}),
     )
 
 

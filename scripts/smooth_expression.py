@@ -34,9 +34,9 @@ def main(job):
     with h5py.File(job.input.store, "r") as store:
         obs, var = read_elem(store["obs"]), read_elem(store["var"])
         measured = read_columns(store["X"], genes)
-        ls = scale_of(gp, members, population, store["X"])
+        ls, tol = scale_of(gp, members, population, store["X"])
     noise = 1.0 if gp["sigma"] is None else gp["sigma"]
-    basis = build_basis(members, ls, gp["tol"], gp["max_rank"], noise, linear)
+    basis = build_basis(members, ls, tol, gp["max_rank"], noise, linear)
     phi = basis(states)
     (cross,), (squares,) = cross_products([(0, measured)], phi, [population])
     posterior = Posterior.fit(phi[population].T @ phi[population], basis.prior(members))
@@ -72,14 +72,17 @@ def main(job):
 
 
 def scale_of(gp, states, population, expression):
-    """Length scale of the population: given, by distances of neighbours, or learnt."""
+    """Length scale of the population, given, by distances of neighbours, or learnt, and the
+    tolerance of its basis."""
     if gp["ls"] is not None:
-        return gp["ls"]
+        return gp["ls"], gp["tol"]
     if gp["ls_factor"] is not None:
-        return length_scale(nearest_distances(states), gp["ls_factor"])
+        return length_scale(nearest_distances(states), gp["ls_factor"]), gp["tol"]
     cells = choose_cells(population)
     of_population = np.searchsorted(np.flatnonzero(population), cells)
-    return length_scales(learn_scale(states[of_population], read_rows(expression, cells)).ls)
+    smoothness = learn_scale(states[of_population], read_rows(expression, cells))
+    tol = smoothness.tolerance(len(states)) if gp["tol"] is None else gp["tol"]
+    return length_scales(smoothness.ls), tol
 
 
 def write_smoothed(out, phi, weights, mean):

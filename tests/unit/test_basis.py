@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 import statediff.device
@@ -114,23 +116,91 @@ def test_cells_far_out_are_covered_though_pivots_run_out(monkeypatch):
 
 @pytest.mark.parametrize(("max_rank", "least"), [(30, 0), (80, 1)])
 def test_cells_far_out_cost_the_others_no_more_than_they_gain(monkeypatch, max_rank, least):
-    """Of the pivots that were looked at in turn, those that leave least over in all."""
+    """Of the pivots from the sample and those from it and the cells far out, the better ones."""
     left = []
 
-    def survey(*arguments):
-        found = statediff.device.survey(*arguments)
-        left.append(found[0].sum())
-        return found
+    def unexplained(*arguments):
+        residual = statediff.device.unexplained(*arguments)
+        left.append(residual.sum())
+        return residual
 
-    monkeypatch.setattr("statediff.basis.survey", survey)
+    monkeypatch.setattr("statediff.basis.unexplained", unexplained)
     monkeypatch.setattr("statediff.basis.SAMPLE", 100)
     rng = np.random.default_rng(0)
     x = np.vstack([rng.normal(size=(1200, 3)), 6 * rng.normal(size=(20, 3))])
     with pytest.warns(DataWarning, match="stopped at rank"):
         basis = build_basis(x, 2.0, max_rank=max_rank)
-    assert len(left) == least + 2
-    assert basis.residual_sum == pytest.approx(left[least])
-    assert left[least] == min(left)
+    assert len(left) == 2
+    assert np.argmin(left) == least
+    assert basis.residual_sum == pytest.approx(min(left))
+
+
+@pytest.fixture
+def passes(monkeypatch):
+    """The number of cells in each pass over them."""
+    counts, blocks = [], statediff.device._blocks
+
+    def counted(states, width):
+        counts.append(len(states))
+        return blocks(states, width)
+
+    monkeypatch.setattr("statediff.device._blocks", counted)
+    return counts
+
+
+@pytest.mark.parametrize("n", [800, 4000])
+@pytest.mark.parametrize("tol", [1e-3, 1e-5])
+def test_two_passes_reach_the_tolerance_at_every_cell(monkeypatch, passes, n, tol):
+    monkeypatch.setattr("statediff.basis.SAMPLE", 200)
+    monkeypatch.setattr("statediff.basis.CHUNK", 8)  # fewer than the cells above the tolerance
+    x = np.random.default_rng(1).normal(size=(n, 4))
+    basis = build_basis(x, 12.0, tol=tol)
+    assert passes == [n, n]
+    assert not basis.truncated
+    assert basis.residual_max < tol
+    error = 1.0 - (basis(x) ** 2).sum(axis=1)
+    assert error.sum() == pytest.approx(basis.residual_sum + basis.dropped, rel=1e-6)
+    monkeypatch.setattr("statediff.basis.SAMPLE", n)
+    assert len(basis.pivots) < 1.15 * len(build_basis(x, 12.0, tol=tol).pivots) + 5
+
+
+@pytest.mark.parametrize("max_rank", [60, 300])
+def test_at_most_three_passes_if_the_rank_is_limited(monkeypatch, passes, max_rank):
+    monkeypatch.setattr("statediff.basis.SAMPLE", 200)
+    rng = np.random.default_rng(1)
+    x = np.vstack([rng.normal(size=(1200, 4)), 8 * rng.normal(size=(300, 4))])
+    with pytest.warns(DataWarning, match=f"stopped at rank {max_rank}"):
+        basis = build_basis(x, 2.0, tol=1e-5, max_rank=max_rank)
+    assert basis.truncated
+    assert len(passes) <= 3
+    assert set(passes) == {len(x)}
+    error = 1.0 - (basis(x) ** 2).sum(axis=1)
+    assert error.sum() == pytest.approx(basis.residual_sum + basis.dropped, rel=1e-6)
+
+
+def test_a_limited_rank_leaves_little_more_than_the_best_functions():
+    """The best r functions of all are the first r eigenvectors of the kernel matrix."""
+    x = np.random.default_rng(2).normal(size=(600, 5))
+    left = np.linalg.eigvalsh(matern52(x, x, 2.0))[::-1][100:].sum()
+    with pytest.warns(DataWarning, match="stopped at rank 100"):
+        basis = build_basis(x, 2.0, max_rank=100)
+    assert left < basis.residual_sum < 2.5 * left
+
+
+def test_memory_is_that_of_a_block_of_cells(monkeypatch):
+    monkeypatch.setattr("statediff.basis.SAMPLE", 500)
+    monkeypatch.setattr("statediff.basis.CHUNK", 500)
+    monkeypatch.setattr("statediff.device.BLOCK", 512)
+    x = np.random.default_rng(3).normal(size=(30_000, 2))
+    tracemalloc.start()
+    try:
+        basis = build_basis(x, 6.0, tol=1e-4, max_rank=500)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    values = 8 * len(x) * len(basis.pivots)  # of all functions at all cells
+    assert len(basis.pivots) > 50
+    assert peak < values / 3
 
 
 def test_few_pivots_more_than_one_by_one():

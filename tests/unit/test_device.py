@@ -30,6 +30,7 @@ def test_functions_in_blocks_of_cells(case, block, monkeypatch):
     np.testing.assert_allclose(found, rows.T @ rotation, atol=1e-9)
     residual, gram = device.survey(x, pivots, factor, 1.5)
     np.testing.assert_allclose(residual, np.maximum(1 - (rows**2).sum(axis=0), 0), atol=1e-9)
+    np.testing.assert_allclose(device.unexplained(x, pivots, factor, 1.5), residual, atol=1e-12)
     np.testing.assert_allclose(gram, rows @ rows.T, atol=1e-9)
 
 

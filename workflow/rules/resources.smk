@@ -31,7 +31,7 @@ GPU |= {"slurm_partition": PARTITION} if PARTITION else {}
 # Functions of the basis, relative to those of small data with the defaults, by which cells and genes
 # take more: a smaller tolerance or length scale makes more of them, how many the data decide.
 MOST_FUNCTIONS = max(1, config["gp"]["max_rank"] / 150)
-FUNCTIONS = 2.5 if config["gp"]["tol"] < 1e-6 else 1
+FUNCTIONS = 2.5 if (config["gp"]["tol"] or 1) < 1e-6 else 1
 # A learnt length scale takes as many as expression along the states needs.
 FUNCTIONS *= max(1, 10 / (config["gp"]["ls_factor"] or 2)) ** 1.3
 FUNCTIONS = min(FUNCTIONS, MOST_FUNCTIONS)

@@ -12,17 +12,19 @@ from scipy.linalg import solve_triangular
 from scipy.linalg.lapack import dpstrf
 
 from statediff import DataWarning
-from statediff.device import evaluate, survey
+from statediff.device import evaluate, survey, unexplained
 from statediff.kernels import matern52
 
 __all__ = ["Basis", "build_basis"]
 
-# Pivots are looked for among so many cells to begin with.
+# Largest number of cells that are searched for pivots first.
 SAMPLE = 16384
+# Cells outside the sample that are searched for further pivots at a time.
+CHUNK = 4096
 # Candidates for the next pivots, and how far below the largest of their residuals they may be.
 POOL = 256
 FRACTION = 0.1
-# How many times worse than the sample other cells may be explained, with as many pivots as may be.
+# Largest residual outside the sample, relative to inside it, where `max_rank` stops the search.
 UNEVEN = 10.0
 
 
@@ -120,14 +122,18 @@ class Basis:
         return prior
 
 
-def build_basis(states, ls, tol=1e-6, max_rank=2000, noise=1.0, linear=False):
+def build_basis(states, ls, tol=1e-6, max_rank=2000, noise=1.0, linear=False, enough=None):
     r"""Find the basis of the Matérn-5/2 kernel over a set of cells.
 
-    Pivot cells are added until the largest unexplained variance is below `tol`. They are looked
-    for among up to 16,384 cells; of more cells those are added that turn out to be left over.
-    The functions are then rotated onto the eigenvectors of the kernel matrix, and the last of
-    them dropped as long as they explain less together than `tol` times the noise variance per cell:
-    too little for such data to tell of. Time O(n r²), memory O(n + r²).
+    Pivot cells are added until the largest unexplained variance is below `tol`. They are searched
+    for among up to 16,384 cells, then among those whose unexplained variance is still above `tol`.
+    Rounding may leave the worst cell above `tol`, but below 2 `tol`; `Basis.residual_max` is the
+    value that was found. The functions are then rotated onto the eigenvectors of the kernel matrix.
+    The last of them are dropped as long as they explain less together than `tol` times the noise
+    variance per cell, which is too little to change a posterior.
+
+    Beyond 16,384 cells there are two passes over all cells, or three if `max_rank` stops the
+    search. Time is O(n r²) and memory O(n D + (b + r) r), with b cells in the sample or a block.
 
     Parameters
     ----------
@@ -143,6 +149,9 @@ def build_basis(states, ls, tol=1e-6, max_rank=2000, noise=1.0, linear=False):
         Standard deviation σ of the observation noise.
     linear : bool
         Whether to add a linear part.
+    enough : float, optional
+        Unexplained variance up to which it draws no warning that `max_rank` stopped the search;
+        `tol` if not given.
 
     Returns
     -------
@@ -159,7 +168,7 @@ def build_basis(states, ls, tol=1e-6, max_rank=2000, noise=1.0, linear=False):
     states = states[np.lexsort(states.T)]
     pivots, factor, residual, gram = _search(states, ls, tol, max_rank)
     truncated = bool(len(pivots) >= max_rank and residual.max() >= tol)
-    if truncated:
+    if truncated and residual.max() >= (tol if enough is None else enough):
         warnings.warn(
             f"the basis stopped at rank {len(pivots)} with an unexplained variance of "
             f"{residual.max():.1e} at a cell (tolerance {tol:.1e}): raise gp.max_rank or "
@@ -183,57 +192,93 @@ def build_basis(states, ls, tol=1e-6, max_rank=2000, noise=1.0, linear=False):
 
 
 def _search(states, ls, tol, max_rank):
-    """Pivots that explain all cells, the factor of the kernel between them, the residual
-    variances (n,), and the Gram matrix of the functions, from as few cells as it takes."""
-    looked_at = np.zeros(len(states), dtype=bool)
-    looked_at[:: -(-len(states) // SAMPLE)] = True
-    best = None
-    while True:
-        sample = states[looked_at]
-        rows, chosen, residual = _pivoted_cholesky(sample, ls, tol, max_rank)
-        pivots, factor = sample[chosen], np.tril(rows[:, chosen].T)
-        if looked_at.all():
-            return pivots, factor, residual, rows @ rows.T
-        del rows
-        residual, gram = survey(states, pivots, factor, ls)
-        found = pivots, factor, residual, gram
-        # Where pivots run out, no cell should be far worse explained than those looked at, as long
-        # as that leaves less over in all.
-        spent = len(pivots) >= max_rank
-        if best is not None and residual.sum() >= best[2].sum():
-            return best
-        best = found if spent else None
-        left = np.where(looked_at, 0.0, residual)
-        worst = np.argsort(-left, kind="stable")[: SAMPLE // 4]
-        worst = worst[left[worst] >= max(tol, UNEVEN * residual[looked_at].max() * spent)]
-        if not worst.size:
-            return found
-        looked_at[worst] = True
+    """Find pivots that explain all cells, in at most three passes over them.
 
+    The first pivots come from a sample of the cells. The cells that these leave above the
+    tolerance are then searched for further ones. A residual never rises as pivots are added, so
+    no cell outside that search can exceed the tolerance afterwards.
 
-def _pivoted_cholesky(states, ls, tol, max_rank):
-    """Rows of the factor (rank, n), the pivots in order, and the residual variances (n,).
-
-    One pivot after another from the whole would pass over all rows for each. A pool of cells is
-    factorised alone instead, down to a tenth of its largest residual, and the rows of all its
-    pivots follow at once.
+    Returns
+    -------
+    pivots : ndarray, shape (p, D)
+    factor : ndarray, shape (p, p)
+    residual : ndarray, shape (n,)
+    gram : ndarray, shape (p, p)
+        Inner products of the functions over all cells.
     """
-    limit = min(max_rank, len(states))
-    rows, chosen, residual = np.empty((limit, len(states))), [], np.ones(len(states))
-    while len(chosen) < limit and residual.max() >= tol:
-        k, pool = len(chosen), _pool(residual, tol)
+    empty = states[:0], np.empty((0, 0))
+    step = -(-len(states) // SAMPLE)
+    sample = np.arange(0, len(states), step)
+    pivots, factor, rows, left = _extend(*empty, states[sample], ls, tol, max_rank)
+    if step == 1:
+        return pivots, factor, left, rows @ rows.T
+    del rows
+    residual = unexplained(states, pivots, factor, ls)
+    worst = np.argsort(-residual, kind="stable")
+    worst = worst[residual[worst] >= tol]
+    limit = max(tol, UNEVEN * left.max())
+    far = states[worst[residual[worst] >= limit][:CHUNK]]
+    if len(pivots) >= max_rank and far.size:
+        # Cells far outside the sample replace up to half of its pivots, the last ones, if the
+        # residuals then sum to less.
+        most = max_rank + max_rank // 2
+        keep = 2 * max_rank - len(_extend(pivots, factor, far, ls, limit, most)[0])
+        others = _extend(pivots[:keep], factor[:keep, :keep], far, ls, limit, max_rank)[:2]
+        if unexplained(states, *others, ls).sum() < residual.sum():
+            pivots, factor = others
+    while worst.size and len(pivots) < max_rank:
+        chunk, worst = states[worst[:CHUNK]], worst[CHUNK:]
+        pivots, factor, *_ = _extend(pivots, factor, chunk, ls, tol, max_rank)
+    return pivots, factor, *survey(states, pivots, factor, ls)
+
+
+def _extend(pivots, factor, states, ls, tol, max_rank):
+    """Continue a pivoted Cholesky factorisation with pivots among these cells.
+
+    Adding one pivot at a time would pass over all rows for each. A pool of cells is factorised
+    alone instead, down to a tenth of its largest residual, and the rows of all its pivots are
+    added at once.
+
+    Parameters
+    ----------
+    pivots : ndarray, shape (k, D)
+        Pivots so far.
+    factor : ndarray, shape (k, k)
+        Lower Cholesky factor of the kernel between them.
+    states : ndarray, shape (m, D)
+    ls, tol, max_rank
+        See `build_basis`.
+
+    Returns
+    -------
+    pivots : ndarray, shape (p, D)
+    factor : ndarray, shape (p, p)
+    rows : ndarray, shape (p, m)
+        Values of the functions at the cells.
+    residual : ndarray, shape (m,)
+        Prior variance, of 1, that is left.
+    """
+    known, limit = len(pivots), min(max_rank, len(pivots) + len(states))
+    rows, chosen = np.empty((limit, len(states))), []
+    rows[:known] = solve_triangular(factor, matern52(pivots, states, ls), lower=True)
+    residual = np.maximum(1.0 - (rows[:known] ** 2).sum(axis=0), 0.0)
+    while known + len(chosen) < limit and residual.max() >= tol:
+        k, pool = known + len(chosen), _pool(residual, tol)
         left = matern52(states[pool], states[pool], ls) - rows[:k, pool].T @ rows[:k, pool]
         stop = max(tol, FRACTION * residual[pool].max())
         lower, order, rank, _ = dpstrf(left, lower=1, tol=stop)
         rank = min(max(rank, 1), limit - k)
-        pivots = pool[order[:rank] - 1]
-        columns = matern52(states[pivots], states, ls) - rows[:k, pivots].T @ rows[:k]
+        found = pool[order[:rank] - 1]
+        columns = matern52(states[found], states, ls) - rows[:k, found].T @ rows[:k]
         new = solve_triangular(lower[:rank, :rank], columns, lower=True)
         rows[k : k + rank] = new
         residual = np.maximum(residual - (new**2).sum(axis=0), 0.0)
-        residual[pivots] = 0.0
-        chosen.extend(pivots)
-    return rows[: len(chosen)], np.array(chosen), residual
+        residual[found] = 0.0
+        chosen.extend(found)
+    rows = rows[: known + len(chosen)]
+    below = rows[:, chosen].T
+    factor = np.block([[factor, np.zeros((known, len(chosen)))], [below]])
+    return np.vstack([pivots, states[chosen]]), np.tril(factor), rows, residual
 
 
 def _pool(residual, tol):

@@ -9,7 +9,7 @@ uncertainty: `statediff.density.fit_density`; null: the residual test of `stated
 the shuffled genes of `statediff.significance`; gaps: its `false_discovery_rates`.
 """
 
-__all__ = ["LEARNT_TOLERANCE", "PRESETS", "TOLERANCES"]
+__all__ = ["PRESETS", "TOLERANCES"]
 
 #: Of each preset, the value of each choice.
 PRESETS = {
@@ -59,5 +59,3 @@ PRESETS = {
 #: functions all but repeat a linear part, distances depend on the far smaller ones that would tell
 #: the two apart.
 TOLERANCES = {"matern52": 1e-6, "matern52+linear": 1e-8}
-#: The same where it is learnt: what less explains is far below the noise of every gene.
-LEARNT_TOLERANCE = 1e-3

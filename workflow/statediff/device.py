@@ -14,7 +14,7 @@ from scipy.linalg import solve_triangular
 from statediff import InputError
 from statediff.kernels import matern52
 
-__all__ = ["evaluate", "on_device", "place", "product", "survey", "weighted_gram"]
+__all__ = ["evaluate", "on_device", "place", "product", "survey", "unexplained", "weighted_gram"]
 
 jax.config.update("jax_enable_x64", True)
 
@@ -99,6 +99,14 @@ def survey(states, pivots, factor, ls):
     return residual, np.asarray(gram)
 
 
+def unexplained(states, pivots, factor, ls):
+    """The residual that `survey` returns, without the cost of the Gram matrix; shape (n,)."""
+    fixed, residual = (on_device(pivots), on_device(factor)), np.empty(len(states))
+    for rows, block, _ in _blocks(states, len(pivots)):
+        residual[rows] = np.asarray(_left(block, *fixed, ls)[1])[: rows.stop - rows.start]
+    return residual
+
+
 def on_device(array):
     """The array in the memory of the device, where several calls use it."""
     return jnp.asarray(array, dtype=jnp.float64)
@@ -141,8 +149,13 @@ def _weighted(states, pivots, weights, ls):
 
 
 @jax.jit
-def _surveyed(gram, states, counts, pivots, factor, ls):
+def _left(states, pivots, factor, ls):
     columns = matern52(pivots, states, ls, xp=jnp)
     rows = jax.scipy.linalg.solve_triangular(factor, columns, lower=True)
-    left = jnp.maximum(1.0 - (rows**2).sum(axis=0), 0.0)
+    return rows, jnp.maximum(1.0 - (rows**2).sum(axis=0), 0.0)
+
+
+@jax.jit
+def _surveyed(gram, states, counts, pivots, factor, ls):
+    rows, left = _left(states, pivots, factor, ls)
     return gram + (rows * counts) @ rows.T, left

@@ -10,7 +10,7 @@ from pathlib import Path
 import jsonschema
 
 from statediff import InputError
-from statediff.conventions import LEARNT_TOLERANCE, PRESETS, TOLERANCES
+from statediff.conventions import PRESETS, TOLERANCES
 from statediff.provenance import safe
 from statediff.urls import url_fault
 
@@ -294,9 +294,8 @@ def _fill_in_smoothness(config):
     if gp["sigma"] is None:
         # The noise along the states is learnt in the units of a model with one for all genes.
         gp["sigma"] = 1.0 if gp["noise"] == "empirical" else preset["sigma"]
-    if gp["tol"] is None:
-        learnt = gp["ls"] is None and gp["ls_factor"] is None
-        gp["tol"] = LEARNT_TOLERANCE if learnt else TOLERANCES[gp["kernel"]]
+    if gp["tol"] is None and (gp["ls"] is not None or gp["ls_factor"] is not None):
+        gp["tol"] = TOLERANCES[gp["kernel"]]
     compute = config["dataset"]["cell_states"]["compute"]
     if compute is not None and compute["integrate"] is None:
         compute["integrate"] = preset["integrate"]

@@ -46,6 +46,8 @@ MIXTURE = (0.5, 1.0, 2.0)
 FOLLOWS = 3.0
 # Fewer effective degrees of freedom than these are hardly more than a constant.
 FEW = 3.0
+# What a basis may leave out (see `Smoothness.tolerance`), and the largest tolerance.
+LEFT_OUT, LARGEST_TOLERANCE = 5e-3, 1e-2
 # Of expectation maximisation.
 ITERATIONS = 100
 GENES_AT_ONCE = 2048
@@ -79,6 +81,11 @@ class Smoothness:
         How many were looked at.
     at_end : bool
         Whether the best of the length scales is the largest or smallest that is allowed.
+    rho : float
+        Median signal-to-noise ratio of the genes that follow the states; the smallest of `LEVELS`
+        if none does.
+    eigenvalues : ndarray, shape (n,)
+        Of the kernel between the cells looked at.
     """
 
     ls: float
@@ -88,6 +95,21 @@ class Smoothness:
     cells: int
     genes: int
     at_end: bool
+    rho: float
+    eigenvalues: np.ndarray
+
+    def tolerance(self, cells):
+        r"""Prior variance that a basis may leave unexplained at each of a number of cells.
+
+        What is left out changes fold changes and distances, relative to the functions that the
+        data determine, by a fraction of :math:`p = \rho \sum \mathrm{left\ out} / \mathrm{edf}`,
+        with the effective degrees of freedom
+        :math:`\mathrm{edf} = \sum_j \rho\lambda_j / (1 + \rho\lambda_j)`. The eigenvalues λ of
+        more cells are taken to be larger in proportion.
+        """
+        scaled = self.rho * self.eigenvalues * cells / max(self.cells, 1)
+        freedom = max((scaled / (1.0 + scaled)).sum(), 1.0)
+        return float(min(LEFT_OUT * freedom / (self.rho * cells), LARGEST_TOLERANCE))
 
 
 def learn_scale(states, expression, seed=0):
@@ -121,24 +143,28 @@ def learn_scale(states, expression, seed=0):
     def evidence(multiple):
         if multiple not in known:
             scales = length_scales(multiple * size)
-            known[multiple] = kernel_evidence(matern52(states, states, scales), values)
-        return known[multiple]
+            known[multiple] = _evidence(matern52(states, states, scales), values)
+        return known[multiple][0].sum()
 
-    best = START
-    while values.shape[1] and size > 0:
+    best, searched = START, values.shape[1] > 0 and size > 0
+    while searched:
         around = [m for m in (best / 2, best, best * 2) if SMALLEST <= m <= LARGEST]
         best, before = max(around, key=evidence), best
         if best == before:
             break
-    multiples = np.array(sorted(known) or [best])
+    multiples = np.array(sorted(known))
+    of_genes, rho, eigenvalues = known.get(best, (np.zeros(0), np.zeros(0), np.zeros(1)))
+    follows = of_genes >= FOLLOWS
     return Smoothness(
         ls=best * size,
         extent=size,
         multiples=multiples,
-        evidence=np.array([known.get(multiple, 0.0) for multiple in multiples]),
+        evidence=np.array([known[multiple][0].sum() for multiple in multiples]),
         cells=len(states),
         genes=values.shape[1],
-        at_end=best in (SMALLEST, LARGEST),
+        at_end=not searched or best in (SMALLEST, LARGEST),
+        rho=float(np.median(rho[follows])) if follows.any() else float(LEVELS[0]),
+        eigenvalues=eigenvalues,
     )
 
 
@@ -167,16 +193,20 @@ def kernel_evidence(kernel, values):
     -------
     float
     """
+    return float(_evidence(kernel, values)[0].sum())
+
+
+def _evidence(kernel, values):
+    """Largest log evidence of each gene over a constant, its ρ, and the kernel's eigenvalues."""
     eigenvalues, vectors = np.linalg.eigh(kernel)
     eigenvalues, squares = np.maximum(eigenvalues, 0.0), (vectors.T @ values) ** 2
     total = (values**2).sum(axis=0)
-    best = np.zeros(values.shape[1])
-    for rho in LEVELS:
+    found = np.empty((len(LEVELS), values.shape[1]))
+    for index, rho in enumerate(LEVELS):
         scale = 1.0 + rho * eigenvalues
-        noise = (squares / scale[:, None]).sum(axis=0)
-        found = -0.5 * np.log(scale).sum() - 0.5 * len(values) * np.log(noise / total)
-        best = np.maximum(best, found)
-    return float(best.sum())
+        noise = (1.0 / scale) @ squares
+        found[index] = -0.5 * np.log(scale).sum() - 0.5 * len(values) * np.log(noise / total)
+    return np.maximum(found.max(axis=0), 0.0), LEVELS[found.argmax(axis=0)], eigenvalues
 
 
 @dataclass(frozen=True)
@@ -224,15 +254,19 @@ class SignalToNoise:
         for index in np.unique(self.level):
             yield self.levels[index], index, np.flatnonzero(self.level == index)
 
+    @property
+    def follows(self):
+        """Whether the expression of a gene follows the states; true where the noise was given."""
+        return ~(self.evidence < FOLLOWS)
+
     def freedom(self, posteriors):
         """Effective degrees of freedom of a typical gene in each condition.
 
         That gene has the median ρ of those that follow the states (of all, if their noise was
         given); 0 if none does."""
-        follows = ~(self.evidence < FOLLOWS)
-        if not follows.any():
+        if not self.follows.any():
             return [0.0 for _ in posteriors]
-        rho = np.median(self.levels[self.level[follows]])
+        rho = np.median(self.levels[self.level[self.follows]])
         return [posterior.freedom(rho) for posterior in posteriors]
 
 

@@ -7,7 +7,7 @@ from statediff.expression import Posterior, cross_products, mahalanobis, triangu
 from statediff.significance import false_discovery_rates, permutation_test
 
 from calibration.ours import blocks
-from calibration.published import PRESET, distances, fitted
+from calibration.published import PRESET, RHO, distances, fitted
 
 __all__ = ["ABUNDANCE", "EXPRESSION"]
 
@@ -25,12 +25,13 @@ def labels(dataset):
     labelled = [permute_within(dataset.labels, codes, generator) for _ in range(PERMUTATIONS)]
     everyone = np.ones(len(phi), dtype=bool)
     expression = [(0, dataset.expression)]
-    total, *crosses = cross_products(expression, phi, [everyone, *labelled])
+    (total, *crosses), _ = cross_products(expression, phi, [everyone, *labelled])
     factor, permuted = triangular_factor(phi), []
     for compared, cross in zip(labelled, crosses, strict=True):
         a, b = (Posterior.fit(phi[cells].T @ phi[cells]) for cells in (~compared, compared))
-        difference = b.weights(cross) - a.weights(total - cross)
-        permuted.append(mahalanobis(whitener(factor, [a, b], PRESET["covariance"]), difference))
+        difference = b.weights(cross, RHO) - a.weights(total - cross, RHO)
+        whiten = whitener(factor, [a, b], RHO, PRESET["covariance"])
+        permuted.append(mahalanobis(whiten, difference))
     found = permutation_test(distances(dataset, dataset.expression), np.array(permuted))
     return found["pvalue"], false_discovery_control(found["pvalue"]), found["standardised"]
 

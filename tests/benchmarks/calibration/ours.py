@@ -6,10 +6,11 @@ from sklearn.decomposition import PCA
 from statediff.abundance import called_changes, differential_abundance
 from statediff.basis import build_basis
 from statediff.blocks import centroids, contrast_weights, find_blocks, nested_regions
-from statediff.neighbours import length_scale, nearest_distances
+from statediff.diffusion import scaled_components
 from statediff.preprocess import scale
-from statediff.ratio import find_overdispersion, fit_ratio, informative
+from statediff.ratio import find_overdispersion, fit_ratio, informative, learn_amplitude
 from statediff.residual import block_sums, residual_test, sample_factors, scale_samples
+from statediff.smoothness import choose_cells, learn_scale, length_scales
 
 from calibration.data import COMPONENTS
 
@@ -45,10 +46,14 @@ def residual(dataset):
 
 def calibrated(dataset):
     """Ratio of densities, with the overdispersion of the samples."""
-    ls = length_scale(nearest_distances(dataset.states))
+    states = scaled_components(dataset.states, dataset.eigenvalues)
+    cells = choose_cells(np.ones(len(states), dtype=bool))
+    smoothness = learn_scale(states[cells], dataset.expression[cells])
     # Enough for the functions that labels tell something about.
-    basis = build_basis(dataset.states, ls, tol=1e-4)
-    phi = basis(dataset.states)[:, : informative(basis)]
+    basis = build_basis(states, length_scales(smoothness.ls), tol=1e-4)
+    phi = basis(states)
+    amplitude, _ = learn_amplitude(phi, dataset.labels, basis.eigenvalues)
+    phi = amplitude * phi[:, : informative(basis.eigenvalues, amplitude)]
     ratio = fit_ratio(phi, dataset.labels)
     samples = [np.where(of, dataset.samples, -1) for of in (~dataset.labels, dataset.labels)]
     found = find_overdispersion(phi, samples)

@@ -17,10 +17,12 @@ from statediff.expression import (
 )
 from statediff.neighbours import length_scale, nearest_distances
 from statediff.significance import choose_null_genes, false_discovery_rates, permute_null_genes
+from statediff.smoothness import SignalToNoise
 
-__all__ = ["ABUNDANCE", "EXPRESSION", "PRESET", "distances", "fitted"]
+__all__ = ["ABUNDANCE", "EXPRESSION", "PRESET", "RHO", "distances", "fitted"]
 
 PRESET = PRESETS["kompot-0.8"]
+RHO = PRESET["sigma"] ** -2.0
 NULL_GENES = 2000
 SEED = 42
 
@@ -59,7 +61,7 @@ def fitted(dataset):
     ls = length_scale(nearest_distances(dataset.states[conditions[0]]))
     phi = build_basis(dataset.states, ls)(dataset.states)
     posteriors = [Posterior.fit(phi[cells].T @ phi[cells]) for cells in conditions]
-    return phi, posteriors, whitener(triangular_factor(phi), posteriors, PRESET["covariance"])
+    return phi, posteriors, whitener(triangular_factor(phi), posteriors, RHO, PRESET["covariance"])
 
 
 def distances(dataset, expression, by_sample=False):
@@ -71,12 +73,14 @@ def distances(dataset, expression, by_sample=False):
         for cells in conditions
     ]
     masks = [*conditions, *(samples[0] + samples[1] if by_sample else [])]
-    crosses = cross_products([(0, expression)], phi, masks)
-    a, b = (posterior.weights(cross) for posterior, cross in zip(posteriors, crosses[:2]))
+    crosses, _ = cross_products([(0, expression)], phi, masks)
+    a, b = (posterior.weights(cross, RHO) for posterior, cross in zip(posteriors, crosses[:2]))
     if by_sample:
         split = 2 + len(samples[0])
         of_samples = crosses[2:split], crosses[split:]
-        between = replicate_deviations(phi, samples, of_samples, [np.eye(phi.shape[1])] * 2)
+        signal = SignalToNoise.given(PRESET["sigma"], expression.shape[1])
+        priors = [np.eye(phi.shape[1])] * 2
+        between = replicate_deviations(phi, samples, of_samples, priors, signal)
     return mahalanobis(whiten, b - a, between)
 
 

@@ -13,6 +13,8 @@ from statediff.neighbours import length_scale, nearest_distances
 from statediff.store import read_arrays, row_blocks
 
 ROLES = ("reference", "compared")
+# Signal-to-noise ratio of the published model.
+RHO = 1.0
 
 
 def distances(store, members, states):
@@ -21,10 +23,11 @@ def distances(store, members, states):
     trained = roles[0] | roles[1]
     basis = build_basis(states[trained], length_scale(nearest_distances(states[roles[0]])))
     phi = basis(states)
-    crosses = cross_products(row_blocks(store["X"]), phi, roles)
+    crosses, _ = cross_products(row_blocks(store["X"]), phi, roles)
     posteriors = [Posterior.fit(phi[role].T @ phi[role]) for role in roles]
-    reference, compared = (p.weights(c) for p, c in zip(posteriors, crosses, strict=True))
-    return mahalanobis(whitener(triangular_factor(phi[trained]), posteriors), compared - reference)
+    reference, compared = (p.weights(c, RHO) for p, c in zip(posteriors, crosses, strict=True))
+    whiten = whitener(triangular_factor(phi[trained]), posteriors, RHO)
+    return mahalanobis(whiten, compared - reference)
 
 
 def abundance(_, members, states):
