@@ -4,7 +4,7 @@ import difflib
 
 import numpy as np
 from statediff import InputError
-from statediff.store import matrix_shape
+from statediff.store import matrix_shape, read_names
 
 
 def listed(names, most=20):
@@ -39,6 +39,28 @@ def find_matrix(source, layer, option, shape):
             f"{shape[1]} genes"
         )
     return matrix
+
+
+def find_counts(source, name, genes, n_cells):
+    """Raw counts in a layer, in X or in raw, and the columns of some genes among theirs."""
+    if name in source.get("layers", {}) or name not in ("X", "raw"):
+        where = f"layers/{name}"
+    else:
+        where = "raw/X" if name == "raw" else "X"
+    if where not in source:
+        layers = listed(source.get("layers", {}))
+        raise InputError(
+            f"dataset.counts: no layer {name!r}; there are: {layers} (also X and raw, if the file "
+            "has them)"
+        )
+    matrix = source[where]
+    names = read_names(source["raw/var" if where == "raw/X" else "var"])
+    if matrix_shape(matrix) != (n_cells, len(names)):
+        raise InputError(
+            f"dataset.counts: the matrix has shape {matrix_shape(matrix)}, expected {n_cells} "
+            f"cells × {len(names)} genes"
+        )
+    return matrix, find_genes(names, list(genes), f"dataset.counts ({name})")
 
 
 def read_obsm(source, key, option):

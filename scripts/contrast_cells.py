@@ -2,22 +2,32 @@
 
 import warnings
 
+import h5py
 import numpy as np
 from _cells import contrast_members, read_column
 from _job import run
 from statediff import DataWarning, InputError
-from statediff.store import open_h5ad, write_arrays
+from statediff.design import compare_depth, resembles_samples
+from statediff.store import open_h5ad, read_arrays, read_levels, write_arrays
 
 MIN_CELLS = 10
+# What a difference in depth does, by whether the components come from dataset.preprocess.
+EFFECTS = {
+    False: "cell states found from log expression can take a difference in sequencing depth for "
+    "one in state or abundance; dataset.preprocess finds components that hardly depend on it",
+    True: "components and tests allow for it, but smoothed expression and fold changes come from a "
+    "logarithm, in which genes of few counts are higher in the deeper condition",
+}
 
 
 def main(job):
     name, contrast = job.wildcards.contrast, job.params.contrast
-    with open_h5ad(job.input[0]) as store:
+    with open_h5ad(job.input.store) as store:
         evaluated, members = contrast_members(store, name, contrast)
         replicates = contrast["sample"] and read_column(
             store, contrast["sample"], f"contrasts.{name}.sample"
         )
+        candidates = {} if replicates else find_candidates(store, contrast, members)
     for role, cells in members.items():
         if (n := int(cells.sum())) < MIN_CELLS:
             passing = f" that pass contrasts.{name}.cells" if contrast["cells"] else ""
@@ -26,9 +36,70 @@ def main(job):
                 f"least {MIN_CELLS}"
             )
     samples = find_samples(name, contrast, *replicates, members) if replicates else {}
+    warn_of_candidates(name, candidates)
+    arrays, linear = read_arrays(job.input.linear, "depth")
+    preprocessed = linear["origin"] == "dataset.preprocess"
+    of_samples = samples.get("sample")
+    described = describe_depth(contrast, arrays["depth"], members, of_samples, preprocessed)
     counts = {f"n_{role}": int(cells.sum()) for role, cells in members.items()}
     counts |= {"n_cells": len(evaluated), "n_evaluated": int(evaluated.sum())}
-    write_arrays(job.output[0], {"evaluated": evaluated} | members | samples, **counts)
+    arrays = {"evaluated": evaluated} | members | samples
+    write_arrays(job.output[0], arrays, **counts, **described)
+
+
+def find_candidates(store, contrast, members):
+    """Columns of obs that look like samples, which the contrast does not name."""
+    cells = np.flatnonzero(members["reference"] | members["compared"])
+    labels, found = members["compared"][cells], {}
+    coordinates = next(iter(store["obsm"].values()))[:][cells]
+    for column in store["obs"].attrs["column-order"]:
+        values = store["obs"][column]
+        if column == contrast["column"] or not has_levels(values):
+            continue
+        kind = resembles_samples(column, read_levels(values)[0][cells], labels, coordinates)
+        if kind is not None:
+            found[column] = kind
+    return found
+
+
+def has_levels(values):
+    """Whether a column of obs is categorical, text or whole numbers."""
+    if isinstance(values, h5py.Group):
+        return "codes" in values
+    return values.ndim == 1 and values.dtype.kind not in "fb"
+
+
+def warn_of_candidates(name, candidates):
+    """Say which column to name as the samples, at best one whose levels are in one condition."""
+    for kind in ("nested", "crossed"):
+        columns = [column for column, found in candidates.items() if found == kind]
+        if not columns:
+            continue
+        listed = " or ".join(map(repr, columns[:3]))
+        how = "" if kind == "nested" else " (joined with the condition, since it occurs in both)"
+        warn(
+            f"contrasts.{name}.sample: null, but obs column {listed}{how} looks like the samples: "
+            "without it cells count as independent, and differences between samples as "
+            "differences between conditions; see docs/warnings.md#sample"
+        )
+        return
+
+
+def describe_depth(contrast, depth, members, samples, preprocessed):
+    """Counts of a cell in each condition, with a warning where they differ much."""
+    conditions = [members[role] for role in ("reference", "compared")]
+    found = compare_depth(depth, conditions, samples)
+    if found is None:
+        return {}
+    if found.large:
+        spread = f"; samples of a condition differ by {found.spread:.2f} times"
+        warn(
+            f"cells of {contrast['compared']!r} have {found.compared:,.0f} counts, those of "
+            f"{contrast['reference']!r} {found.reference:,.0f} (medians"
+            f"{spread if samples is not None else ''}): {EFFECTS[preprocessed]}; see "
+            "docs/warnings.md#depth"
+        )
+    return {"depth_reference": found.reference, "depth_compared": found.compared}
 
 
 def find_samples(name, contrast, codes, levels, members):
@@ -56,16 +127,16 @@ def find_samples(name, contrast, codes, levels, members):
         hint = "" if len(few) == 2 else ", or allow_single_condition_variance: true"
         raise InputError(f"contrasts.{name}.sample: {'; '.join(few)}; expected 2 or more{hint}")
     if few:
-        warnings.warn(
-            f"{few[0]}: the variance between replicates of the other condition stands for both",
-            DataWarning,
-            stacklevel=1,
-        )
+        warn(f"{few[0]}: the variance between replicates of the other condition stands for both")
     used = np.isin(codes, np.concatenate(list(found.values())))
     used &= members["reference"] | members["compared"]
     return {"sample": np.where(used, codes, -1)} | {
         f"samples_{role}": codes_of for role, codes_of in found.items()
     }
+
+
+def warn(message):
+    warnings.warn(message, DataWarning, stacklevel=1)
 
 
 run(main, snakemake)

@@ -2,11 +2,10 @@
 
 import warnings
 
-import h5py
 import numpy as np
 from _inputs import listed
 from _job import run
-from _values import linear_blocks
+from _values import open_values, with_known_factors
 from statediff import DataWarning
 from statediff.blocks import (
     MAX_BLOCKS,
@@ -17,7 +16,7 @@ from statediff.blocks import (
     partition_cells,
     samples_meet,
 )
-from statediff.residual import block_sums, residual_test, scale_samples
+from statediff.residual import block_sums, residual_test
 from statediff.store import read_arrays, write_arrays
 
 
@@ -38,15 +37,15 @@ def main(job):
             stacklevel=1,
         )
     found = [None] * len(parts)
-    with h5py.File(job.input.store, "r") as store:
-        n_genes = int(store["X"].attrs["shape"][1])
+    with open_values(job.input) as (matrix, normalisation):
+        n_genes = int(matrix.attrs["shape"][1])
         for batch in batches(parts):
             chosen = [part[:2] for i in batch for part in parts[i]]
-            values, _ = linear_blocks(store)
+            values = with_known_factors(matrix, normalisation, blocks["sample"], factors)
             sums = iter(block_sums(values, chosen, blocks["sample"], blocks["conditions"]))
             for i in batch:
                 tested = [
-                    (scale_samples(of_part, factors), regions)
+                    (of_part, regions)
                     for (_, _, regions), (of_part,) in zip(parts[i], sums, strict=False)
                 ]
                 found[i] = residual_test(tested, samples)

@@ -10,7 +10,9 @@ from anndata.io import read_elem, write_elem
 from statediff.preprocess import (
     FEWEST,
     Moments,
+    common_depth,
     covariance,
+    expected_logarithm,
     integrate,
     logarithm,
     principal_components,
@@ -25,7 +27,6 @@ from statediff.store import (
     create_h5ad,
     described,
     open_h5ad,
-    row_blocks,
     write_csr,
 )
 
@@ -48,14 +49,20 @@ def main(job):
         check_kept(found, genes, config, obs.index)
         batches, mixed = find_batches(obs[cells], config)
 
-        moments = Moments(batches, int(genes.sum()))
+        def kept():
+            return kept_blocks(count_blocks(matrix, option, var.index), cells, genes)
+
+        totals = found.counts[cells]
+        depth, moments = common_depth(totals), Moments(batches, int(genes.sum()))
         layer = file.create_group(f"layers/{LAYER}")
-        blocks = kept_blocks(count_blocks(matrix, option, var.index), cells, genes)
-        write_csr(layer, logged_blocks(blocks, config["target_sum"], moments), int(genes.sum()))
+        logged = logged_blocks(kept(), config["target_sum"], depth, moments)
+        write_csr(layer, logged, int(genes.sum()))
         chosen = variable_genes(moments, config["highly_variable_genes"])
-        mean, spread = covariance(row_blocks(layer), chosen)
+        columns = np.arange(len(chosen))
+        mean, spread = covariance(thinned_blocks(kept(), totals, depth, chosen), columns)
         loadings, variance = principal_components(spread, config["n_components"])
-        made = {COMPONENTS: project(row_blocks(layer), chosen, mean, loadings)}
+        thinned = thinned_blocks(kept(), totals, depth, chosen)
+        made = {COMPONENTS: project(thinned, columns, mean, loadings)}
         share = variance / np.trace(spread)
         if harmony := config["harmony"]:
             how = harmony["theta"], harmony["seed"], job.threads
@@ -83,6 +90,7 @@ def main(job):
         "genes": {"found": len(genes), "kept": len(var), "highly_variable": len(chosen)},
         "counts_per_cell": spread_of(found.counts[cells]),
         "genes_per_cell": spread_of(found.genes[cells]),
+        "common_depth": depth,
         "components": {"n": len(variance), "share_of_variance": float(share.sum())},
         "batches": {"ranked_in": int((moments.cells >= FEWEST).sum())}
         | {"mixed": {column: int(codes.max() + 1) for column, codes in mixed.items()}},
@@ -100,14 +108,23 @@ def kept_blocks(blocks, cells, genes):
         yield block[cells[start : start + block.shape[0]]][:, genes]
 
 
-def logged_blocks(blocks, target, moments):
-    """Log expression of blocks of counts, which are counted in on the way."""
+def logged_blocks(blocks, target, depth, moments):
+    """Log expression of blocks of counts, which are counted in on the way, at a common depth."""
     start = 0
     for block in blocks:
         scaled = scale(block, target)
-        moments.add(start, scaled)
+        moments.add(start, scaled * (depth / target))
         start += scaled.shape[0]
         yield logarithm(scaled)
+
+
+def thinned_blocks(blocks, totals, depth, genes):
+    """Expected logarithm, at a common depth, of some genes in blocks of counts."""
+    start = 0
+    for block in blocks:
+        stop = start + block.shape[0]
+        yield start, expected_logarithm(block[:, genes], totals[start:stop], depth)
+        start = stop
 
 
 def read_all(source, slot, without, rows=None):

@@ -1,11 +1,11 @@
 """The residual test of all genes, from one pass over the expression matrix."""
 
-import h5py
 import numpy as np
 from _job import run
-from _values import linear_blocks
+from _values import open_values
 from statediff.blocks import permute_within
-from statediff.residual import block_sums, residual_test, sample_factors, scale_samples
+from statediff.normalisation import expression_blocks
+from statediff.residual import block_sums, residual_test
 from statediff.store import read_arrays, write_arrays
 
 # Genes, drawn at random, that are also tested where nothing can differ.
@@ -19,15 +19,15 @@ def main(job):
         (codes, [weights, permute_within(weights, codes, generator)])
         for codes, weights in zip(blocks["code"], blocks["weight"], strict=True)
     ]
-    with h5py.File(job.input.store, "r") as store:
-        values, is_linear = linear_blocks(store)
+    with open_values(job.input) as (matrix, normalisation):
+        cells = blocks["code"][0], blocks["sample"]
+        values, factors = expression_blocks(matrix, normalisation, *cells)
         found = block_sums(values, partitions, blocks["sample"], blocks["conditions"])
-    factors = sample_factors(found[0][0]) if is_linear else np.ones(len(blocks["conditions"]))
     regions = [blocks[f"regions_{i}"] for i in range(len(partitions))]
     genes = generator.permutation(found[0][0].contrast.shape[1])[:CHECKED]
     tested, checked = [], []
     for (sums, null), sets in zip(found, regions, strict=True):
-        tested.append((scale_samples(sums, factors), sets))
+        tested.append((sums, sets))
         checked.append((null.of_genes(genes), sets))
     del found
     samples = attributes["has_samples"]

@@ -44,6 +44,7 @@ def main(job):
             "fdr_gaps": fdr["gaps"],
             "mahalanobis_threshold": fdr["mahalanobis_threshold"] if fdr["n_de"] else None,
         },
+        "counts": describe_counts(job.input.linear, cells),
         "preprocessed": read_json(job.input.get("preprocessed")),
         "blocks": read_arrays(job.input.blocks, "conditions")[1] if job.input.blocks else None,
         "groups": describe_groups(job) if job.input.get("groups") else None,
@@ -54,6 +55,13 @@ def main(job):
     }
     with atomic(job.output[0]) as part:
         part.write_text(json.dumps(result, indent=1, allow_nan=False) + "\n")
+
+
+def describe_counts(path, cells):
+    """Where counts per 10,000 come from, and the counts of a cell in each condition."""
+    _, attributes = read_arrays(path, "depth")
+    depth = {role: cells.get(f"depth_{role}") for role in ("reference", "compared")}
+    return {key: attributes[key] for key in ("origin", "transform")} | {"depth": depth}
 
 
 def read_json(path):

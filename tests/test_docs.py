@@ -141,19 +141,48 @@ def templates():
     return found
 
 
-def test_explained_messages_are_those_of_the_code():
+def missing(messages):
+    """Messages that no text of the code has; … stands for anything."""
     known = templates()
-    rows = re.findall(r"^\| (`.*?`) \|", (DOCS / "errors.md").read_text(), re.M)
-    messages = [message for row in rows for message in re.findall("`(.*?)`", row)]
-    assert len(messages) > 30
     patterns = {
         message: ".*".join(re.escape(part) for part in message.split("…")) for message in messages
     }
-    assert [
+    return [
         message
         for message, pattern in patterns.items()
         if not any(re.search(pattern, text, re.S) for text in known)
-    ] == []
+    ]
+
+
+def test_explained_messages_are_those_of_the_code():
+    rows = re.findall(r"^\| (`.*?`) \|", (DOCS / "errors.md").read_text(), re.M)
+    messages = [message for row in rows for message in re.findall("`(.*?)`", row)]
+    assert len(messages) > 30
+    assert missing(messages) == []
+
+
+def sections_of_warnings():
+    """Text below each heading of the page on warnings, by its anchor."""
+    _, *sections = re.split("^## ", (DOCS / "warnings.md").read_text(), flags=re.M)
+    found = (section.split("\n", 1) for section in sections)
+    return {title.lower().replace(" ", "-"): text for title, text in found}
+
+
+def test_every_section_on_a_warning_has_its_message_and_what_to_do():
+    for anchor, text in sections_of_warnings().items():
+        before, _, rest = text.partition("**Meaning.**")
+        messages = [" ".join(message.split()) for message in re.findall("`(.*?)`", before, re.S)]
+        assert messages, anchor
+        assert missing(messages) == []
+        assert re.search(r"\*\*Effect\.\*\*.*\*\*Change\.\*\*", rest, re.S), anchor
+
+
+def test_every_warning_points_to_a_section_that_exists():
+    pointed = {
+        anchor for text in templates() for anchor in re.findall(r"docs/warnings\.md#([\w-]+)", text)
+    }
+    assert len(pointed) > 3
+    assert pointed <= sections_of_warnings().keys()
 
 
 NAMES = """

@@ -79,6 +79,14 @@ def as_text(summary, stages, folder):
             f"{parts['share_of_variance']:.0%} of the variance of "
             f"{genes['highly_variable']:,} genes",
         )
+    if summary["counts"]["transform"] == "unknown":
+        lines.append("  counts      unknown: genes are tested on the layer as it is")
+    else:
+        counts = summary["counts"]
+        medians = [f"{counts['depth'][role]:,.0f}" for role in ("reference", "compared")
+                   if counts["depth"][role] is not None]  # fmt: skip
+        per_cell = f"; {' and '.join(medians)} a cell" if medians else ""
+        lines.append(f"  counts      from {counts['origin']}: {counts['transform']}{per_cell}")
     if blocks := summary["blocks"]:
         mixing = (
             f"; neighbours from a cell's own sample {blocks['separation']:.2f} × expected"

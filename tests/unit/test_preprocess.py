@@ -6,11 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import scanpy
-from scipy import sparse
+from scipy import sparse, stats
 from statediff import preprocess
 from statediff.preprocess import (
     Moments,
+    common_depth,
     covariance,
+    expected_logarithm,
     integrate,
     log_normalise,
     logarithm,
@@ -70,6 +72,67 @@ def test_scaled_counts_are_those_of_scanpy(counts, normalised):
     np.testing.assert_allclose(found.toarray(), normalised.X.toarray(), rtol=1e-12)
     logged = scanpy.pp.log1p(normalised.X * 10, copy=True) / np.log(2)
     np.testing.assert_allclose(logarithm(found).toarray(), logged.toarray(), rtol=1e-6)
+
+
+def thinned(counts, total, depth):
+    """Expected logarithm of some counts of one cell."""
+    row = sparse.csr_matrix(np.atleast_2d(np.asarray(counts, dtype=np.float64)))
+    return expected_logarithm(row, np.array([total]), depth).toarray()[0]
+
+
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.95, 1.0])
+def test_the_expected_logarithm_is_the_mean_over_thinned_counts(share):
+    counts = np.array([0, 1, 2, 3, 17, 80, 400, 5000])
+    found = thinned(counts, 1000.0, 1000.0 * share)
+    for count, value in zip(counts, found, strict=True):
+        j = np.arange(count + 1)
+        wanted = stats.binom.pmf(j, count, share) @ np.log1p(j)
+        assert value == pytest.approx(wanted, abs=2e-4)
+
+
+@pytest.mark.parametrize("total", [500.0, 700.0, 1000.0, 4000.0, 50_000.0])
+@pytest.mark.parametrize("mean", [0.01, 0.3, 2.0, 30.0])
+def test_its_mean_does_not_depend_on_the_depth(total, mean):
+    """Not even in cells of half the common depth of 1000."""
+    j = np.arange(400)
+    wanted = stats.poisson.pmf(j, mean) @ np.log1p(j)
+    k = np.arange(int(mean * total / 1000 + 12 * np.sqrt(mean * total / 1000) + 30))
+    found = stats.poisson.pmf(k, mean * total / 1000) @ thinned(k, total, 1000.0)
+    assert found == pytest.approx(wanted, rel=2e-3)
+    # That of the logarithm of scaled counts does.
+    naive = stats.poisson.pmf(k, mean * total / 1000) @ np.log1p(k * 1000 / total)
+    assert total == 1000 or mean == 30 or abs(naive / wanted - 1) > 0.02
+
+
+def test_cells_far_below_the_common_depth_stay_finite():
+    found = thinned([1, 5, 30], 20.0, 1000.0)
+    assert (np.diff(found) > 0).all()
+    np.testing.assert_allclose(found, np.log1p(np.array([1, 5, 30]) * 50.0), rtol=0.3)
+
+
+def test_the_common_depth_leaves_few_cells_out():
+    rng = np.random.default_rng(0)
+    even, uneven = 1000 * np.exp(np.outer([0.1, 1.5], rng.normal(size=2000)))
+    assert common_depth(even) == np.median(even)
+    assert (uneven < common_depth(uneven) / 2).mean() == pytest.approx(0.05, abs=1e-3)
+
+
+def test_components_do_not_carry_depth():
+    """Cells of one state, half of them sequenced half as deeply."""
+    rng = np.random.default_rng(5)
+    shallow = rng.random(600) < 0.5
+    rates = 1500 * rng.dirichlet(np.full(300, 0.5)) * np.exp(0.5 * rng.normal(size=(600, 300)))
+    counts = sparse.csr_matrix(rng.poisson(rates * np.where(shallow, 0.5, 1.0)[:, None]) * 1.0)
+    totals = np.asarray(counts.sum(axis=1)).ravel()
+
+    def largest_shift(values):
+        mean, products = covariance([(0, values)], np.arange(300))
+        scores = project([(0, values)], np.arange(300), mean, principal_components(products, 10)[0])
+        shift = scores[shallow].mean(axis=0) - scores[~shallow].mean(axis=0)
+        return np.abs(shift / scores.std(axis=0)).max()
+
+    assert largest_shift(expected_logarithm(counts, totals, common_depth(totals))) < 0.3
+    assert largest_shift(log_normalise(counts)) > 1.0
 
 
 def test_quality_by_hand():

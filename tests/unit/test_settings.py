@@ -352,6 +352,7 @@ def test_what_preprocessing_makes_is_used(preprocess, wanted):
         ("dataset.preprocess.target", 1, "unknown key 'target'; did you mean target_sum?"),
         ("dataset.layer", None, "dataset.layer: found None, expected logged_counts (the default)"),
         ("dataset.results", "from_file", "dataset.preprocess: expected null with dataset.results"),
+        ("dataset.counts", "raw", "dataset.counts: found 'raw', expected null with"),
         (
             "dataset.cell_states.compute.from",
             "X_pca_harmony",

@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 import yaml
 from scipy import sparse
+from statediff.preprocess import log_normalise
 from statediff.provenance import safe
-from statediff.store import read_arrays
+from statediff.store import read_arrays, read_columns
 from support import CONFIG, tiny
 
 
@@ -220,6 +221,94 @@ def test_raw_counts_are_warned_of_and_log_expression_is_not(attempt):
     assert done.returncode == 0
     assert "Warning (store): the expression (X) holds whole numbers only" in done.stdout
     assert "Warning" not in attempt("store").stdout
+
+
+def transform_layer(function):
+    def edit(adata):
+        counts = adata.X.toarray()
+        adata.layers["counts"] = sparse.csr_matrix(counts)
+        adata.layers["logged"] = sparse.csr_matrix(function(counts))
+
+    return edit
+
+
+def z_scores(counts):
+    return (counts - counts.mean(axis=0)) / counts.std(axis=0)
+
+
+@pytest.mark.parametrize(
+    ("function", "warning"),
+    [
+        (z_scores, "has negative values, down to -"),
+        (lambda counts: counts / counts.sum(axis=1, keepdims=True) * 1e4, "has values up to "),
+        (np.sqrt, None),
+    ],
+    ids=["scaled", "never logged", "square root"],
+)
+def test_layers_that_are_no_logarithms_are_warned_of(attempt, tmp_path, function, warning):
+    done = attempt("store", edit=transform_layer(function))
+    assert done.returncode == 0, done.stdout
+    if warning:
+        assert f"Warning (store): the expression (logged) {warning}" in done.stdout
+        assert "docs/warnings.md#layer" in done.stdout
+    _, attributes = read_arrays(tmp_path / "results/tiny/data/linear.h5")
+    unknown = "(logged) is no known function of counts" in done.stdout
+    assert unknown == (attributes["transform"] == "unknown") == (warning != "has values up to ")
+
+
+def test_counts_stand_in_for_an_unknown_layer(attempt, tmp_path):
+    done = attempt("store", {"dataset.counts": "counts"}, transform_layer(np.sqrt))
+    assert done.returncode == 0, done.stdout
+    assert "Warning" not in done.stdout
+    with h5py.File(tmp_path / "results/tiny/data/linear.h5") as file:
+        assert dict(file.attrs)["origin"] == "dataset.counts"
+        counts = tiny().X.toarray()
+        np.testing.assert_array_equal(read_columns(file["counts"], range(20)).toarray(), counts)
+        np.testing.assert_array_equal(file["depth"], counts.sum(axis=1))
+    assert "dataset.counts: found -" in attempt("store", {"dataset.counts": "z"}, set_z).stdout
+    assert "dataset.counts: no layer 'raw'" in attempt("store", {"dataset.counts": "raw"}).stdout
+
+
+def set_z(adata):
+    adata.layers["z"] = z_scores(adata.X.toarray())
+
+
+def test_counts_of_more_genes_in_raw_give_the_totals(attempt, tmp_path):
+    def edit(adata):
+        adata.X = adata.X[:, ::-1]
+        adata.var_names = adata.var_names[::-1]
+        adata.raw = adata
+        adata = adata[:, 5:].copy()
+        adata.layers["logged"] = log_normalise(adata.X)
+        return adata
+
+    done = attempt("store", {"dataset.counts": "raw"}, edit)
+    assert done.returncode == 0, done.stdout
+    linear, attributes = read_arrays(tmp_path / "results/tiny/data/linear.h5")
+    # The layer is a function of these counts, which are not kept.
+    assert set(linear) == {"factors", "depth"}
+    assert attributes["transform"] == "logarithm (2)"
+    np.testing.assert_array_equal(linear["depth"], tiny().X.toarray().sum(axis=1))
+
+
+def test_a_contrast_says_what_its_design_lacks(attempt):
+    """Depth that differs, and a column of samples that it does not name."""
+
+    def edit(adata):
+        counts = np.random.default_rng(0).poisson(5.0, (60, 20)) * 1.0
+        counts[30:] = np.random.default_rng(1).poisson(15.0, (30, 20))
+        adata.layers["logged"] = sparse.csr_matrix(log_normalise(sparse.csr_matrix(counts)))
+        adata.obs["animal"] = pd.Categorical([f"{group}{i % 2}" for i, group in
+                                              enumerate(adata.obs["group"])])  # fmt: skip
+
+    cells = "results/tiny/a_vs_b/stages/cells.h5"
+    done = attempt(cells, edit=edit)
+    assert done.returncode == 0, done.stdout
+    warning = re.search(r"^Warning \(contrast_cells\): cells of .*$", done.stdout, re.M)[0]
+    assert re.search(r"cells of 'b' have \d+ counts, those of 'a' \d+ \(medians\)", warning)
+    assert "dataset.preprocess" in warning
+    assert "contrasts.a_vs_b.sample: null, but obs column 'animal' looks like" in done.stdout
+    assert "sample: null" not in attempt(cells).stdout
 
 
 def test_duplicate_states_run_through_with_a_warning(attempt):

@@ -10,6 +10,7 @@ import pytest
 import scanpy
 import yaml
 from scipy import sparse
+from statediff.preprocess import common_depth, expected_logarithm
 from statediff.store import described, read_arrays
 from support import CONFIG, tiny
 
@@ -40,21 +41,25 @@ def test_it_is_what_scanpy_makes(raw_run, made):
     adata = anndata.read_h5ad(raw_run / DATA / "simulated.h5ad")
     found = adata.shape
     scanpy.pp.filter_cells(adata, min_genes=50)
+    totals = np.asarray(adata.X.sum(axis=1)).ravel()
     scanpy.pp.filter_genes(adata, min_cells=40)
     assert adata.n_obs < found[0]
     assert adata.n_vars < found[1]
     assert list(made.obs_names) == list(adata.obs_names)
     assert list(made.var_names) == list(adata.var_names)
+    counts, depth = adata.X.copy(), common_depth(totals)
     scanpy.pp.normalize_total(adata, target_sum=1e4)
     wanted = np.log2(adata.X.toarray() + 0.1) - np.log2(0.1)
     layer = made.layers["logged_counts"]
     assert isinstance(layer, sparse.csr_matrix)
     assert layer.dtype == np.float32
     np.testing.assert_allclose(layer.toarray(), wanted, rtol=1e-5, atol=1e-5)
+    # Variable genes and components at a depth that cells have in common.
+    adata.X *= depth / 1e4
     scanpy.pp.log1p(adata)
     scanpy.pp.highly_variable_genes(adata, n_top_genes=150, batch_key="Age")
     pd.testing.assert_series_equal(made.var["highly_variable"], adata.var["highly_variable"])
-    adata.X = layer.astype(np.float64)
+    adata.X = expected_logarithm(counts, totals, depth).astype(np.float64)
     scanpy.pp.pca(adata, n_comps=12, mask_var="highly_variable", svd_solver="arpack")
     assert made.obsm["X_pca"].dtype == np.float32
     distances = [np.abs(x @ x[:40].T) for x in (made.obsm["X_pca"], adata.obsm["X_pca"])]
@@ -71,6 +76,10 @@ def test_the_stages_read_it(raw_run, made):
     np.testing.assert_array_equal(blocks, made.obsm["X_pca"])
     embedding = read_arrays(raw_run / DATA / "embedding.h5", "embedding")[0]["embedding"]
     np.testing.assert_array_equal(embedding, made.obsm["X_pca_harmony"])
+    linear, attributes = read_arrays(raw_run / DATA / "linear.h5")
+    assert attributes["origin"] == "dataset.preprocess"
+    counts = anndata.read_h5ad(raw_run / DATA / "simulated.h5ad")[made.obs_names, made.var_names].X
+    np.testing.assert_allclose(linear["depth"], np.asarray(counts.sum(axis=1)).ravel(), rtol=1e-5)
     genes = pd.read_csv(raw_run / "results/raw/young_vs_old/tables/genes.tsv", sep="\t")
     assert set(genes["gene"]) == set(made.var_names)
 

@@ -44,7 +44,9 @@ rule store:
     input:
         source_file,
     output:
-        "<data>/store.h5ad",
+        data="<data>/store.h5ad",
+        # Counts per 10,000 in the stored layer, or counts where they are not in it.
+        linear="<data>/linear.h5",
     log:
         "<logs>/store.log",
     benchmark:
@@ -52,10 +54,11 @@ rule store:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(250, cell=1, gene=1, block=20, source=not PREPROCESS),
-        runtime=minutes(10, value=0.2),
+        mem_mb=memory(500, cell=1, gene=1, block=20, source=not PREPROCESS),
+        runtime=minutes(10, value=0.4),
     params:
         layer=DATASET["layer"],
+        counts=DATASET["counts"],
         obsm=kept_coordinates(),
         preprocessed=PREPROCESS is not None,
     script:
@@ -64,7 +67,8 @@ rule store:
 
 rule contrast_cells:
     input:
-        "<data>/store.h5ad",
+        store="<data>/store.h5ad",
+        linear="<data>/linear.h5",
     output:
         "<run>/{contrast}/stages/cells.h5",
     log:
@@ -76,7 +80,7 @@ rule contrast_cells:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(180, cell=0.5, gene=0.5),
+        mem_mb=memory(300, cell=1.5, gene=0.5),
         runtime=minutes(10),
     params:
         contrast=contrast_of,

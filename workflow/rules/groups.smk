@@ -50,6 +50,7 @@ rule group_distances:
 rule group_test:
     input:
         store="<data>/store.h5ad",
+        linear="<data>/linear.h5",
         blocks="<run>/{contrast}/stages/blocks.h5",
         groups="<run>/{contrast}/stages/groups.h5",
         residual="<run>/{contrast}/stages/residual.h5",

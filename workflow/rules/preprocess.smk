@@ -27,7 +27,7 @@ rule preprocess:
             block=60,
             source=True,
         ),
-        runtime=minutes(10, cell=20, value=0.1),
+        runtime=minutes(10, cell=20, value=0.4),
     params:
         preprocess=PREPROCESS,
     script:

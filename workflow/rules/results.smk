@@ -139,6 +139,7 @@ rule summary:
         truth=truth,
         preprocessed="<data>/preprocessed.json" if PREPROCESS else [],
         store="<data>/store.h5ad",
+        linear="<data>/linear.h5",
         cells="<run>/{contrast}/stages/cells.h5",
         abundance="<run>/{contrast}/stages/abundance.h5",
         density="<run>/{contrast}/stages/density.h5",

@@ -74,6 +74,7 @@ rule blocks:
 rule residual_test:
     input:
         store="<data>/store.h5ad",
+        linear="<data>/linear.h5",
         blocks="<run>/{contrast}/stages/blocks.h5",
     output:
         "<run>/{contrast}/stages/residual.h5",

@@ -21,7 +21,7 @@ from scipy.special import gammaln, logsumexp
 from statediff import InputError
 from statediff.basis import Basis, build_basis
 from statediff.neighbours import length_scale, nearest_distances, positive_distances
-from statediff.newton import CONVERGED, posterior_mode
+from statediff.newton import CONVERGED, climb, posterior_mode
 
 __all__ = [
     "Density",
@@ -34,7 +34,9 @@ JITTER = 1e-6
 # Rows of the basis that its variance takes in at a time.
 ROWS = 128
 #: Prior standard deviations of the log density that are compared.
-AMPLITUDES = (1.0, 2.0, 4.0, 8.0)
+AMPLITUDES = (0.5, 1.0, 2.0, 4.0, 8.0)
+# The first of them to be looked at; least eigenvalue of a function then.
+START, LEAST = 1.0, 0.1
 
 
 @dataclass(frozen=True)
@@ -70,13 +72,15 @@ class Density:
 
     def __call__(self, phi):
         """Log density (per cell of the condition) at basis values phi, shape (n, r) → (n,)."""
-        return self.mean + phi @ self.weights - np.log(self.n_cells)
+        f = self.mean + phi[:, : len(self.weights)] @ self.weights
+        return f - np.log(self.n_cells)
 
     def variance(self, phi):
         """Posterior variance of the log density at basis values phi, shape (n, r) → (n,)."""
-        variance = np.einsum("nr,nr->n", phi @ self.covariance, phi)
+        used = phi[:, : len(self.weights)]
+        variance = np.einsum("nr,nr->n", used @ self.covariance, used)
         if self.full:
-            variance = variance + self.amplitude**2 * self.basis.unexplained(phi)
+            variance = variance + self.amplitude**2 * self.basis.unexplained(used)
         return variance
 
     def described(self):
@@ -156,8 +160,9 @@ def fit_density(
         weights, decrease = _mode(phi, volumes, mean)
     else:
         mean = float(np.log(len(states)) - logsumexp(volumes))
-        phi = basis(states)
-        amplitude = max(AMPLITUDES, key=lambda s: _evidence(s * phi, volumes, mean))
+        # The distances tell hardly anything about functions with smaller eigenvalues.
+        phi = basis(states)[:, : max(1, np.count_nonzero(basis.eigenvalues >= LEAST))]
+        amplitude, _ = climb(lambda s: _evidence(s * phi, volumes, mean), AMPLITUDES, START)
         phi = amplitude * phi
         weights, decrease = _mode(phi, volumes, mean)
     if not decrease <= CONVERGED * len(states):
@@ -167,7 +172,7 @@ def fit_density(
         )
     rates = np.exp(mean + phi @ weights + volumes)
     if uncertainty == "full":
-        precision = np.eye(basis.rank) + phi.T @ (rates[:, None] * phi)
+        precision = np.eye(phi.shape[1]) + phi.T @ (rates[:, None] * phi)
         covariance = np.linalg.inv(precision)
     else:
         covariance = _diagonal_covariance(phi, rates)

@@ -1,9 +1,11 @@
 """From raw counts to log expression and principal components, one block of cells after another.
 
 Counts are scaled to as many in every cell, x, and their logarithm is log2(x + 0.1) − log2(0.1): a
-difference of one is a doubling where there are counts, and zero stays zero. The components are the
-eigenvectors of the covariance of the highly variable genes, to which the blocks add up, so that
-the size of the data limits neither.
+difference of one is a doubling where there are counts, and zero stays zero. That is nearly presence
+or absence of a gene, which the sequencing depth of a cell decides. The components are therefore
+those of another logarithm (`expected_logarithm`), whose mean does not depend on the depth: the
+eigenvectors of the covariance of the highly variable genes, to which the blocks add up, so that the
+size of the data limits neither.
 """
 
 from dataclasses import dataclass
@@ -12,10 +14,15 @@ import numpy as np
 from scipy import sparse
 from scipy.linalg import eigh
 
+from statediff.linear import Transform
+
 __all__ = [
+    "EXPRESSION",
     "Moments",
     "Quality",
+    "common_depth",
     "covariance",
+    "expected_logarithm",
     "integrate",
     "log_normalise",
     "logarithm",
@@ -27,10 +34,20 @@ __all__ = [
 ]
 
 PSEUDOCOUNT = 0.1
+# Scaled counts from the layer that `logarithm` makes; the cells' totals say how they were scaled.
+EXPRESSION = Transform("logarithm (2)", 2.0, PSEUDOCOUNT, scaled=False)
 # Intervals of mean expression within which genes are compared.
 BINS = 20
 # Cells in which the variance of a gene can be told.
 FEWEST = 10
+# A cell may be as much shallower than the common depth: thinning is extrapolated, which adds noise.
+MOST_EXTRAPOLATED = 2.0
+# Share of the cells that may be shallower still.
+SHALLOW = 0.05
+# From so many counts on, after thinning, the expected logarithm is its expansion.
+MANY = 60.0
+# Counts worked on at a time: bounds memory to 30 MB.
+AT_ONCE = 1 << 15
 # Of a dense part of a block: bounds its memory to 32 MB.
 DENSE_VALUES = 1 << 22
 
@@ -108,6 +125,86 @@ def logarithm(scaled):
 def log_normalise(counts, target=1e4):
     """Logarithm of scaled counts, see `scale` and `logarithm`."""
     return logarithm(scale(counts, target))
+
+
+def common_depth(totals):
+    """Counts to which all cells but the shallowest can be thinned, or half of them at least.
+
+    Parameters
+    ----------
+    totals : array, shape (cells,)
+        Counts of each cell.
+
+    Returns
+    -------
+    float
+        The median, or twice the 5 % quantile if that is less.
+    """
+    return float(min(np.median(totals), MOST_EXTRAPOLATED * np.quantile(totals, SHALLOW)))
+
+
+def expected_logarithm(counts, totals, depth):
+    r"""Mean of log(1 + counts) after random thinning of each cell to a common depth.
+
+    The mean of a logarithm of counts depends on the depth of the cell, even after scaling. If
+    :math:`k` is Poisson with mean :math:`\lambda t` in a cell of t counts, thinning to
+    :math:`d = p t` counts makes it Poisson with mean :math:`\lambda d` in all cells. Its mean over
+    all ways to thin, at no loss of counts, is
+
+    .. math:: g(k) = \sum_j \binom{k}{j} p^j (1-p)^{k-j} \log(1 + j)
+              = \int_0^\infty \frac{1 - (1 - p + p e^{-s})^k}{s} e^{-s} ds
+
+    so that the mean of g depends on :math:`\lambda` alone. The integral also holds for
+    :math:`1 < p \le 2`, with more noise. Cells shallower than d/2 are scaled.
+
+    Parameters
+    ----------
+    counts : scipy.sparse.csr_matrix, shape (cells, genes)
+    totals : ndarray, shape (cells,)
+        Counts of each cell.
+    depth : float
+        d, see `common_depth`.
+
+    Returns
+    -------
+    scipy.sparse.csr_matrix
+        As sparse as the counts, float32.
+
+    References
+    ----------
+    Good & Toulmin (1956), Biometrika 43, for p > 1. The integral is Frullani's for log(1 + j).
+    """
+    found = sparse.csr_matrix(counts, dtype=np.float32, copy=True)
+    share = np.repeat(depth / np.maximum(totals, 1.0), np.diff(found.indptr))
+    for start in range(0, found.nnz, AT_ONCE):
+        part = slice(start, start + AT_ONCE)
+        found.data[part] = _expected_log(counts.data[part].astype(np.float64), share[part])
+    return found
+
+
+def _expected_log(counts, share):
+    """g of counts that are thinned to these shares, see `expected_logarithm`."""
+    # Most counts are small and most cells alike: each pair once.
+    thinned = np.minimum(share, MOST_EXTRAPOLATED)
+    mean = counts * thinned
+    values = np.log1p(mean) - mean * (1.0 - thinned) / (2.0 * (1.0 + mean) ** 2)
+    few = np.flatnonzero(mean < MANY)
+    pairs, back = np.unique(counts[few] + 1j * thinned[few], return_inverse=True)
+    base = 1.0 - pairs.imag[:, None] * (1.0 - np.exp(-NODES))
+    values[few] = ((1.0 - base ** pairs.real[:, None]) @ WEIGHTS)[back]
+    return values * np.where(share > thinned, np.log1p(counts * share) / np.log1p(mean), 1.0)
+
+
+def _quadrature():
+    """Nodes s, and weights of the integral over exp(−s)/s ds: Gauss-Legendre, in pieces."""
+    points, weights = np.polynomial.legendre.leggauss(10)
+    edges = np.array([0.0, 0.03, 0.15, 0.6, 2.0, 6.0, 25.0])
+    half = np.diff(edges)[:, None] / 2.0
+    nodes = (edges[:-1, None] + half * (1.0 + points)).ravel()
+    return nodes, (half * weights).ravel() * np.exp(-nodes) / nodes
+
+
+NODES, WEIGHTS = _quadrature()
 
 
 class Moments:

@@ -16,7 +16,7 @@ from scipy.optimize import brentq
 from scipy.special import expit, logit, polygamma
 
 from statediff import InputError
-from statediff.newton import CONVERGED, posterior_mode
+from statediff.newton import CONVERGED, climb, posterior_mode
 
 __all__ = [
     "Overdispersion",
@@ -31,6 +31,8 @@ __all__ = [
 LEAST = 1e-2
 #: Prior standard deviations of the log ratio that are compared.
 AMPLITUDES = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
+# The first of them to be looked at.
+START = 1.0
 # Added where a cell so far from all others that nothing is known of it would make 0/0.
 TINY = 1e-12
 
@@ -124,20 +126,18 @@ def learn_amplitude(phi, compared, eigenvalues):
     share, n = labels.mean(), len(labels)
     offset = logit(share)
     constant = n * (share * np.log(share) + (1.0 - share) * np.log1p(-share))
-    found, weights = {}, np.zeros(0)
-    for amplitude in AMPLITUDES:
+
+    def evidence(amplitude):
         scaled = amplitude * phi[:, : informative(eigenvalues, amplitude)]
-        start = np.pad(weights / amplitude, (0, scaled.shape[1] - len(weights)))
-        mode, _ = _mode(scaled, labels, offset, start)
+        mode, _ = _mode(scaled, labels, offset)
         f = offset + scaled @ mode
         p = expit(f)
         precision = np.eye(len(mode)) + scaled.T @ ((p * (1.0 - p))[:, None] * scaled)
         likelihood = (labels * f - np.logaddexp(0.0, f)).sum()
         complexity = 0.5 * mode @ mode + 0.5 * np.linalg.slogdet(precision)[1]
-        found[amplitude] = likelihood - complexity - constant
-        weights = amplitude * mode
-    best = max(found, key=found.get)
-    return best, float(found[best])
+        return float(likelihood - complexity - constant)
+
+    return climb(evidence, AMPLITUDES, START)
 
 
 def fit_ratio(phi, compared):
@@ -182,13 +182,12 @@ def fit_ratio(phi, compared):
     return Ratio(weights, covariance, share, float(len(inverse) - np.trace(inverse)))
 
 
-def _mode(phi, labels, offset, start=None):
+def _mode(phi, labels, offset):
     def likelihood(f):
         p = expit(f)
         return labels * f - np.logaddexp(0.0, f), labels - p, p * (1.0 - p)
 
-    start = np.zeros(phi.shape[1]) if start is None else start
-    return posterior_mode(likelihood, phi, offset, start)
+    return posterior_mode(likelihood, phi, offset, np.zeros(phi.shape[1]))
 
 
 def _scatter(information):

@@ -35,7 +35,7 @@ from scipy.special import gammaincc, ndtr
 from statediff.sample_effects import PRIOR_CELLS, fit_sample_effects
 from statediff.significance import cauchy_combination
 
-__all__ = ["BlockSums", "block_sums", "residual_test", "sample_factors", "scale_samples"]
+__all__ = ["BlockSums", "block_sums", "residual_test"]
 
 # How much of the sample effects the filter removes, and the leading components of them.
 REMOVED, FILTERED = 0.2, 2
@@ -176,67 +176,6 @@ def _indicator(codes, count, values=None):
     """Matrix that sums rows by code."""
     values = np.ones(len(codes)) if values is None else values
     return sparse.csr_matrix((values, (codes, np.arange(len(codes)))), shape=(count, len(codes)))
-
-
-def sample_factors(sums):
-    r"""Factor by which the values of each sample exceed those of the others in the same blocks.
-
-    The median over genes of the ratio of a sample's summed expression to what the blocks' means
-    would give its cells, so that neither a dominant gene nor another composition of cell states
-    counts.
-
-    Parameters
-    ----------
-    sums : BlockSums
-        Of values on a linear scale.
-
-    Returns
-    -------
-    ndarray, shape (samples,)
-        With geometric mean 1; ones where no gene is seen in every sample.
-
-    References
-    ----------
-    Anders & Huber (2010), Genome Biology 11, for the median of ratios.
-    """
-    factors = np.ones(len(sums.conditions))
-    total = sums.cells.sum(axis=1)[:, None]
-    # The means are those of all samples, and change with the factors.
-    for _ in range(3):
-        means = np.einsum("ksg,s->kg", sums.sums, 1.0 / factors, optimize=True) / total
-        seen, expected = sums.sums.sum(axis=0), sums.cells.T @ means
-        everywhere = (seen > 0).all(axis=0)
-        if not everywhere.any():
-            break
-        ratio = np.median(np.log(seen[:, everywhere] / expected[:, everywhere]), axis=1)
-        factors = np.exp(ratio - ratio.mean())
-    return factors
-
-
-def scale_samples(sums, factors):
-    """Sums of the values divided by a factor for each sample.
-
-    Exact for the sums; the contrasts change by the weights' sum over a sample times its mean, and
-    squares and cubes by the mean factor of a block.
-
-    Parameters
-    ----------
-    sums : BlockSums
-    factors : ndarray, shape (samples,)
-
-    Returns
-    -------
-    BlockSums
-    """
-    change = sums.exposure * (1.0 / factors - 1.0) / np.maximum(sums.cells, 1.0)
-    mean = (sums.cells @ (1.0 / factors) / np.maximum(sums.cells.sum(axis=1), 1.0))[:, None]
-    return replace(
-        sums,
-        sums=sums.sums / factors[:, None],
-        squares=sums.squares * mean**2,
-        cubes=sums.cubes * mean**3,
-        contrast=sums.contrast + np.einsum("ks,ksg->kg", change, sums.sums, optimize=True),
-    )
 
 
 def residual_test(partitions, sample_effects):

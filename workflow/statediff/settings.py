@@ -316,6 +316,11 @@ def _check_preprocess(config):
             f"dataset.layer: found {dataset['layer']!r}, expected {LAYER} (the default), which "
             "dataset.preprocess makes; the layer of raw counts is dataset.preprocess.counts"
         )
+    if dataset["counts"] is not None:
+        raise InputError(
+            f"dataset.counts: found {dataset['counts']!r}, expected null with dataset.preprocess, "
+            "whose key counts names the layer of raw counts"
+        )
     used = {"fdr.blocks_from": config["fdr"]["blocks_from"]}
     for name in ("cell_states", "embedding"):
         key, compute = dataset[name]["key"], dataset[name]["compute"]

@@ -22,6 +22,7 @@ import numpy as np
 
 from statediff import DataWarning, InputError
 from statediff.kernels import matern52
+from statediff.newton import climb
 
 __all__ = [
     "LEVELS",
@@ -36,8 +37,9 @@ __all__ = [
 
 #: Signal-to-noise ratios ρ that a gene may have, two per decade.
 LEVELS = np.geomspace(10.0**-2.5, 10.0, 8)
-# Length scales by which the search proceeds, relative to the extent of the states.
-LARGEST, SMALLEST, START = 16.0, 1.0 / 64.0, 0.5
+#: Length scales that are compared, relative to the extent of the states, and the first one.
+MULTIPLES = tuple(2.0**power for power in range(-6, 5))
+START = 0.5
 # Cells and genes from which the length scale is learnt; cells in which a gene has to be found.
 CELLS, GENES, FOUND = 1000, 400, 10
 # Length scales of the kernel, relative to the chosen one.
@@ -47,7 +49,7 @@ FOLLOWS = 3.0
 # Fewer effective degrees of freedom than these are hardly more than a constant.
 FEW = 3.0
 # What a basis may leave out (see `Smoothness.tolerance`), and the largest tolerance.
-LEFT_OUT, LARGEST_TOLERANCE = 5e-3, 1e-2
+LEFT_OUT, LARGEST_TOLERANCE = 3e-2, 1e-2
 # Of expectation maximisation.
 ITERATIONS = 100
 GENES_AT_ONCE = 2048
@@ -157,11 +159,8 @@ def learn_scale(states, expression, seed=0):
         return known[multiple][0].sum()
 
     best, searched = START, values.shape[1] > 0
-    while searched:
-        around = [m for m in (best / 2, best, best * 2) if SMALLEST <= m <= LARGEST]
-        best, before = max(around, key=evidence), best
-        if best == before:
-            break
+    if searched:
+        best, _ = climb(evidence, MULTIPLES, START)
     multiples = np.array(sorted(known))
     of_genes, rho, eigenvalues = known.get(best, (np.zeros(0), np.zeros(0), np.zeros(1)))
     follows = of_genes >= FOLLOWS
@@ -172,7 +171,7 @@ def learn_scale(states, expression, seed=0):
         evidence=np.array([known[multiple][0].sum() for multiple in multiples]),
         cells=len(states),
         genes=values.shape[1],
-        at_end=not searched or best in (SMALLEST, LARGEST),
+        at_end=not searched or best in (MULTIPLES[0], MULTIPLES[-1]),
         rho=float(np.median(rho[follows])) if follows.any() else float(LEVELS[0]),
         eigenvalues=eigenvalues,
     )
@@ -260,7 +259,7 @@ class SignalToNoise:
         return replace(self, levels=self.levels[kept], level=level)
 
     def slices(self):
-        """Level by level that genes have: its ρ, its index and the indices of its genes."""
+        """Level by level, where it has genes: its ρ, its index and the indices of its genes."""
         for index in np.unique(self.level):
             yield self.levels[index], index, np.flatnonzero(self.level == index)
 

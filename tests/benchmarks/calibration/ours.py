@@ -1,15 +1,17 @@
 """The workflow's calibrated tests: the residual null of expression; abundance."""
 
 import numpy as np
+from scipy import sparse
 from scipy.stats import false_discovery_control
 from sklearn.decomposition import PCA
 from statediff.abundance import called_changes, differential_abundance
 from statediff.basis import build_basis
 from statediff.blocks import centroids, contrast_weights, find_blocks, nested_regions
 from statediff.diffusion import scaled_components
+from statediff.linear import size_factors
 from statediff.preprocess import scale
 from statediff.ratio import find_overdispersion, fit_ratio, informative, learn_amplitude
-from statediff.residual import block_sums, residual_test, sample_factors, scale_samples
+from statediff.residual import block_sums, residual_test
 from statediff.smoothness import choose_cells, learn_scale, length_scales
 
 from calibration.data import COMPONENTS
@@ -32,12 +34,14 @@ def residual(dataset):
         [dataset.labels[dataset.samples == code][0] for code in np.unique(dataset.samples)]
     )
     parts = [(of, [contrast_weights(dataset.labels, moved, of)]) for of in codes]
-    values = [(0, scale(dataset.counts))]
-    found = [of for (of,) in block_sums(values, parts, dataset.samples, conditions.astype(int))]
-    factors = sample_factors(found[0])
+    values, groups = scale(dataset.counts), (dataset.samples, conditions.astype(int))
+    ((sums,),) = block_sums([(0, values)], parts[:1], *groups)
+    factors = size_factors(sums.sums.sum(axis=0), sums.sums.sum(axis=1), sums.cells)
+    values = sparse.diags(1.0 / factors[dataset.samples]) @ values
+    found = block_sums([(0, values.tocsr())], parts, *groups)
     tested = [
-        (scale_samples(sums, factors), nested_regions(centroids(moved, of)))
-        for sums, of in zip(found, codes, strict=True)
+        (sums, nested_regions(centroids(moved, of)))
+        for (sums,), of in zip(found, codes, strict=True)
     ]
     found = residual_test(tested, sample_effects=True)
     score = -np.log(found["pvalue"]) + 1e-6 * found["standardised"]
