@@ -32,7 +32,7 @@ def main(job):
         if smoothness.at_end:
             warnings.warn(
                 f"the evidence for the length scale is largest at the end of what is searched, "
-                f"{smoothness.multiples[smoothness.evidence.argmax()]:g} times the extent of the "
+                f"{smoothness.ls / smoothness.extent:g} times the extent of the "
                 "cell states: expression hardly follows these states; expected other ones "
                 "(dataset.cell_states), or a length scale of your own (gp.ls)",
                 DataWarning,
