@@ -9,7 +9,7 @@ from _states import read_states
 from statediff import DataWarning
 from statediff.basis import build_basis
 from statediff.neighbours import length_scale, nearest_distances
-from statediff.smoothness import choose_cells, learn_scale, length_scales
+from statediff.smoothness import choose_cells, fraction, learn_scale, length_scales
 from statediff.store import read_arrays, read_rows
 
 # Times the tolerance of a learnt length scale up to which distances change by less than 1 %.
@@ -32,9 +32,10 @@ def main(job):
         if smoothness.at_end:
             warnings.warn(
                 f"the evidence for the length scale is largest at the end of what is searched, "
-                f"{smoothness.ls / smoothness.extent:g} times the extent of the "
+                f"{fraction(smoothness.ls / smoothness.extent)} times the extent of the "
                 "cell states: expression hardly follows these states; expected other ones "
-                "(dataset.cell_states), or a length scale of your own (gp.ls)",
+                "(dataset.cell_states), or a length scale of your own (gp.ls; "
+                "docs/warnings.md#length-scale)",
                 DataWarning,
                 stacklevel=1,
             )

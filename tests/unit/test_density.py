@@ -87,7 +87,9 @@ def test_density_by_a_given_basis_against_the_dense_algebra(states, monkeypatch,
 def test_the_amplitude_of_a_density_is_that_of_its_variation():
     rng = np.random.default_rng(7)
     flat = rng.uniform(size=(400, 2))
-    peaks = np.vstack([rng.normal(0.2, 0.01, (200, 2)), flat[:100], rng.normal(0.8, 0.01, (100, 2))])
+    peaks = np.vstack(
+        [rng.normal(0.2, 0.01, (200, 2)), flat[:100], rng.normal(0.8, 0.01, (100, 2))]
+    )
     found = [fit_density(x, basis=build_basis(x, 0.2)).amplitude for x in (flat, peaks)]
     assert found[0] == 1.0
     assert found[1] > 1.0

@@ -42,7 +42,9 @@ def curves(states, scales, genes, rng):
 
 def dense_evidence(kernels, parts, rho):
     """Log density at the best noise of all parts over that of a constant, for one gene."""
-    covariances = [np.eye(len(part)) + rho * kernel for kernel, part in zip(kernels, parts, strict=True)]
+    covariances = [
+        np.eye(len(part)) + rho * kernel for kernel, part in zip(kernels, parts, strict=True)
+    ]
     n = sum(map(len, parts))
 
     def log_density(covariances):
@@ -359,9 +361,7 @@ def test_results_do_not_depend_on_the_base_of_the_logarithm(counts, dtype):
     assert natural.tolerance(300) == pytest.approx(binary.tolerance(300))
     np.testing.assert_array_equal(signal.level, signal2.level)
     np.testing.assert_allclose(found2, found, rtol=precise)
-    np.testing.assert_allclose(
-        neg_log10_ptp(found2, 2), neg_log10_ptp(found, 2), rtol=3 * precise
-    )
+    np.testing.assert_allclose(neg_log10_ptp(found2, 2), neg_log10_ptp(found, 2), rtol=3 * precise)
     np.testing.assert_allclose(np.log(2) * change2, change, atol=precise)
     assert found[:10].min() > np.median(found[10:])
 

@@ -7,7 +7,7 @@ conditions times the information :math:`m_k = \sum_i w_i^2`) and :math:`V_k` the
 cells, where nothing differs
 
 .. math:: d \sim (0, D + \tau^2 F F^T), \qquad D = \mathrm{diag}(m_k V_k + \tau^2 t_k r_k
-    \textstyle\sum_s e_{ks}^2)
+    \sum_s e_{ks}^2)
 
 with :math:`e_{ks}` the exposure of block k to sample s (the weights summed over the sample's
 cells), a column :math:`e_{ks} \sqrt{t_k} L_{kc}` of F for each sample s and component c, and
