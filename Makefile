@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: benchmark calibration demo docs gallery kompot profiles scaling setup test lint lock clean
+.PHONY: benchmark calibration demo docs evidence-real gallery kompot profiles scaling setup test lint lock clean
 
 setup: .venv/installed
 
@@ -42,6 +42,12 @@ gallery: .venv/installed
 calibration: .venv/calibration/installed
 	PATH="$(CURDIR)/.venv/calibration/bin:$$PATH" snakemake --quiet rules reason host \
 	  --snakefile tests/benchmarks/calibration/Snakefile --cores $(or $(CORES),2)
+
+# The workflow beside other methods on real data: docs/real-data.md, and which targets are met.
+# Results in results/evidence-real; an interrupted run resumes. Needs the data sets in
+# ../shared/data/real, or in the folder that STATEDIFF_SHARED names.
+evidence-real: .venv/calibration/installed
+	PYTHONPATH=tests/benchmarks:workflow .venv/calibration/bin/python -W ignore -m real
 
 # An environment with kompot 0.8.0 (1.3 GB): tests that open results with it skip without.
 kompot: .venv/kompot/installed

@@ -1,9 +1,11 @@
 import dense
 import numpy as np
 import pytest
+from scipy.optimize import minimize_scalar
 from scipy.stats import norm
 from statediff import DataWarning
 from statediff.abundance import differential_abundance
+from statediff.basis import build_basis
 from statediff.density import fit_density, fractal_dimension, log_ball_volume
 from statediff.neighbours import length_scale, nearest_distances
 
@@ -53,6 +55,54 @@ def test_density_recovers_a_known_ratio():
     density = fit_density(x[:, None], ls=0.5)
     inside = density(density.basis(np.array([[0.4], [1.6]])))
     assert inside[0] - inside[1] == pytest.approx(density.dimension * np.log(4), abs=0.25)
+
+
+def test_a_given_basis_has_the_best_constant_as_its_prior_mean(states):
+    density = fit_density(states, basis=build_basis(states, (0.7, 1.5, 3.0)))
+    volumes = log_ball_volume(nearest_distances(states), density.dimension)
+
+    def negative_log_likelihood(mean):
+        return np.exp(mean + volumes).sum() - (mean + volumes).sum()
+
+    best = minimize_scalar(negative_log_likelihood, bracket=(-5, 5), tol=1e-10).x
+    assert density.mean == pytest.approx(best, abs=1e-6)
+
+
+@pytest.mark.parametrize("amplitude", [1.0, 4.0])
+def test_density_by_a_given_basis_against_the_dense_algebra(states, monkeypatch, amplitude):
+    monkeypatch.setattr("statediff.density.AMPLITUDES", (amplitude,))
+    density = fit_density(states, basis=build_basis(states, 1.5, tol=1e-11))
+    assert density.amplitude == amplitude
+    volumes = log_ball_volume(nearest_distances(states), density.dimension)
+    kernel = amplitude**2 * dense.matern52(states, states, 1.5) + 1e-9 * np.eye(len(states))
+    phi = density.basis(states)
+    log_density = density(phi) + np.log(len(states))
+    rates = np.exp(log_density + volumes)
+    # At the mode, f − μ = K (gradient of the log likelihood).
+    np.testing.assert_allclose(kernel @ (1 - rates), log_density - density.mean, atol=1e-4)
+    covariance = kernel - kernel @ np.linalg.solve(kernel + np.diag(1 / rates), kernel)
+    np.testing.assert_allclose(density.variance(phi), np.diag(covariance), rtol=2e-3)
+
+
+def test_the_amplitude_of_a_density_is_that_of_its_variation():
+    rng = np.random.default_rng(7)
+    flat = rng.uniform(size=(400, 2))
+    peaks = np.vstack(
+        [rng.normal(0.2, 0.01, (200, 2)), flat[:100], rng.normal(0.8, 0.01, (100, 2))]
+    )
+    found = [fit_density(x, basis=build_basis(x, 0.2)).amplitude for x in (flat, peaks)]
+    assert found[0] == 1.0
+    assert found[1] > 1.0
+
+
+def test_a_given_basis_recovers_a_known_density():
+    """A normal distribution: the log density is a parabola, up to a constant."""
+    x = np.random.default_rng(8).normal(size=(1500, 1))
+    density = fit_density(x, basis=build_basis(x, (0.5, 1.0, 2.0), tol=1e-4))
+    at = np.linspace(-1.8, 1.8, 13)
+    found = density(density.basis(at[:, None])) / density.dimension
+    error = found - norm.logpdf(at)
+    np.testing.assert_allclose(error - error.mean(), 0, atol=0.3)
 
 
 def test_given_distances_are_used(states):

@@ -6,6 +6,7 @@ import pytest
 from dense import matern52 as dense_matern52
 from scipy.spatial import KDTree
 from statediff import DataWarning, InputError
+from statediff.basis import build_basis
 from statediff.kernels import matern52
 from statediff.neighbours import (
     length_scale,
@@ -22,6 +23,26 @@ def test_matern52_equals_the_formula_also_far_from_the_origin(offset):
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(30, 5)) + offset, rng.normal(size=(20, 5)) + offset
     np.testing.assert_allclose(matern52(x, y, 1.7), dense_matern52(x, y, 1.7), atol=1e-9)
+
+
+@pytest.mark.parametrize("scales", [(1.7,), (0.5, 1.0, 2.0), (3.0, 0.1)])
+def test_of_several_length_scales_it_is_the_mean(scales):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(30, 5)), rng.normal(size=(20, 5))
+    wanted = np.mean([dense_matern52(x, y, scale) for scale in scales], axis=0)
+    np.testing.assert_allclose(matern52(x, y, scales), wanted, atol=1e-9)
+    kernel = matern52(x, x, scales)
+    np.testing.assert_allclose(np.diag(kernel), 1)
+    assert np.linalg.eigvalsh(kernel).min() > 0
+
+
+def test_the_basis_is_of_the_mean_kernel_too():
+    """NumPy finds its pivots, JAX evaluates it."""
+    rng = np.random.default_rng(0)
+    x, new = rng.normal(size=(60, 2)), rng.normal(size=(10, 2))
+    basis = build_basis(x, (0.5, 1.0, 2.0), tol=1e-12, noise=1e-9)
+    wanted = np.mean([dense_matern52(new, x, scale) for scale in (0.5, 1.0, 2.0)], axis=0)
+    np.testing.assert_allclose(basis(new) @ basis(x).T, wanted, atol=1e-6)
 
 
 def test_nearest_distances_by_brute_force():

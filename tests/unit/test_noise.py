@@ -6,6 +6,7 @@ from statediff import EPS
 from statediff.basis import build_basis
 from statediff.expression import Posterior, replicate_deviations
 from statediff.noise import mahalanobis_noise, noise_weights
+from statediff.smoothness import SignalToNoise
 
 
 @pytest.fixture(
@@ -31,18 +32,20 @@ def case(request):
     phi = basis(x)
     priors = [basis.prior(x[m]) for m in members]
     fits = [
-        Posterior.fit(phi[m].T @ phi[m], sigma, prior)
-        for m, prior in zip(members, priors, strict=True)
+        Posterior.fit(phi[m].T @ phi[m], prior) for m, prior in zip(members, priors, strict=True)
     ]
-    weights = [fit.weights(phi[m].T @ y[m]) for fit, m in zip(fits, members, strict=True)]
+    weights = [
+        fit.weights(phi[m].T @ y[m], sigma**-2) for fit, m in zip(fits, members, strict=True)
+    ]
     y = sparse.csr_matrix(y)
     blocks = [(0, y[:50]), (50, y[50:51]), (51, y[51:])]
-    noise = noise_weights(blocks, phi, members, fits, weights)
-    return x, y.toarray(), members, exact, variances, phi, priors, fits, weights, noise
+    noise = noise_weights(blocks, phi, members, fits, weights, sigma)
+    y = y.toarray()
+    return x, y, members, exact, variances, phi, priors, fits, weights, noise, sigma
 
 
 def test_noise_is_that_of_cells_left_out(case):
-    *_, variances, phi, _, _, _, noise = case
+    *_, variances, phi, _, _, _, noise, _ = case
     for wanted, weights in zip(variances, noise, strict=True):
         found = np.maximum(phi @ weights, EPS)
         np.testing.assert_allclose(found, wanted, rtol=1e-8, atol=1e-8)
@@ -54,9 +57,11 @@ def test_noise_is_that_of_cells_left_out(case):
 @pytest.mark.parametrize("few", [False, True], ids=["all cells", "6 cells"])
 @pytest.mark.parametrize("pooled", ["sum", "mean"])
 def test_distance_under_noise_is_the_dense_one(case, few, pooled):
-    x, _, members, exact, variances, phi, _, fits, weights, noise = case
+    x, _, members, exact, variances, phi, _, fits, weights, noise, sigma = case
     where = np.flatnonzero(members[0] | members[1])[: 6 if few else None]
-    found = mahalanobis_noise(phi[where], fits, noise, weights[1] - weights[0], pooled=pooled)
+    found = mahalanobis_noise(
+        phi[where], fits, noise, weights[1] - weights[0], sigma, pooled=pooled
+    )
     spread = sum(gp.covariance(x[where]) for gp in exact)
     change = exact[1].mean(x[where]) - exact[0].mean(x[where])
     for gene, distance in enumerate(found):
@@ -68,20 +73,21 @@ def test_distance_under_noise_is_the_dense_one(case, few, pooled):
 
 
 def test_covariance_between_replicates_adds(case):
-    x, y, members, exact, variances, phi, priors, fits, weights, noise = case
+    x, y, members, exact, variances, phi, priors, fits, weights, noise, sigma = case
     groups = np.random.default_rng(4).integers(0, 3, len(x))
     masks = [[m & (groups == i) for i in range(3)] for m in members]
     crosses = [[phi[m].T @ y[m] for m in group] for group in masks]
-    between = replicate_deviations(phi, masks, crosses, priors, fits[0].noise)
+    signal = SignalToNoise.given(sigma, y.shape[1])
+    between = replicate_deviations(phi, masks, crosses, priors, signal)
     where = members[0] | members[1]
-    found = mahalanobis_noise(phi[where], fits, noise, weights[1] - weights[0], between)
+    found = mahalanobis_noise(phi[where], fits, noise, weights[1] - weights[0], sigma, between)
     change = exact[1].mean(x[where]) - exact[0].mean(x[where])
     for gene, distance in enumerate(found):
         covariance = sum(gp.covariance(x[where]) for gp in exact)
         covariance += np.diag(sum(variances)[where, gene])
         for gp, group in zip(exact, masks, strict=True):
             means = [
-                dense.GaussianProcess(x[m], y[m], fits[0].noise, gp.ls, gp.linear, gp.trained).mean(
+                dense.GaussianProcess(x[m], y[m], sigma, gp.ls, gp.linear, gp.trained).mean(
                     x[where]
                 )[:, gene]
                 for m in group
@@ -93,22 +99,22 @@ def test_covariance_between_replicates_adds(case):
 
 
 def test_no_difference_is_distance_zero(case):
-    *_, phi, _, fits, weights, noise = case
-    assert mahalanobis_noise(phi, fits, noise, np.zeros_like(weights[0])).tolist() == [0] * 7
+    *_, phi, _, fits, weights, noise, sigma = case
+    assert mahalanobis_noise(phi, fits, noise, np.zeros_like(weights[0]), sigma).tolist() == [0] * 7
 
 
 def test_unknown_pooling_is_refused(case):
-    *_, phi, _, fits, weights, noise = case
+    *_, phi, _, fits, weights, noise, sigma = case
     with pytest.raises(ValueError, match="'max'"):
-        mahalanobis_noise(phi, fits, noise, weights[0], pooled="max")
+        mahalanobis_noise(phi, fits, noise, weights[0], sigma, pooled="max")
 
 
 def test_working_in_parts_changes_nothing(case, monkeypatch):
-    _, y, members, *_, phi, _, fits, weights, noise = case
-    whole = mahalanobis_noise(phi, fits, noise, weights[1] - weights[0])
+    _, y, members, *_, phi, _, fits, weights, noise, sigma = case
+    whole = mahalanobis_noise(phi, fits, noise, weights[1] - weights[0], sigma)
     # Parts of 57 cells and 3 genes, or so.
     monkeypatch.setattr("statediff.noise.VALUES", 400)
-    again = noise_weights([(0, sparse.csr_matrix(y))], phi, members, fits, weights)
+    again = noise_weights([(0, sparse.csr_matrix(y))], phi, members, fits, weights, sigma)
     np.testing.assert_allclose(again, noise, rtol=1e-9, atol=1e-12)
-    parts = mahalanobis_noise(phi, fits, noise, weights[1] - weights[0])
+    parts = mahalanobis_noise(phi, fits, noise, weights[1] - weights[0], sigma)
     np.testing.assert_allclose(parts, whole, rtol=1e-7)

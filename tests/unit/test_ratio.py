@@ -9,7 +9,15 @@ from scipy.stats import f as f_distribution
 from scipy.stats import norm, t
 from statediff.abundance import called_changes
 from statediff.basis import build_basis
-from statediff.ratio import Ratio, _moderated, find_overdispersion, fit_ratio, informative
+from statediff.ratio import (
+    AMPLITUDES,
+    Ratio,
+    _moderated,
+    find_overdispersion,
+    fit_ratio,
+    informative,
+    learn_amplitude,
+)
 
 LS = 2.0
 
@@ -58,11 +66,64 @@ def test_mode_and_variance_against_the_dense_algebra(cells, everywhere):
 def test_functions_left_out_change_nothing(cells):
     states, labels = cells
     basis = build_basis(states, LS, tol=1e-10)
-    phi, few = basis(states), informative(basis)
+    phi, few = basis(states), informative(basis.eigenvalues)
     assert few < basis.rank / 2
     whole, leading = fit_ratio(phi, labels), fit_ratio(phi[:, :few], labels)
     np.testing.assert_allclose(leading(phi[:, :few]), whole(phi), atol=0.02)
     np.testing.assert_allclose(leading.variance(phi[:, :few]), whole.variance(phi), rtol=0.05)
+
+
+@pytest.mark.parametrize("amplitude", [0.25, 1.0, 8.0])
+def test_evidence_of_an_amplitude_against_the_dense_algebra(cells, monkeypatch, amplitude):
+    """Laplace approximation over all n values, less the likelihood of a constant share."""
+    states, labels = cells
+    monkeypatch.setattr("statediff.ratio.AMPLITUDES", (amplitude,))
+    monkeypatch.setattr("statediff.ratio.LEAST", 1e-9)
+    basis = build_basis(states, LS, tol=1e-10)
+    found, evidence = learn_amplitude(basis(states), labels, basis.eigenvalues)
+    assert found == amplitude
+    kernel = amplitude**2 * dense.matern52(states, states, LS) + 1e-9 * np.eye(240)
+    offset = np.log(labels.mean() / (1 - labels.mean()))
+    f = np.zeros(240)
+    for _ in range(100):
+        p = expit(offset + f)
+        d = p * (1 - p)
+        f = kernel @ np.linalg.solve(np.diag(1 / d) + kernel, f + (labels - p) / d)
+    p = expit(offset + f)
+    assert np.abs(kernel @ (labels - p) - f).max() < 1e-6
+    root = np.sqrt(p * (1 - p))
+    complexity = np.linalg.slogdet(np.eye(240) + root[:, None] * kernel * root)[1]
+    likelihood = np.log(np.where(labels, p, 1 - p)).sum()
+    constant = np.log(np.where(labels, labels.mean(), 1 - labels.mean())).sum()
+    wanted = likelihood - f @ (labels - p) / 2 - complexity / 2 - constant
+    assert evidence == pytest.approx(wanted, abs=1e-3)
+
+
+def test_the_amplitude_of_the_largest_evidence_is_chosen(cells, monkeypatch):
+    states, labels = cells
+    basis = build_basis(states, LS)
+    phi, evidences = basis(states), {}
+    best = learn_amplitude(phi, labels, basis.eigenvalues)
+    for amplitude in AMPLITUDES:
+        monkeypatch.setattr("statediff.ratio.AMPLITUDES", (amplitude,))
+        evidences[amplitude] = learn_amplitude(phi, labels, basis.eigenvalues)[1]
+    assert best[0] == max(evidences, key=evidences.get)
+    assert best[1] == pytest.approx(evidences[best[0]], abs=1e-6)
+
+
+def test_amplitudes_of_no_change_and_of_a_strong_one():
+    rng = np.random.default_rng(8)
+    states = rng.normal(size=(600, 2))
+    basis = build_basis(states, 1.5, tol=1e-3)
+    phi = basis(states)
+    chosen = [
+        learn_amplitude(phi, rng.permutation(600) < 250, basis.eigenvalues)[0] for _ in range(9)
+    ]
+    assert np.median(chosen) == AMPLITUDES[0]
+    strong = rng.uniform(size=600) < expit(6 * np.sin(2 * states[:, 0]))
+    amplitude, evidence = learn_amplitude(phi, strong, basis.eigenvalues)
+    assert amplitude >= 2
+    assert evidence > 50
 
 
 def test_log_densities_are_those_of_all_cells_divided(cells):

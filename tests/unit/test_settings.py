@@ -240,14 +240,24 @@ def test_all_faults_are_told_at_once():
 
 @pytest.mark.parametrize("preset", PRESETS)
 @pytest.mark.parametrize("kernel", [None, *TOLERANCES])
-def test_the_tolerance_is_that_of_the_kernel(preset, kernel):
+@pytest.mark.parametrize("given", [{}, {"ls": 2.0}, {"ls_factor": 5.0}])
+def test_the_tolerance_is_that_of_the_kernel(preset, kernel, given):
+    """Where the length scale is learnt, the tolerance is too."""
     used = kernel or PRESETS[preset]["kernel"]
-    gp = checked(changed("conventions", preset) | {"gp": {"kernel": kernel}}, SCHEMA)["gp"]
-    # A learnt length scale comes with its tolerance.
-    learnt = PRESETS[preset]["ls_factor"] is None
+    config = changed("conventions", preset) | {"gp": {"kernel": kernel} | given}
+    gp = checked(config, SCHEMA)["gp"]
+    learnt = not given and PRESETS[preset]["ls_factor"] is None
     assert gp["tol"] == (None if learnt else TOLERANCES[used])
-    own = checked(changed("gp", {"kernel": kernel, "tol": 1e-5}), SCHEMA)["gp"]
+    own = checked(changed("gp", {"kernel": kernel, "tol": 1e-5} | given), SCHEMA)["gp"]
     assert own["tol"] == 1e-5
+
+
+# Of each preset, what is done about smoothness: length scale, noise, metric.
+SMOOTHNESS = {
+    "standard": (None, None, "diffusion"),
+    "kompot-0.8": (10.0, 1.0, "euclidean"),
+    "tutorial": (10.0, 1.0, "euclidean"),
+}
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -257,7 +267,41 @@ def test_presets_fill_in_what_is_not_chosen(preset):
         assert full[section][key] == PRESETS[preset][choice]
     chosen = checked(changed("conventions", preset) | {"fdr": {"gaps": "skip"}}, SCHEMA)
     assert chosen["fdr"]["gaps"] == "skip"
-    assert set(CHOICES.values()) == set(PRESETS[preset])
+    smoothness = {"integrate", "ls_factor", "sigma"}
+    assert {*CHOICES.values(), *smoothness} == set(PRESETS[preset])
+    gp = full["gp"]
+    assert (gp["ls_factor"], gp["sigma"], gp["metric"]) == SMOOTHNESS[preset]
+    assert gp["ls"] is None
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_smoothness_that_is_given_wins(preset):
+    given = {"ls": 3.0, "sigma": 0.7, "metric": "diffusion"}
+    for gp in (given, {"ls_factor": 4.0, "sigma": 2.0, "metric": "euclidean"}):
+        full = checked(changed("conventions", preset) | {"gp": gp}, SCHEMA)["gp"]
+        assert {key: full[key] for key in gp} == gp
+    # A length scale leaves nothing to the rule of its factor.
+    full = checked(changed("conventions", preset) | {"gp": given}, SCHEMA)["gp"]
+    assert full["ls_factor"] is None
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_noise_along_the_states_implies_the_noise_of_the_fit(preset):
+    config = changed("conventions", preset)
+    assert checked(config | {"gp": {"noise": "empirical"}}, SCHEMA)["gp"]["sigma"] == 1.0
+    own = {"noise": "empirical", "sigma": 0.5}
+    assert checked(config | {"gp": own}, SCHEMA)["gp"]["sigma"] == 0.5
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_samples_are_integrated_by_convention(preset):
+    config = changed("conventions", preset)
+    for own in ({}, {"integrate": "samples"}, {"integrate": "none"}):
+        states = {"compute": {"from": "X_pca"} | own}
+        config["dataset"] = GOOD["dataset"] | {"cell_states": states}
+        found = checked(config, SCHEMA)["dataset"]["cell_states"]["compute"]["integrate"]
+        by_convention = "samples" if preset == "standard" else "none"
+        assert found == own.get("integrate", by_convention)
 
 
 @pytest.mark.parametrize(

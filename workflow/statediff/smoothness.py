@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from statediff import DataWarning
+from statediff import DataWarning, InputError
 from statediff.kernels import matern52
 from statediff.newton import climb
 
@@ -139,6 +139,11 @@ def learn_scale(states, expression, seed=0):
     Returns
     -------
     Smoothness
+
+    Raises
+    ------
+    InputError
+        If the states coincide.
     """
     counts = np.asarray((expression != 0).sum(axis=0)).ravel()
     found = np.flatnonzero(counts >= min(FOUND, len(states) / 2))
@@ -149,6 +154,11 @@ def learn_scale(states, expression, seed=0):
     values -= values.mean(axis=0)
     values = values[:, (values**2).sum(axis=0) > 0]
     size, known = extent(states), {}
+    if size == 0:
+        raise InputError(
+            f"all {len(states)} cells looked at share one state; expected states that differ "
+            "(dataset.cell_states)"
+        )
 
     def evidence(multiple):
         if multiple not in known:
@@ -156,7 +166,7 @@ def learn_scale(states, expression, seed=0):
             known[multiple] = _evidence(matern52(states, states, scales), values)
         return known[multiple][0].sum()
 
-    best, searched = START, values.shape[1] > 0 and size > 0
+    best, searched = START, values.shape[1] > 0
     if searched:
         best, _ = climb(evidence, MULTIPLES, START)
     multiples = np.array(sorted(known))
@@ -257,9 +267,9 @@ class SignalToNoise:
         return replace(self, levels=self.levels[kept], level=level)
 
     def slices(self):
-        """Level by level: its ρ, its index and the indices of its genes."""
-        for index, rho in enumerate(self.levels):
-            yield rho, index, np.flatnonzero(self.level == index)
+        """Level by level, where it has genes: its ρ, its index and the indices of its genes."""
+        for index in np.unique(self.level):
+            yield self.levels[index], index, np.flatnonzero(self.level == index)
 
     @property
     def follows(self):

@@ -16,6 +16,7 @@ from sklearn.neighbors import kneighbors_graph
 __all__ = ["ABUNDANCE", "EXPRESSION"]
 
 MIN_CELLS = 10
+CONDITIONS = ("reference", "compared")
 
 
 def wilcoxon(dataset):
@@ -37,24 +38,22 @@ def wilcoxon_by_type(dataset):
 
 def pseudobulk_deseq2(dataset):
     """Counts summed over the cells of each sample; PyDESeq2 with its own filters."""
-    from pydeseq2.dds import DeseqDataSet
-    from pydeseq2.default_inference import DefaultInference
-    from pydeseq2.ds import DeseqStats
+    return _as_tested(*_test_deseq2(*_pseudobulk(dataset)))
 
-    codes, names, condition = _samples(dataset)
-    summed = sparse.csr_matrix(np.equal.outer(codes, dataset.samples).astype(float))
-    counts = pd.DataFrame((summed @ dataset.counts).toarray().astype(int), index=names)
-    metadata = pd.DataFrame({"condition": condition}, index=names)
-    one_process = {"inference": DefaultInference(n_cpus=1), "quiet": True}
-    with contextlib.redirect_stdout(io.StringIO()):
-        fit = DeseqDataSet(counts=counts, metadata=metadata, design="~condition", **one_process)
-        fit.deseq2()
-        test = DeseqStats(fit, contrast=["condition", "compared", "reference"], **one_process)
-        test.summary()
-    pvalues, adjusted = (
-        np.nan_to_num(test.results_df[name].to_numpy(), nan=1.0) for name in ("pvalue", "padj")
-    )
-    return pvalues, adjusted, -np.log(np.maximum(pvalues, 1e-300))
+
+def pseudobulk_edger(dataset):
+    """Counts summed over the cells of each sample; quasi-likelihood F test of edgePython."""
+    return _as_tested(*_test_edger(*_pseudobulk(dataset)))
+
+
+def pseudobulk_deseq2_by_type(dataset):
+    """PyDESeq2 within each cell type; the smallest p-value, by Šidák; Benjamini-Hochberg."""
+    return _by_type(dataset, _test_deseq2)
+
+
+def pseudobulk_edger_by_type(dataset):
+    """edgePython within each cell type; the smallest p-value, by Šidák; Benjamini-Hochberg."""
+    return _by_type(dataset, _test_edger)
 
 
 def neighbours(dataset, k=50):
@@ -128,6 +127,103 @@ def _samples(dataset):
     codes, first = np.unique(dataset.samples, return_index=True)
     condition = np.where(dataset.labels[first], "compared", "reference")
     return codes, [f"sample{code}" for code in codes], condition
+
+
+def _pseudobulk(dataset, cells=None, min_cells=1):
+    """Counts summed over the cells of each sample, and a table of the samples.
+
+    Parameters
+    ----------
+    dataset : calibration.data.Dataset
+        With `pairs`, a number of the donor of each cell, the samples are also told the donor.
+    cells : ndarray of bool, shape (cells,), optional
+    min_cells : int
+        Samples with fewer of these cells are left out.
+
+    Returns
+    -------
+    counts : pandas.DataFrame, shape (samples, genes)
+    metadata : pandas.DataFrame
+        `condition`, reference or compared, and `pair`, where there are pairs.
+    """
+    cells = np.ones(len(dataset.labels), dtype=bool) if cells is None else cells
+    codes, first, sizes = np.unique(dataset.samples[cells], return_index=True, return_counts=True)
+    codes, first = codes[sizes >= min_cells], np.flatnonzero(cells)[first[sizes >= min_cells]]
+    names = [f"sample{code}" for code in codes]
+    summed = sparse.csr_matrix((np.equal.outer(codes, dataset.samples) & cells).astype(float))
+    counts = pd.DataFrame((summed @ dataset.counts).toarray().astype(int), index=names)
+    condition = np.where(dataset.labels[first], "compared", "reference")
+    metadata = pd.DataFrame({"condition": condition}, index=names)
+    pairs = getattr(dataset, "pairs", None)
+    if pairs is not None:
+        metadata.insert(0, "pair", [f"pair{code}" for code in pairs[first]])
+    return counts, metadata
+
+
+def _test_deseq2(counts, metadata):
+    """p-values and adjusted ones, NaN where PyDESeq2 gives none."""
+    from pydeseq2.dds import DeseqDataSet
+    from pydeseq2.default_inference import DefaultInference
+    from pydeseq2.ds import DeseqStats
+
+    design = "~" + " + ".join(metadata.columns)
+    one_process = {"inference": DefaultInference(n_cpus=1), "quiet": True}
+    with contextlib.redirect_stdout(io.StringIO()):
+        fit = DeseqDataSet(counts=counts, metadata=metadata, design=design, **one_process)
+        fit.deseq2()
+        test = DeseqStats(fit, contrast=["condition", "compared", "reference"], **one_process)
+        test.summary()
+    return test.results_df["pvalue"].to_numpy(), test.results_df["padj"].to_numpy()
+
+
+def _test_edger(counts, metadata):
+    """p-values and adjusted ones, NaN for genes that edgeR's filter leaves out."""
+    import edgepython
+
+    # The condition last: the last coefficient is tested.
+    effects = [(metadata["condition"] == "compared").to_numpy(float)[:, None]]
+    if "pair" in metadata:
+        effects.insert(0, pd.get_dummies(metadata["pair"], drop_first=True).to_numpy(float))
+    design = np.hstack([np.ones((len(metadata), 1)), *effects])
+    values = counts.to_numpy(float).T
+    kept = np.asarray(edgepython.filter_by_expr(values, design=design), dtype=bool)
+    with contextlib.redirect_stdout(io.StringIO()):
+        fitted = edgepython.make_dgelist(counts=values[kept])
+        fitted = edgepython.calc_norm_factors(fitted, method="TMM")
+        fitted = edgepython.estimate_disp(fitted, design=design)
+        fitted = edgepython.glm_ql_fit(fitted, design=design, robust=True)
+        test = edgepython.glm_ql_ftest(fitted, coef=design.shape[1] - 1)
+        table = edgepython.top_tags(test, n=kept.sum(), sort_by="none")["table"]
+    pvalues = np.full(len(kept), np.nan)
+    pvalues[kept] = np.asarray(table["PValue"], dtype=float)
+    return pvalues, _adjusted(pvalues)
+
+
+def _by_type(dataset, test):
+    """A test within each cell type that has two samples of either condition."""
+    tested = [np.full(dataset.counts.shape[1], np.nan)]
+    for code in np.unique(dataset.cell_types):
+        counts, metadata = _pseudobulk(dataset, dataset.cell_types == code, MIN_CELLS)
+        if metadata["condition"].value_counts().reindex(CONDITIONS).ge(2).all():
+            tested.append(test(counts, metadata)[0])
+    tests = np.isfinite(tested).sum(axis=0)
+    smallest = np.nanmin([*tested, np.ones(len(tests))], axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        pvalues = np.where(tests > 0, -np.expm1(tests * np.log1p(-smallest)), np.nan)
+    return _as_tested(pvalues, _adjusted(pvalues))
+
+
+def _adjusted(pvalues):
+    """Benjamini-Hochberg over the genes that were tested."""
+    adjusted, tested = np.full(len(pvalues), np.nan), np.isfinite(pvalues)
+    adjusted[tested] = false_discovery_control(pvalues[tested])
+    return adjusted
+
+
+def _as_tested(pvalues, adjusted):
+    """Genes that were not tested get 1."""
+    pvalues, adjusted = (np.nan_to_num(values, nan=1.0) for values in (pvalues, adjusted))
+    return pvalues, adjusted, -np.log(np.maximum(pvalues, 1e-300))
 
 
 def _weighted_fdr(pvalues, weights):

@@ -10,7 +10,7 @@ from statediff.preprocess import log_normalise
 from statediff.simulate import Simulation
 from statediff.store import read_arrays, write_arrays
 
-__all__ = ["Dataset", "load", "make", "save"]
+__all__ = ["COMPONENTS", "Dataset", "diffusion_map", "load", "make", "save"]
 
 COMPONENTS = 30
 NEIGHBORS = 30
@@ -79,7 +79,7 @@ def make(simulated, components=20):
     integrated = separation > SEPARATED
     if integrated:
         pcs = _integrate(pcs, samples)
-    states, eigenvalues = _diffusion_map(pcs, components)
+    states, eigenvalues = diffusion_map(pcs, components)
     return _assemble(simulation, counts, pcs, states, eigenvalues, separation, integrated)
 
 
@@ -134,7 +134,8 @@ def _integrate(pcs, samples):
     return np.asarray(integrated, dtype=np.float64)
 
 
-def _diffusion_map(pcs, components):
+def diffusion_map(pcs, components):
+    """Palantir's eigenvectors (cells × components) and eigenvalues of principal components."""
     from anndata import AnnData
     from palantir.utils import run_diffusion_maps
 

@@ -1,0 +1,167 @@
+"""Real data with default settings: what is known of them, and mock conditions without a change.
+
+Small versions of `make evidence-real` (tests/benchmarks/real): one run of the workflow a data set,
+whose file has a column for each mock condition.
+"""
+
+import numpy as np
+import pytest
+from real import runs
+from real.data import SETS, Cells, draw_labels, halve, level, plant_bump, true_lfc
+from real.measures import fold_changes_of_types
+from real.runs import Results, Run, contrast
+from sklearn.metrics import roc_auc_score
+from sklearn.neighbors import kneighbors_graph
+
+BUMPS = ("bump_0", "bump_1", "bump_2")
+# Of each data set, the contrast in which no gene changes.
+NULLS = {"kang_donors": "half", "embryo_tal1": "half_sample", "airway_cftr": "split"}
+
+
+def small(real):
+    """The contrast of the data set, a null among its control cells, and planted changes."""
+
+    def adata():
+        made, generator = real.adata.copy(), np.random.default_rng(0)
+        control = (made.obs["condition"] == real.control).to_numpy()
+        samples = made.obs["sample"].astype(str).to_numpy()
+        half = level(halve(samples, generator))
+        made.obs["half"] = np.where(control, half, "other")
+        made.obs["half_sample"] = samples + "_" + half
+        first = np.unique(samples[control])[:2]
+        made.obs["split"] = np.where(control, level(np.isin(samples, first)), "other")
+        states = Cells.of(made, "condition", real.reference, real.compared).states
+        for name in BUMPS:
+            made.obs[f"log_odds_{name}"] = plant_bump(states, generator)
+            made.obs[name] = level(draw_labels(made.obs[f"log_odds_{name}"].to_numpy(), generator))
+        made.obs["shuffled"] = level(generator.random(made.n_obs) < 0.5)
+        return made
+
+    def contrasts(adata):
+        levels = ("condition", real.reference, real.compared)
+        grouped = "cell_type" if real.name == "kang_donors" else None
+        made = {"whole": contrast(*levels, sample="sample", groups=grouped)}
+        made["half"] = contrast("half")
+        made["half_sample"] = contrast("half", sample="half_sample")
+        made["split"] = contrast("split", sample="sample", groups="cell_type")
+        made |= {name: contrast(name) for name in (*BUMPS, "shuffled")}
+        kept = {"whole", NULLS[real.name]}
+        kept |= {*BUMPS, "shuffled"} if real.name == "embryo_tal1" else set()
+        return {name: entry for name, entry in made.items() if name in kept}
+
+    files = [f"results/real/{name}/stages/fdr.h5" for name in ("whole", NULLS[real.name])]
+    return Run(adata, contrasts, targets=(*files, "abundance"))
+
+
+def finished(run, folder):
+    run.prepare(folder)
+    succeeded, _, output = run.run(folder, cores=2)
+    assert succeeded, output
+    return Results(folder)
+
+
+@pytest.fixture(scope="session")
+def real_runs(shared, tmp_path_factory):
+    """Results of a data set, by its name; made when first asked for."""
+    if not (shared / "data/real").is_dir():
+        pytest.skip(f"no real data: {shared / 'data/real'} is absent")
+    made, folder = {}, tmp_path_factory.mktemp("real")
+
+    def results(name):
+        if name not in made:
+            made[name] = finished(small(SETS[name]), folder / name)
+        return made[name]
+
+    return results
+
+
+def known(results, kind, real):
+    genes = results.genes("whole")
+    return genes.assign(rank=genes["pvalue"].rank(method="min")).reindex(real.known[kind]).dropna()
+
+
+def test_interferon_genes_come_first(real_runs):
+    results = real_runs("kang_donors")
+    assert results.genes("whole")["called"].sum() >= 400
+    interferon = known(results, "interferon-stimulated", SETS["kang_donors"])
+    assert len(interferon) == 8
+    assert interferon["called"].all()
+    assert interferon["rank"].max() <= 50
+
+
+def test_genes_of_the_knock_out_of_tal1(real_runs):
+    results = real_runs("embryo_tal1")
+    genes = results.genes("whole")
+    assert genes["called"].sum() >= 150
+    haemoglobins = known(results, "haemoglobins", SETS["embryo_tal1"])
+    assert len(haemoglobins) >= 3
+    assert haemoglobins["called"].all()
+    assert (haemoglobins["mean_lfc"] < 0).all()
+
+
+def test_the_knocked_out_gene_and_few_beside_it(real_runs):
+    genes = real_runs("airway_cftr").genes("whole")
+    assert genes.loc["CFTR", "called"]
+    assert genes["called"].sum() <= 6
+
+
+def test_without_a_change_no_gene_is_called(real_runs):
+    genes = [real_runs(name).genes(null) for name, null in NULLS.items()]
+    assert np.mean([table["called"].sum() for table in genes]) <= 0.5
+    assert 0.03 <= np.mean([(table["pvalue"] < 0.05).mean() for table in genes]) <= 0.07
+
+
+def test_without_a_change_no_gene_is_called_in_a_cell_type(real_runs):
+    _, called = real_runs("airway_cftr").groups("split")
+    assert called.shape[1] == 3
+    assert called.to_numpy().sum() == 0
+
+
+def test_no_blood_without_tal1(real_runs):
+    results = real_runs("embryo_tal1")
+    cells = results.cells("whole").set_index(results.adata.obs["cell_type"].astype(str))
+    progenitors = cells.loc["Blood progenitors 2"]
+    assert progenitors["lfc"].mean() <= -3
+    assert (progenitors["direction"] < 0).mean() >= 0.8
+    assert (cells.loc["Neural crest", "direction"] != 0).mean() <= 0.1
+
+
+def test_planted_changes_of_abundance(real_runs):
+    results = real_runs("embryo_tal1")
+    real, obs, slopes, areas = SETS["embryo_tal1"], results.adata.obs, [], []
+    states = Cells.of(results.adata, "condition", real.reference, real.compared).states
+    share = kneighbors_graph(states, 50)
+    for name in BUMPS:
+        log_odds = obs[f"log_odds_{name}"].to_numpy()
+        lfc = results.cells(name)["lfc"].to_numpy()
+        slopes.append(np.polyfit(true_lfc(log_odds), lfc, 1)[0])
+        compared = share @ (obs[name] == "compared").to_numpy(float) / 50
+        changed = np.abs(log_odds) > np.log(1.5)
+        areas.append([roc_auc_score(changed, np.abs(x)) for x in (lfc, compared - 0.5)])
+    assert np.mean(slopes) >= 0.6
+    ours, neighbours = np.mean(areas, axis=0)
+    assert ours > neighbours
+
+
+def test_random_labels_change_no_cell(real_runs):
+    assert (real_runs("embryo_tal1").cells("shuffled")["direction"] == 0).all()
+
+
+def test_fold_changes_by_cell_type(real_runs):
+    rows = fold_changes_of_types("ours", SETS["kang_donors"], real_runs("kang_donors"), "whole")
+    found = {(row["method"], row["subject"], row["metric"]): row["value"] for row in rows}
+    for gene in ("CCL8", "CXCL10"):
+        assert found["ours", gene, "monocytes minus lymphocytes"] >= 3
+    assert 0.8 <= found["ours", "types", "slope of fold changes"] <= 1.2
+
+
+def test_half_the_counts_are_no_change(shared, tmp_path):
+    if not (shared / "data/real").is_dir():
+        pytest.skip(f"no real data: {shared / 'data/real'} is absent")
+    run = runs.depth(SETS["kang_donors"], 0)
+    results = finished(run, tmp_path)
+    for name in results.contrasts:
+        genes = results.genes(name)
+        assert (genes["pvalue"] < 0.01).mean() <= 0.01
+        assert genes["called"].sum() == 0
+        assert (results.cells(name)["direction"] != 0).mean() <= 0.01
