@@ -15,7 +15,7 @@ from statediff.smoothness import FEW, fraction
 
 __all__ = ["fit_overview"]
 
-# Fewer effective degrees of freedom than these follow no change within a lineage.
+# Fewer effective degrees of freedom than these are called few: a convention of this figure.
 BROAD = 10.0
 LINES = {"color": "#404040", "lw": 0.8, "ls": (0, (4, 3))}
 
