@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 import numpy as np
-from _fit import ROLES, read_basis
+from _basis import read_basis
+from _fit import ROLES
 from _job import run
 from _states import read_states
 from statediff.density import fit_density

@@ -3,7 +3,7 @@
 import warnings
 
 import h5py
-from _fit import write_basis
+from _basis import write_basis
 from _job import run
 from _states import read_states
 from statediff import DataWarning

@@ -2,7 +2,8 @@
 
 import h5py
 import numpy as np
-from _fit import ROLES, read_basis, write_posteriors, write_signal
+from _basis import read_basis
+from _fit import ROLES, write_posteriors, write_signal
 from _job import run
 from _states import read_states
 from statediff import EPS

@@ -242,7 +242,7 @@ def test_scripts_start_with_the_packages_they_use_and_no_others():
     }
     assert using["scanpy"] == using["palantir"] == set()  # only where something is to be computed
     assert using["jax"] == {
-        "abundance_ratio", "condition_density", "expression_fit", "smooth_expression"
+        "abundance_ratio", "basis", "condition_density", "expression_fit", "smooth_expression"
     }  # fmt: skip
     figures = {name for name in found if name.startswith("plot_")}
     assert using["matplotlib"] <= figures | {"explore_page", "paper_page", "string_network"}
