@@ -32,8 +32,7 @@ def case(request):
     phi = basis(x)
     priors = [basis.prior(x[m]) for m in members]
     fits = [
-        Posterior.fit(phi[m].T @ phi[m], prior)
-        for m, prior in zip(members, priors, strict=True)
+        Posterior.fit(phi[m].T @ phi[m], prior) for m, prior in zip(members, priors, strict=True)
     ]
     weights = [
         fit.weights(phi[m].T @ y[m], sigma**-2) for fit, m in zip(fits, members, strict=True)
@@ -60,7 +59,9 @@ def test_noise_is_that_of_cells_left_out(case):
 def test_distance_under_noise_is_the_dense_one(case, few, pooled):
     x, _, members, exact, variances, phi, _, fits, weights, noise, sigma = case
     where = np.flatnonzero(members[0] | members[1])[: 6 if few else None]
-    found = mahalanobis_noise(phi[where], fits, noise, weights[1] - weights[0], sigma, pooled=pooled)
+    found = mahalanobis_noise(
+        phi[where], fits, noise, weights[1] - weights[0], sigma, pooled=pooled
+    )
     spread = sum(gp.covariance(x[where]) for gp in exact)
     change = exact[1].mean(x[where]) - exact[0].mean(x[where])
     for gene, distance in enumerate(found):
