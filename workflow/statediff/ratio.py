@@ -84,7 +84,7 @@ def informative(eigenvalues, amplitude=1.0):
     Parameters
     ----------
     eigenvalues : array, shape (r,)
-        Of the kernel matrix, decreasing (`statediff.basis.Basis.eigenvalues`).
+        Of the kernel matrix, decreasing (``eigenvalues`` of `statediff.basis.Basis`).
     amplitude : float
         Prior standard deviation of the log ratio.
 
