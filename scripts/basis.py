@@ -33,7 +33,7 @@ def main(job):
             warnings.warn(
                 "expression hardly follows the cell states: no length scale explains it better "
                 "than a constant, or the best is the largest or smallest that is allowed (it is "
-                f"{smoothness.ls / smoothness.extent:g} times the extent of the states now); "
+                f"{fraction(smoothness.ls / smoothness.extent)} times the extent of the states now); "
                 "expected other states (dataset.cell_states), or a length scale of your own "
                 "(gp.ls): see docs/warnings.md#length-scale",
                 DataWarning,
