@@ -31,11 +31,11 @@ def main(job):
         ls = length_scales(smoothness.ls)
         if smoothness.at_end:
             warnings.warn(
-                f"the evidence for the length scale is largest at the end of what is searched, "
-                f"{fraction(smoothness.ls / smoothness.extent)} times the extent of the "
-                "cell states: expression hardly follows these states; expected other ones "
-                "(dataset.cell_states), or a length scale of your own (gp.ls; "
-                "docs/warnings.md#length-scale)",
+                "expression hardly follows the cell states: no length scale explains it better "
+                "than a constant, or the best is the largest or smallest that is allowed (now "
+                f"{fraction(smoothness.ls / smoothness.extent)} times the extent of the states); "
+                "expected other states (dataset.cell_states), or a length scale of your own "
+                "(gp.ls): see docs/warnings.md#length-scale",
                 DataWarning,
                 stacklevel=1,
             )

@@ -78,6 +78,7 @@ def test_evidence_of_an_amplitude_against_the_dense_algebra(cells, monkeypatch, 
     """Laplace approximation over all n values, less the likelihood of a constant share."""
     states, labels = cells
     monkeypatch.setattr("statediff.ratio.AMPLITUDES", (amplitude,))
+    monkeypatch.setattr("statediff.ratio.START", amplitude)
     monkeypatch.setattr("statediff.ratio.LEAST", 1e-9)
     basis = build_basis(states, LS, tol=1e-10)
     found, evidence = learn_amplitude(basis(states), labels, basis.eigenvalues)
@@ -106,6 +107,7 @@ def test_the_amplitude_of_the_largest_evidence_is_chosen(cells, monkeypatch):
     best = learn_amplitude(phi, labels, basis.eigenvalues)
     for amplitude in AMPLITUDES:
         monkeypatch.setattr("statediff.ratio.AMPLITUDES", (amplitude,))
+        monkeypatch.setattr("statediff.ratio.START", amplitude)
         evidences[amplitude] = learn_amplitude(phi, labels, basis.eigenvalues)[1]
     assert best[0] == max(evidences, key=evidences.get)
     assert best[1] == pytest.approx(evidences[best[0]], abs=1e-6)

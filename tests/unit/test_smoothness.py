@@ -42,9 +42,7 @@ def curves(states, scales, genes, rng):
 
 def dense_evidence(kernels, parts, rho):
     """Log density at the best noise of all parts over that of a constant, for one gene."""
-    covariances = [
-        np.eye(len(part)) + rho * kernel for kernel, part in zip(kernels, parts, strict=True)
-    ]
+    covariances = [np.eye(len(kernel)) + rho * kernel for kernel in kernels]
     n = sum(map(len, parts))
 
     def log_density(covariances):
@@ -60,15 +58,27 @@ def dense_evidence(kernels, parts, rho):
     return log_density(covariances) - log_density([np.eye(len(part)) for part in parts])
 
 
+def shares_of(log_evidence):
+    """Shares of levels (rows) among the genes, by expectation maximisation."""
+    shares = np.full(len(log_evidence), 1 / len(log_evidence))
+    for _ in range(100):
+        joint = log_evidence + np.log(shares)[:, None]
+        shares = np.exp(joint - logsumexp(joint, axis=0)).mean(axis=1)
+    return shares
+
+
 def test_evidence_of_a_kernel_is_that_of_the_normal_distribution():
     rng = np.random.default_rng(0)
     states = rng.normal(size=(60, 2))
     values = np.hstack([curves(states, SCALES, 3, rng), np.zeros((60, 2))])
     values += 0.7 * rng.normal(size=values.shape)
     values -= values.mean(axis=0)
-    kernel, wanted = matern52(states, states, SCALES), 0.0
-    for gene in values.T:
-        wanted += max(0.0, *(dense_evidence([kernel], [gene], rho) for rho in LEVELS))
+    kernel = matern52(states, states, SCALES)
+    of_levels = np.zeros((len(LEVELS) + 1, 5))
+    for index, rho in enumerate(LEVELS):
+        of_levels[index] = [dense_evidence([kernel], [gene], rho) for gene in values.T]
+    wanted = logsumexp(of_levels + np.log(shares_of(of_levels))[:, None], axis=0).sum()
+    assert wanted > 20
     assert kernel_evidence(kernel, values) == pytest.approx(wanted, rel=1e-6)
 
 
@@ -110,19 +120,33 @@ def test_order_of_cells_and_storage_do_not_matter(learnt):
     np.testing.assert_allclose(found.evidence, wanted.evidence, rtol=1e-6)
 
 
+def test_few_genes_that_follow_the_states_are_enough():
+    rng = np.random.default_rng(14)
+    states = rng.normal(size=(300, 2))
+    y = rng.normal(size=(300, 150))
+    y[:, :4] += 1.5 * curves(states, length_scales(0.5 * extent(states)), 4, rng)
+    found = learn_scale(states, y)
+    assert not found.at_end
+    assert 0.25 <= found.ls / found.extent <= 1.0
+    assert found.rho > 0.3
+
+
+@pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("noisy", ["expression", "states"])
-def test_nothing_follows_noise(noisy):
-    """The evidence is next to nothing, and the basis need not explain much."""
-    rng = np.random.default_rng(4)
-    states = rng.normal(size=(300, 3))
-    y = rng.normal(size=(300, 60))
+def test_nothing_follows_noise(noisy, seed):
+    rng = np.random.default_rng(seed)
+    states = rng.normal(size=(200, 3))
+    y = rng.normal(size=(200, 60))
     if noisy == "states":
         y += 3.0 * curves(states, length_scales(2.0), 60, rng)
-        states = rng.normal(size=(300, 3))
+        assert not learn_scale(states, y).at_end
+        states = rng.normal(size=(200, 3))
     found = learn_scale(states, y)
-    assert found.evidence.max() < 60
-    assert found.rho <= LEVELS[1]
-    assert found.tolerance(300) == 1e-2
+    assert found.at_end
+    assert found.evidence.max() < 3
+    assert found.ls == pytest.approx(found.extent / 2)
+    assert found.rho == LEVELS[0]
+    assert found.tolerance(200) == 1e-2
 
 
 def test_genes_that_few_cells_have_or_that_do_not_vary_are_not_looked_at(learnt):
@@ -220,11 +244,7 @@ def test_evidence_and_noise_of_genes_are_those_of_both_conditions(two, brute_for
 
 def test_the_level_is_the_most_probable_with_their_shares_as_the_prior(two, brute_force):
     evidence, noise = brute_force
-    shares = np.full(len(LEVELS), 1 / len(LEVELS))
-    for _ in range(100):
-        joint = evidence + np.log(shares)[:, None]
-        posterior = np.exp(joint - logsumexp(joint, axis=0))
-        shares = posterior.mean(axis=1)
+    posterior = evidence + np.log(shares_of(evidence))[:, None]
     *_, signal = learn(*two)
     level = posterior.argmax(axis=0)
     assert len(np.unique(level)) > 1
@@ -372,9 +392,11 @@ def test_what_the_tolerance_leaves_out_changes_distances_little(counts):
     smoothness = learn_scale(states, y)
     tol, scales = smoothness.tolerance(300), length_scales(smoothness.ls)
     assert tol > 1e-5
-    change, found, _ = changes(states, members, y, tol=tol, scales=scales)
-    exact_change, exact, _ = changes(states, members, y, tol=1e-10, scales=scales)
-    np.testing.assert_allclose(found, exact, rtol=0.02)
+    change, found, signal = changes(states, members, y, tol=tol, scales=scales)
+    exact_change, exact, other = changes(states, members, y, tol=1e-10, scales=scales)
+    same = signal.level == other.level
+    assert same.mean() > 0.9
+    np.testing.assert_allclose(found[same], exact[same], rtol=0.04)
     assert np.corrcoef(change.ravel(), exact_change.ravel())[0, 1] > 0.999
 
 
@@ -383,7 +405,7 @@ def test_tolerance_by_its_formula(learnt):
     for cells in (200, 5000):
         scaled = smoothness.rho * smoothness.eigenvalues * cells / 200
         freedom = (scaled / (1 + scaled)).sum()
-        wanted = min(5e-3 * freedom / smoothness.rho / cells, 1e-2)
+        wanted = min(3e-2 * freedom / smoothness.rho / cells, 1e-2)
         assert smoothness.tolerance(cells) == pytest.approx(wanted)
     # More cells tell more.
     assert smoothness.tolerance(10**5) < smoothness.tolerance(1000)

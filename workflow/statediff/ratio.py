@@ -16,7 +16,8 @@ from scipy.optimize import brentq
 from scipy.special import expit, logit, polygamma
 
 from statediff import InputError
-from statediff.newton import CONVERGED, climb, posterior_mode
+from statediff.newton import CONVERGED, posterior_mode
+from statediff.search import climb
 
 __all__ = [
     "Overdispersion",

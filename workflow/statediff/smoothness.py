@@ -19,10 +19,11 @@ import warnings
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.special import logsumexp
 
 from statediff import DataWarning, InputError
 from statediff.kernels import matern52
-from statediff.newton import climb
+from statediff.search import climb
 
 __all__ = [
     "LEVELS",
@@ -90,7 +91,8 @@ class Smoothness:
     cells, genes : int
         How many were looked at.
     at_end : bool
-        Whether the best of the length scales is the largest or smallest that is allowed.
+        Whether the best of the length scales is the largest or smallest that is allowed, or none
+        explains expression better than a constant, which leaves the first that was compared.
     rho : float
         Median signal-to-noise ratio of the genes that follow the states; the smallest of `LEVELS`
         if none does.
@@ -168,7 +170,9 @@ def learn_scale(states, expression, seed=0):
 
     best, searched = START, values.shape[1] > 0
     if searched:
-        best, _ = climb(evidence, MULTIPLES, START)
+        best, most = climb(evidence, MULTIPLES, START)
+        searched = most >= FOLLOWS
+        best = best if searched else START
     multiples = np.array(sorted(known))
     of_genes, rho, eigenvalues = known.get(best, (np.zeros(0), np.zeros(0), np.zeros(1)))
     follows = of_genes >= FOLLOWS
@@ -192,7 +196,11 @@ def choose_cells(mask, seed=0):
 
 
 def kernel_evidence(kernel, values):
-    r"""Log evidence of a kernel over a constant, summed over genes, each at its best ρ.
+    r"""Log evidence of a kernel over a constant, summed over genes.
+
+    That of a gene is averaged over `LEVELS` and a constant, with their shares among the genes as
+    weights (empirical Bayes): the largest would be above 0 for noise too, and more so the shorter
+    the length scale. For each ρ its logarithm is
 
     .. math:: -\tfrac{1}{2} \sum_j \log(1 + \rho\lambda_j)
               - \tfrac{n}{2} \log\frac{\hat\sigma^2(\rho)}{\hat\sigma^2(0)}, \qquad
@@ -214,16 +222,17 @@ def kernel_evidence(kernel, values):
 
 
 def _evidence(kernel, values):
-    """Largest log evidence of each gene over a constant, its ρ, and the kernel's eigenvalues."""
+    """Log evidence of each gene over a constant, its best ρ, and the kernel's eigenvalues."""
     eigenvalues, vectors = np.linalg.eigh(kernel)
     eigenvalues, squares = np.maximum(eigenvalues, 0.0), (vectors.T @ values) ** 2
     total = (values**2).sum(axis=0)
-    found = np.empty((len(LEVELS), values.shape[1]))
+    found = np.zeros((len(LEVELS) + 1, values.shape[1]))
     for index, rho in enumerate(LEVELS):
         scale = 1.0 + rho * eigenvalues
         noise = (1.0 / scale) @ squares
         found[index] = -0.5 * np.log(scale).sum() - 0.5 * len(values) * np.log(noise / total)
-    return np.maximum(found.max(axis=0), 0.0), LEVELS[found.argmax(axis=0)], eigenvalues
+    evidence = logsumexp(found, axis=0, b=_shares(found.T)[:, None])
+    return evidence, LEVELS[found[:-1].argmax(axis=0)], eigenvalues
 
 
 @dataclass(frozen=True)
@@ -362,12 +371,17 @@ def learn_signal_to_noise(posteriors, crosses, sums, squares, counts, feature_su
 def _most_probable(log_likelihood):
     """Most probable class of each row, with the shares of the classes as the prior."""
     likelihood = np.exp(log_likelihood - log_likelihood.max(axis=1, keepdims=True))
-    prior = np.full(likelihood.shape[1], 1.0 / likelihood.shape[1])
+    return (likelihood * _shares(log_likelihood)).argmax(axis=1)
+
+
+def _shares(log_likelihood):
+    """Shares of the classes among the rows, by expectation maximisation."""
+    likelihood = np.exp(log_likelihood - log_likelihood.max(axis=1, keepdims=True))
+    shares = np.full(likelihood.shape[1], 1.0 / likelihood.shape[1])
     for _ in range(ITERATIONS):
-        posterior = likelihood * prior
-        posterior /= posterior.sum(axis=1, keepdims=True)
-        prior = posterior.mean(axis=0)
-    return posterior.argmax(axis=1)
+        posterior = likelihood * shares
+        shares = (posterior / posterior.sum(axis=1, keepdims=True)).mean(axis=0)
+    return shares
 
 
 def warn_of_few(freedom, conditions):
