@@ -22,7 +22,7 @@ __all__ = [
     "size_factors",
 ]
 
-# Linear values are counts per so many.
+#: Linear values are counts per so many.
 TARGET = 1e4
 # Bases that programs use: natural (log1p of scanpy, Seurat), 2 and 10.
 BASES = {"natural": np.e, "2": 2.0, "10": 10.0}

@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 PSEUDOCOUNT = 0.1
-# Scaled counts from the layer that `logarithm` makes; the cells' totals say how they were scaled.
+#: Scaled counts from the layer that `logarithm` makes; the cells' totals say how they were scaled.
 EXPRESSION = Transform("logarithm (2)", 2.0, PSEUDOCOUNT, scaled=False)
 # Intervals of mean expression within which genes are compared.
 BINS = 20
