@@ -100,13 +100,16 @@ def fields(job, cells, calibrated):
 
 
 def used_settings(job, ls, basis):
-    """Settings of both runs, with the length scales as they were used."""
+    """Settings of both runs, with metric, length scales and amplitude as they were used."""
     settings = without_folders(job.params.settings) | job.params.contrast | job.params.groups
-    shared = {key: settings["gp"][key] for key in ("ls_factor", "tol", "max_rank")}
-    scales = {key: ls[key] for key in ("ls", "ls_reference", "ls_compared") if key in ls}
+    chosen = {key: basis[key] for key in ("metric", "learnt", "tol")}
+    shared = {key: settings["gp"][key] for key in ("ls_factor", "max_rank")}
+    scales = {
+        key: ls[key] for key in ("ls", "ls_reference", "ls_compared", "amplitude") if key in ls
+    }
     return (
-        settings | {"gp": shared | scales},
-        settings | {"gp": settings["gp"] | {"ls": basis["ls"]}},
+        settings | {"gp": shared | chosen | scales},
+        settings | {"gp": settings["gp"] | chosen | {"ls": basis["ls"]}},
     )
 
 

@@ -9,7 +9,7 @@ from _states import read_states
 from statediff import DataWarning
 from statediff.basis import build_basis
 from statediff.neighbours import length_scale, nearest_distances
-from statediff.smoothness import choose_cells, learn_scale, length_scales
+from statediff.smoothness import choose_cells, fraction, learn_scale, length_scales
 from statediff.store import read_arrays, read_rows
 
 # Times the tolerance of a learnt length scale up to which distances change by less than 1 %.
@@ -33,9 +33,9 @@ def main(job):
             warnings.warn(
                 "expression hardly follows the cell states: no length scale explains it better "
                 "than a constant, or the best is the largest or smallest that is allowed (it is "
-                f"{smoothness.ls / smoothness.extent:g} times the extent of the states now); "
-                "expected other states (dataset.cell_states), or a length scale of your own "
-                "(gp.ls)",
+                f"{fraction(smoothness.ls / smoothness.extent)} times the extent of the states "
+                "now); expected other states (dataset.cell_states), or a length scale of your own "
+                "(gp.ls; docs/warnings.md#length-scale)",
                 DataWarning,
                 stacklevel=1,
             )

@@ -13,7 +13,8 @@ def main(job):
     with open_h5ad(job.input.store) as store:
         cells, replicates = find_cells(store, **job.params.condition)
     states, _ = read_states(job.input.states, gp["metric"])
-    options = {"ls_factor": gp["ls_factor"], "tol": gp["tol"], "max_rank": gp["max_rank"]}
+    # A length scale that is given or learnt is that of expression: the published rule holds here.
+    options = {key: gp[key] for key in ("ls_factor", "tol", "max_rank") if gp[key] is not None}
     density = fit_density(states[cells], uncertainty=uncertainty, **options)
     phi = density.basis(states)
     arrays = {"log_density": density(phi), "variance": density.variance(phi)}

@@ -1,4 +1,6 @@
-"""Print the smoothed expression of a gene at every cell as TSV.
+"""Print the smoothed expression of a gene at every cell as TSV, and its fold change.
+
+The standard deviations are the root mean square over all genes (`statediff.layers.smoothed_genes`).
 
 python scripts/gene.py results/<dataset>/<contrast>/adata.h5ad <reference> <compared> <gene>
 """

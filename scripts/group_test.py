@@ -42,13 +42,15 @@ def main(job):
         for batch in batches(parts):
             chosen = [part[:2] for i in batch for part in parts[i]]
             values = with_known_factors(matrix, normalisation, blocks["sample"], factors)
-            sums = iter(block_sums(values, chosen, blocks["sample"], blocks["conditions"]))
+            sums = iter(
+                block_sums(values, chosen, blocks["sample"], blocks["conditions"], job.threads)
+            )
             for i in batch:
                 tested = [
                     (of_part, regions)
                     for (_, _, regions), (of_part,) in zip(parts[i], sums, strict=False)
                 ]
-                found[i] = residual_test(tested, samples)
+                found[i] = residual_test(tested, samples, job.threads)
     nothing = {"pvalue": np.ones(n_genes), "standardised": np.zeros(n_genes)}
     write_arrays(
         job.output[0],

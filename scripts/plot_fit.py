@@ -1,32 +1,45 @@
-"""The fit of a contrast: its basis, length scale and degrees of freedom."""
+"""The fit of a contrast: its basis, length scale, degrees of freedom and signal-to-noise ratios."""
 
 import numpy as np
 from _figure import condition_colors, conditions, run
+from _fit import read_posteriors, read_signal
+from _states import read_states
 from statediff.neighbours import sampled_distances
 from statediff.plots import fit_overview
 from statediff.store import read_arrays
 
-ROLES = ("reference", "compared")
 # Cells whose distance to their neighbour is shown.
 SHOWN = 5000
 
 
 def draw(job):
-    names = [f"covariance_{role}" for role in ROLES]
-    fit, attributes = read_arrays(job.input.fit, "eigenvalues", *names)
-    members, _ = read_arrays(job.input.cells, "reference")
-    states = read_arrays(job.input.states, "states")[0]["states"]
-    rank = len(fit["eigenvalues"])
+    fit, attributes = read_arrays(job.input.fit, "eigenvalues")
+    signal = read_signal(job.input.fit)
+    rho = signal.typical()
+    shares = [rho * posterior.eigenvalues for posterior in read_posteriors(job.input.fit)]
+    evidence = (
+        read_arrays(job.input.fit, "multiples", "evidence")[0] if attributes["learnt"] else {}
+    )
+    # Nothing was compared where no gene varies.
+    if evidence and len(evidence["multiples"]):
+        per_gene = evidence["evidence"] / max(attributes["evidence_genes"], 1)
+        scale = {"evidence": (evidence["multiples"], per_gene)}
+    else:
+        members, _ = read_arrays(job.input.cells, "reference")
+        states, _ = read_states(job.input.states, attributes["metric"])
+        scale = {"distances": sampled_distances(states[members["reference"]], SHOWN)}
+    if "sigma" not in attributes:
+        counts = np.bincount(signal.level, minlength=len(signal.levels))
+        scale["signal"] = signal.levels, counts
     return fit_overview(
-        fit["eigenvalues"],
-        noise=attributes["sigma"],
+        rho * fit["eigenvalues"],
         residual=attributes["residual_max"],
-        tol=job.params.tol,
+        tol=attributes["tol"],
         ls=attributes["ls"],
-        distances=sampled_distances(states[members["reference"]], SHOWN),
-        freedom=[1.0 - np.diag(fit[name])[:rank] for name in names],
+        freedom=[np.sort(share / (1.0 + share))[::-1] for share in shares],
         conditions=conditions(job),
         colors=condition_colors(job),
+        **scale,
     )
 
 

@@ -22,7 +22,7 @@ def main(job):
     with open_values(job.input) as (matrix, normalisation):
         cells = blocks["code"][0], blocks["sample"]
         values, factors = expression_blocks(matrix, normalisation, *cells)
-        found = block_sums(values, partitions, blocks["sample"], blocks["conditions"])
+        found = block_sums(values, partitions, blocks["sample"], blocks["conditions"], job.threads)
     regions = [blocks[f"regions_{i}"] for i in range(len(partitions))]
     genes = generator.permutation(found[0][0].contrast.shape[1])[:CHECKED]
     tested, checked = [], []
@@ -31,10 +31,11 @@ def main(job):
         checked.append((null.of_genes(genes), sets))
     del found
     samples = attributes["has_samples"]
-    null = residual_test(checked, samples)["pvalue"]
+    null = residual_test(checked, samples, job.threads)["pvalue"]
     write_arrays(
         job.output[0],
-        residual_test(tested, samples) | {"null_pvalue": null, "sample_factors": factors},
+        residual_test(tested, samples, job.threads)
+        | {"null_pvalue": null, "sample_factors": factors},
     )
 
 

@@ -5,6 +5,8 @@ import re
 from collections import Counter
 from pathlib import Path
 
+from statediff.smoothness import fraction
+
 __all__ = ["as_comparison", "as_line", "as_text", "read_usage"]
 
 
@@ -63,12 +65,14 @@ def as_text(summary, stages, folder):
         f"conventions {summary['conventions']})",
         f"  cells       {cells['total']:,}{passing}: {cells['reference']:,} {reference}, "
         f"{cells['compared']:,} {compared}",
-        f"  basis       rank {fit['rank']}, largest residual variance {fit['residual_max']:.1e}, "
-        f"length scale {fit['ls']:.4g}",
+        f"  basis       rank {fit['rank']}, largest residual variance {fit['residual_max']:.1e}",
+        f"  smoothness  length scale {fit['ls']:.4g} ({_choice(fit)}); effective degrees of "
+        f"freedom {fit['freedom_reference']:.1f} in {reference}, "
+        f"{fit['freedom_compared']:.1f} in {compared}",
         f"  expression  {fit['n_de']:,} of {fit['genes']:,} genes at {rate} < "
         f"{fit['fdr_threshold']:g}: {fit['n_de_up']:,} up, {fit['n_de_down']:,} down",
         f"  abundance   {density['up']:,} cells up, {density['down']:,} down, "
-        f"{density['neutral']:,} neutral",
+        f"{density['neutral']:,} neutral" + _amplitude(density),
     ]
     if made := summary["preprocessed"]:
         kept, genes, parts = made["cells"], made["genes"], made["components"]
@@ -119,6 +123,23 @@ def as_text(summary, stages, folder):
             lines.append(f"    {name:<26} {stage['seconds']:>7.1f}   {peak:>7}")
     lines.append(f"  results in  {folder}")
     return "\n".join(lines)
+
+
+def _choice(fit):
+    """How the length scale was chosen."""
+    if not fit["learnt"]:
+        return "as configured"
+    return f"{fraction(fit['ls'] / fit['extent'])} × the extent of the states, by evidence"
+
+
+def _amplitude(density):
+    """Prior standard deviation of the log ratio, where it was chosen by evidence."""
+    if "evidence" not in density:
+        return ""
+    return (
+        f" (log ratio: amplitude {density['amplitude']:g} by evidence, "
+        f"{density['effective_freedom']:.1f} degrees of freedom)"
+    )
 
 
 def as_line(summary):

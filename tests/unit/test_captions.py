@@ -29,7 +29,7 @@ HOSTILE = [
 ]
 
 
-def rendered(path, name, *, provider="local", contrast="x_vs_y"):
+def rendered(path, name, *, provider="local", contrast="x_vs_y", **gp):
     """HTML of a caption where all that users and data name has one name."""
     pair = {"reference": name, "compared": name, "sample": name}
     config = {
@@ -37,6 +37,7 @@ def rendered(path, name, *, provider="local", contrast="x_vs_y"):
         "contrasts": {contrast: pair, "other": pair},
         "abundance": {"estimator": "ratio", "lfc_threshold": 1.0, "fdr_threshold": 0.05},
         "fdr": {"null": "residual", "threshold": 0.05},
+        "gp": {"ls": None, "ls_factor": None, "sigma": None} | gp,
         "enrichment": {
             "provider": provider, "api_url": f"https://{name}", "gmt": [name, "x.gmt"],
             "fdr_threshold": 0.05, "top": 10, "background": "tested",
@@ -79,3 +80,12 @@ def test_contrasts_are_links(contrast):
     found = rendered(CAPTIONS / "workflow.rst", "x", contrast=contrast)
     assert f"href=\"javascript:x('{contrast}')\"" in found.replace("&#x27;", "'")
     assert "System Message" not in found
+
+
+def test_caption_of_the_fit_tells_what_was_learnt():
+    learnt = rendered(CAPTIONS / "fit.rst", "x")
+    given = rendered(CAPTIONS / "fit.rst", "x", ls_factor=10.0, sigma=1.0)
+    for words in ("was chosen; the kernel", "The fourth panel"):
+        assert words in learnt
+        assert words not in given
+    assert "given by the configuration or its conventions" in given

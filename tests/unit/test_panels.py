@@ -144,9 +144,10 @@ DRAWN = {
     ),
     "fit_overview": (
         (np.geomspace(10, 1e-3, 40),),
-        {"noise": 1.0, "residual": 9e-7, "tol": 1e-6, "ls": 0.5,
-         "distances": RNG.uniform(size=50), "freedom": [np.linspace(1, 0, 40)] * 2,
-         "conditions": CONDITIONS}, (170, 50),
+        {"residual": 9e-4, "tol": 1e-3, "ls": 0.5, "freedom": [np.linspace(1, 0, 40)] * 2,
+         "evidence": (np.array([0.25, 0.5, 1.0]), np.array([3.0, 5.0, 4.0])),
+         "signal": (np.geomspace(0.003, 10.0, 8), np.arange(8)), "conditions": CONDITIONS},
+        (140, 110),
     ),
     "fold_change_dots": ((CHANGE, CHANGE.abs() / 5), {"conditions": CONDITIONS}, (70, 70)),
     "gene_heatmap": ((CHANGE,), {"label": "Mean\nfold change"}, (70, 70)),

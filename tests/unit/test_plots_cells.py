@@ -269,19 +269,67 @@ def test_composition_is_in_percent_and_names_what_is_mostly_in_one_condition(n_t
     assert inside(figure)
 
 
-def test_fit_counts_functions_above_the_noise_and_degrees_of_freedom():
-    eigenvalues = np.array([100.0, 10.0, 0.5, 0.01])
-    freedom = [eigenvalues / (eigenvalues + 1.0), eigenvalues / (eigenvalues + 2.0)]
-    figure = fit_overview(
-        eigenvalues, noise=1.0, residual=3e-7, tol=1e-6, ls=4.0,
-        distances=np.array([0.0, 1.0, 2.0, 3.0]), freedom=freedom, conditions=CONDITIONS,
+SPECTRUM = np.array([100.0, 10.0, 0.5, 0.01])
+FREEDOM = [np.array([0.99, 0.9, 0.8, 0.7]), np.array([0.95, 0.8, 0.75, 0.7])]
+
+
+def fit_of(**options):
+    return fit_overview(
+        SPECTRUM, residual=3e-4, tol=1e-3, ls=4.0, conditions=CONDITIONS,
+        **{"freedom": FREEDOM} | options,
     )  # fmt: skip
+
+
+def test_fit_counts_functions_above_the_noise_and_degrees_of_freedom():
+    figure = fit_of(distances=np.array([0.0, 1.0, 2.0, 3.0]))
     left, middle, right = figure.axes
     assert left.get_title() == "2 of 4 functions above the noise"
-    assert "at most 3.0e-07\n(tolerance 1e-06)" in left.texts[-1].get_text()
+    np.testing.assert_allclose(left.lines[0].get_ydata(), SPECTRUM)
+    assert "at most 3.0e-04\n(tolerance 1e-03)" in left.texts[-1].get_text()
     # A cell that lies on another one is not counted.
     assert middle.get_title() == "Length scale = 2 × median distance"
-    for line, values in zip(right.lines, freedom, strict=True):
+    for line, values in zip(right.lines, FREEDOM, strict=True):
         np.testing.assert_allclose(line.get_ydata(), np.cumsum(values))
+    labels = [text.get_text() for text in right.get_legend().get_texts()]
+    assert labels == ["Young: 3.4", "Old: 3.2"]
     figure.draw_without_rendering()
     assert "10²" in [text.get_text() for text in left.get_yticklabels()]
+    assert inside(figure)
+
+
+def test_fit_marks_the_length_scale_that_evidence_chose():
+    evidence = np.array([0.25, 0.5, 1.0]), np.array([3.0, 5.0, 4.0])
+    signal = np.array([0.01, 0.1, 1.0]), np.array([50, 30, 20])
+    figure = fit_of(evidence=evidence, signal=signal)
+    of_scale, genes = figure.axes[1], figure.axes[3]
+    assert of_scale.get_title() == "Length scale 4 = ½ × extent, by evidence"
+    np.testing.assert_allclose(of_scale.lines[0].get_xydata(), np.transpose(evidence))
+    np.testing.assert_allclose(of_scale.lines[1].get_xydata(), [[0.5, 5.0]])
+    assert [text.get_text() for text in of_scale.get_xticklabels()] == ["¼", "½", "1"]
+    np.testing.assert_allclose([bar.get_height() for bar in genes.patches], signal[1])
+    assert [text.get_text() for text in genes.get_xticklabels()] == ["0.01", "0.1", "1"]
+    assert inside(figure)
+
+
+@pytest.mark.parametrize(
+    ("freedom", "verdict"),
+    [
+        (FREEDOM, "A typical gene can follow several trends: degrees of freedom 3.4 in Young and "
+                  "3.2 in Old"),
+        ([FREEDOM[0], FREEDOM[1] / 2], "The curves are hardly more than constants: degrees of "
+                                       "freedom 3.4 in Young and 1.6 in Old"),
+    ],
+)  # fmt: skip
+def test_fit_says_whether_curves_are_more_than_constants(freedom, verdict):
+    figure = fit_of(freedom=freedom, distances=np.ones(5))
+    assert figure.get_suptitle() == verdict
+
+
+def test_fit_of_genes_that_do_not_follow_the_states():
+    nothing = np.zeros(4)
+    figure = fit_overview(
+        nothing, residual=3e-4, tol=1e-3, ls=4.0, freedom=[nothing, nothing],
+        conditions=CONDITIONS, distances=np.ones(5), signal=(np.array([0.003]), np.array([10])),
+    )  # fmt: skip
+    assert figure.axes[0].get_title() == "0 of 4 functions above the noise"
+    assert inside(figure)

@@ -44,9 +44,15 @@ def cells(names):
     yield embedding_categories(XY, labels, name="condition", axis_names=AXES, order=names)
     counts = pd.DataFrame({names[0]: [1, 20], names[1]: [9, 10]}, index=TYPES)
     yield composition(counts, conditions=names)
+    fit = {
+        "residual": 9e-7, "tol": 1e-6, "ls": 1.0, "freedom": [np.full(30, 0.5)] * 2,
+        "conditions": names,
+    }  # fmt: skip
+    yield fit_overview(np.geomspace(100, 1e-5, 30), distances=np.full(50, 0.1), **fit)
+    levels = np.geomspace(0.003, 10.0, 8)
     yield fit_overview(
-        np.geomspace(100, 1e-5, 30), noise=1.0, residual=9e-7, tol=1e-6, ls=1.0,
-        distances=np.full(50, 0.1), freedom=[np.full(30, 0.5)] * 2, conditions=names,
+        np.geomspace(100, 1e-5, 30), evidence=(2.0 ** np.arange(-6, 5), np.arange(11.0)),
+        signal=(levels, np.arange(8)), **fit,
     )  # fmt: skip
 
 

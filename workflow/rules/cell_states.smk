@@ -47,9 +47,12 @@ rule cell_states:
 rule embedding:
     input:
         source=source_file,
-        integrated="<data>/integrated.h5"
-        if DATASET["embedding"]["compute"] and integrated(DATASET["embedding"]["compute"]["from"])
-        else [],
+        integrated=(
+            "<data>/integrated.h5"
+            if DATASET["embedding"]["compute"]
+            and integrated(DATASET["embedding"]["compute"]["from"])
+            else []
+        ),
     output:
         "<data>/embedding.h5",
     log:

@@ -47,6 +47,5 @@ rule plot_fit:
     params:
         colors=colors_of_conditions,
         contrast=contrast_of,
-        tol=config["gp"]["tol"],
     script:
         "../../scripts/plot_fit.py"

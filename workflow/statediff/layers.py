@@ -29,7 +29,8 @@ def smoothed_genes(path, genes, reference, compared):
     dict of str to pandas.DataFrame
         Of each gene, a row a cell: `reference`, `compared` and `fold_change` in units of the
         expression layer, and `std_reference`, `std_compared`, the posterior standard deviations
-        of the first two (the same for every gene).
+        of the first two: the root mean square over all genes, the same in every data frame. Where
+        `gp.sigma` was given all genes share them.
 
     Raises
     ------

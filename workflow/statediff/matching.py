@@ -14,11 +14,11 @@ import numpy as np
 
 __all__ = ["mix_samples"]
 
-ROUNDS = 3
+ROUNDS = 5
 # Nearest cells in another sample, and matched cells of its own over which a cell averages.
 NEAREST, SURROUNDING = 10, 30
 # Cells from which displacements are learnt: of all samples together, and at least of each.
-LEARNT_FROM, AT_LEAST = 5000, 100
+LEARNT_FROM, AT_LEAST = 4000, 100
 # Cells whose displacement is interpolated at a time.
 AT_ONCE = 4096
 
@@ -26,7 +26,7 @@ AT_ONCE = 4096
 def mix_samples(coordinates, samples, seed=0):
     """Move the cells of each sample to where the states are in all samples on average.
 
-    Displacements are learnt from at most about 5,000 cells and interpolated to the others.
+    Displacements are learnt from about 4,000 cells at most and interpolated to the others.
 
     Parameters
     ----------

@@ -165,13 +165,15 @@ def expression_fields(reference, compared, replicates=False, calibrated=False):
             "obs",
             f"kompot_de_{a}_std",
             "std",
-            f"posterior standard deviation of smoothed expression in {reference}, for any gene",
+            f"posterior standard deviation of smoothed expression in {reference}, root mean square "
+            "over the genes (the same for all of them where gp.sigma is given)",
         ),
         "std_compared": (
             "obs",
             f"kompot_de_{b}_std",
             "std",
-            f"posterior standard deviation of smoothed expression in {compared}, for any gene",
+            f"posterior standard deviation of smoothed expression in {compared}, root mean square "
+            "over the genes (the same for all of them where gp.sigma is given)",
         ),
         "smoothed_reference": (
             "layers",

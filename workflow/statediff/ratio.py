@@ -100,7 +100,7 @@ def learn_amplitude(phi, compared, eigenvalues):
 
     With :math:`f = s \Phi w` at the mode and the Laplace approximation, the log evidence is
 
-    .. math:: \log p(y \mid f) - \tfrac12 w^T w - \tfrac12 \log |I + s^2 \Phi^T D \Phi|
+    .. math:: \log p(y \mid f) - \tfrac{1}{2} w^T w - \tfrac{1}{2} \log |I + s^2 \Phi^T D \Phi|
 
     Parameters
     ----------

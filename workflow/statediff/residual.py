@@ -7,7 +7,7 @@ conditions times the information :math:`m_k = \sum_i w_i^2`) and :math:`V_k` the
 cells, where nothing differs
 
 .. math:: d \sim (0, D + \tau^2 F F^T), \qquad D = \mathrm{diag}(m_k V_k + \tau^2 t_k r_k
-    \textstyle\sum_s e_{ks}^2)
+    \sum_s e_{ks}^2)
 
 with :math:`e_{ks}` the exposure of block k to sample s (the weights summed over the sample's
 cells), a column :math:`e_{ks} \sqrt{t_k} L_{kc}` of F for each sample s and component c, and
@@ -26,6 +26,7 @@ Winkler, Ridgway, Douaud, Nichols & Smith (2016), NeuroImage 141, for the gamma 
 permutation tests.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -42,10 +43,10 @@ REMOVED, FILTERED = 0.2, 2
 # Below this skewness a gamma law is a normal one.
 SYMMETRIC = 1e-3
 # Values of τ² less probable than this for a gene do not count for it.
-IMPROBABLE = 1e-9
+IMPROBABLE = 1e-7
 TINY = 1e-300
 # Numbers (genes × blocks × regions or samples) in memory at a time, beside the sums.
-AT_ONCE = 4_000_000
+AT_ONCE = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ class BlockSums:
         return [slice(start, start + step) for start in range(0, self.contrast.shape[1], step)]
 
 
-def block_sums(blocks, partitions, samples, conditions):
+def block_sums(blocks, partitions, samples, conditions, threads=1):
     """Sums over blocks and samples, in one pass over the expression matrix.
 
     Parameters
@@ -106,6 +107,8 @@ def block_sums(blocks, partitions, samples, conditions):
         Sample of each cell (its condition, if there are no samples).
     conditions : ndarray of int, shape (samples,)
         Condition of each sample, 0 or 1.
+    threads : int
+        That add up some of the partitions each.
 
     Returns
     -------
@@ -114,9 +117,11 @@ def block_sums(blocks, partitions, samples, conditions):
     """
     conditions = np.asarray(conditions)
     adders = [_Adder(codes, samples, len(conditions), weights) for codes, weights in partitions]
-    for start, block in blocks:
-        for adder in adders:
-            adder.add(start, block)
+    with ThreadPoolExecutor(threads) as pool:
+        for start, block in blocks:
+            values = block.astype(np.float64)
+            powers = values, values.power(2), values.power(3)
+            list(pool.map(lambda adder, at=start, of=powers: adder.add(at, of), adders))
     return [adder.sums(conditions) for adder in adders]
 
 
@@ -130,20 +135,22 @@ class _Adder:
         self.group = self.codes * n_samples + samples
         self.total = None
 
-    def add(self, start, block):
-        n_blocks = self.shape[0]
-        rows = np.flatnonzero(self.inside[start : start + block.shape[0]])
+    def add(self, start, powers):
+        """Add consecutive cells from `start` on: their values, squares and third powers."""
+        rows = np.flatnonzero(self.inside[start : start + powers[0].shape[0]])
+        n_blocks, at, shape = self.shape[0], start + rows, powers[0].shape
         if self.total is None:
-            self.total = np.zeros((n_blocks * self.shape[1], block.shape[1]))
-            shape = 2 + len(self.weights), n_blocks, block.shape[1]
-            self.squares, self.cubes, *self.contrasts = np.zeros(shape)
-        part, at = block[rows].astype(np.float64), start + rows
-        of_block = _indicator(self.codes[at], n_blocks)
-        self.total += (_indicator(self.group[at], len(self.total)) @ part).toarray()
+            self.total = np.zeros((n_blocks * self.shape[1], shape[1]))
+            self.squares, self.cubes = np.zeros((2, n_blocks, shape[1]))
+            self.contrasts = np.zeros((len(self.weights), n_blocks, shape[1]))
+        of_block = _indicator(self.codes[at], rows, (n_blocks, shape[0]))
+        of_group = _indicator(self.group[at], rows, (len(self.total), shape[0]))
+        self.total += (of_group @ powers[0]).toarray()
+        self.squares += (of_block @ powers[1]).toarray()
+        self.cubes += (of_block @ powers[2]).toarray()
         for contrast, weight in zip(self.contrasts, self.weights, strict=True):
-            contrast += (_indicator(self.codes[at], n_blocks, weight[at]) @ part).toarray()
-        self.squares += (of_block @ part.power(2)).toarray()
-        self.cubes += (of_block @ part.power(3)).toarray()
+            weighted = _indicator(self.codes[at], rows, (n_blocks, shape[0]), weight[at])
+            contrast += (weighted @ powers[0]).toarray()
 
     def sums(self, conditions):
         group, codes = self.group[self.inside], self.codes[self.inside]
@@ -172,13 +179,13 @@ def _counted(groups, shape, values=None):
     return np.bincount(groups, values, shape[0] * shape[1]).reshape(shape).astype(np.float64)
 
 
-def _indicator(codes, count, values=None):
-    """Matrix that sums rows by code."""
+def _indicator(codes, rows, shape, values=None):
+    """Matrix that sums some rows by code."""
     values = np.ones(len(codes)) if values is None else values
-    return sparse.csr_matrix((values, (codes, np.arange(len(codes)))), shape=(count, len(codes)))
+    return sparse.csr_matrix((values, (codes, rows)), shape=shape)
 
 
-def residual_test(partitions, sample_effects):
+def residual_test(partitions, sample_effects, threads=1):
     """P-value of every gene, and a distance that is about 1 where nothing differs.
 
     Parameters
@@ -189,6 +196,8 @@ def residual_test(partitions, sample_effects):
     sample_effects : bool
         Whether to count the variance between samples, which must meet in some block of each
         partition (`statediff.blocks.samples_meet`).
+    threads : int
+        That test some of the genes each.
 
     Returns
     -------
@@ -197,11 +206,14 @@ def residual_test(partitions, sample_effects):
         deviation; `sample_effect`, the variance between samples relative to that expected at
         the gene's expression level (0 without samples).
     """
-    pvalues, squares, effects = [], [], None
-    for sums, regions in partitions:
-        if sample_effects:
-            effects = fit_sample_effects(sums, known=effects)
-        pvalue, square = _test(sums, np.asarray(regions, dtype=np.float64), effects)
+    pvalues, squares, effects = [], [], [None] * len(partitions)
+    if sample_effects:
+        effects[0] = fit_sample_effects(partitions[0][0], threads=threads)
+        with ThreadPoolExecutor(threads) as pool:
+            rest = [(sums, effects[0]) for sums, _ in partitions[1:]]
+            effects[1:] = pool.map(lambda fit: fit_sample_effects(*fit), rest)
+    for (sums, regions), of_samples in zip(partitions, effects, strict=True):
+        pvalue, square = _test(sums, np.asarray(regions, np.float64), of_samples, threads)
         pvalues.append(pvalue)
         squares.append(square)
     pvalues = np.array(pvalues)
@@ -209,31 +221,36 @@ def residual_test(partitions, sample_effects):
     return {
         "pvalue": np.where((pvalues < 1.0).any(axis=0), combined, 1.0),
         "standardised": np.sqrt(np.mean(squares, axis=0)),
-        "sample_effect": effects.mean if effects else np.zeros(len(pvalues[0])),
+        "sample_effect": effects[0].mean if effects[0] else np.zeros(len(pvalues[0])),
     }
 
 
-def _test(sums, regions, effects):
+def _test(sums, regions, effects, threads):
     """P-values of one partition, and mean squares of the regions' standardised scores."""
     total, shrunk = _variances(sums)
     pvalues, scores = np.empty((2, len(regions), total.shape[1]))
     information = np.where(sums.information > 1e-6, sums.information, 0.0)[:, None]
     noise, third = information * total, _third_moments(sums)
     columns = effects.loadings.size // len(information) * len(sums.conditions) if effects else 1
-    for genes in sums.slices(max(len(regions), columns)):
+    exposure = np.where(information > 0, sums.exposure, 0.0)
+
+    def fill(genes):
         moments = (x[:, genes] for x in (sums.contrast, noise, third))
         if effects is None:
             score, variance, skewed = (regions @ x for x in moments)
             pvalue = _gamma_tail(score, variance, skewed)
         else:
-            score, variance, skewed, pvalue = _effects_tests(
-                regions, *moments, (information * shrunk)[:, genes],
-                np.where(information > 0, sums.exposure, 0.0), effects, genes,
-            )  # fmt: skip
+            smooth = information * shrunk[:, genes]
+            score, variance, _, pvalue = _effects_tests(
+                regions, *moments, smooth, exposure, effects, genes
+            )
         pvalues[:, genes] = np.maximum(pvalue, TINY)
         scores[:, genes] = np.divide(
             score**2, variance, out=np.zeros_like(score), where=variance > 0
         )
+
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(fill, sums.slices(max(len(regions), columns))))
     tests = [pvalues[-1]]
     if len(regions) > 1:
         tests.append(cauchy_combination(pvalues[:-1]))
@@ -263,22 +280,22 @@ def _effects_tests(regions, contrast, noise, third, smooth, exposure, effects, g
     """
     trend, posterior = effects.trend[:, genes].T, effects.posterior[genes]
     mean = posterior @ effects.factors
-    patterns = exposure[:, None] * effects.loadings[:, :, None]
+    # Single precision is enough for the filters, the largest arrays.
+    regions = regions.astype(np.float32)
+    patterns = (exposure[:, None] * effects.loadings[:, :, None]).astype(np.float32)
     leading = patterns[:, :FILTERED].reshape(len(patterns), -1)
-    spread = np.sqrt(trend)[:, :, None]
+    spread = np.sqrt(trend).astype(np.float32)[:, :, None]
     own = trend * ((exposure**2).sum(axis=1) * effects.remainder)
     removed = REMOVED * mean
     diagonal = smooth.T + removed[:, None] * own
-    used = diagonal > 0
-    precision = np.divide(1.0, diagonal, out=np.zeros_like(diagonal), where=used)
+    precision = np.divide(1.0, diagonal, out=np.zeros_like(diagonal), where=diagonal > 0)
     filters = _filters(regions, precision, spread * leading, removed)
-    score = np.matmul(filters, contrast.T[:, :, None])[:, :, 0]
-    shared = (np.matmul(filters, spread * patterns.reshape(len(patterns), -1)) ** 2).sum(axis=2)
+    shared = ((filters @ (spread * patterns.reshape(len(patterns), -1))) ** 2).sum(axis=2)
+    score = _applied(filters, contrast.T)
     power = filters**2
-    variance, alone = np.moveaxis(np.matmul(power, np.stack([noise.T, own], axis=2)), 2, 0)
+    variance, shared = _applied(power, noise.T), shared + _applied(power, own)
     power *= filters
-    skewed = np.matmul(power, third.T[:, :, None])[:, :, 0]
-    shared += alone
+    skewed = _applied(power, third.T)
     tails = np.zeros_like(score)
     for factor, share in zip(effects.factors, posterior.T, strict=True):
         at = np.flatnonzero(share > IMPROBABLE)
@@ -291,8 +308,13 @@ def _filters(regions, precision, patterns, removed):
     r"""Rows :math:`1_r^T D (D + x F F^T)^{-1}`, x being `removed`, shape (genes, r, blocks)."""
     weighted = (patterns * precision[:, :, None]).swapaxes(1, 2)
     inner = np.eye(patterns.shape[2]) + removed[:, None, None] * (weighted @ patterns)
-    solved = np.linalg.solve(inner, removed[:, None, None] * weighted)
+    solved = np.linalg.solve(inner, removed[:, None, None] * weighted).astype(np.float32)
     return regions - (regions @ patterns) @ solved
+
+
+def _applied(filters, values):
+    """Sums of the values (genes, blocks) by each gene's filters, (genes, r)."""
+    return np.matmul(filters, values.astype(np.float32)[:, :, None])[:, :, 0].astype(np.float64)
 
 
 def _gamma_tail(score, variance, third):

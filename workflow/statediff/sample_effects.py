@@ -18,6 +18,7 @@ Smyth (2004), Statistical Applications in Genetics and Molecular Biology 3, for 
 over genes. Rubin & Thayer (1982), Psychometrika 47, for factor analysis.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,7 +72,7 @@ class SampleEffects:
         return self.posterior @ self.factors
 
 
-def fit_sample_effects(sums, known=None):
+def fit_sample_effects(sums, known=None, threads=1):
     """Learn the variance between samples, its correlation between blocks, and τ² of each gene.
 
     Parameters
@@ -80,6 +81,8 @@ def fit_sample_effects(sums, known=None):
         With a block that holds two samples of one condition.
     known : SampleEffects, optional
         Of another partition of the same cells: τ² of the genes is taken from it.
+    threads : int
+        For the likelihood of some of the genes each.
 
     Returns
     -------
@@ -89,13 +92,13 @@ def fit_sample_effects(sums, known=None):
     loadings, remainder = _components(_correlation(sums, trend))
     if known is not None:
         return SampleEffects(trend, loadings, remainder, known.factors, known.posterior)
-    likelihood = np.concatenate(
-        [
-            _log_likelihood(sums.of_genes(genes), trend[:, genes], loadings, remainder)
-            for genes in sums.slices(COMPONENTS**2)
-        ]
-    )
-    return SampleEffects(trend, loadings, remainder, *factor_posterior(likelihood))
+
+    def likelihood(genes):
+        return _log_likelihood(sums.of_genes(genes), trend[:, genes], loadings, remainder)
+
+    with ThreadPoolExecutor(threads) as pool:
+        parts = list(pool.map(likelihood, sums.slices(COMPONENTS**2)))
+    return SampleEffects(trend, loadings, remainder, *factor_posterior(np.concatenate(parts)))
 
 
 def factor_posterior(log_likelihood):
@@ -224,6 +227,8 @@ def _components(correlation):
         np.fill_diagonal(correlation, communality)
         values, vectors = np.linalg.eigh(correlation)
         largest = np.argsort(-values)[:COMPONENTS]
+        # A component that explains less than one block does belongs to the remainder.
+        largest = largest[: max(1, np.count_nonzero(values > 1.0))]
         loadings = vectors[:, largest] * np.sqrt(np.maximum(values[largest], 0.0))
         before, communality = communality, np.minimum((loadings**2).sum(axis=1), 1.0)
         if np.abs(communality - before).max() < 1e-4:

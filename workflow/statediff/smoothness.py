@@ -30,6 +30,7 @@ __all__ = [
     "SignalToNoise",
     "Smoothness",
     "extent",
+    "fraction",
     "learn_scale",
     "learn_signal_to_noise",
     "length_scales",
@@ -59,6 +60,13 @@ GENES_AT_ONCE = 2048
 def extent(states):
     """Root mean squared distance of cells from their centroid, for states of shape (n, D)."""
     return float(np.sqrt(((states - states.mean(axis=0)) ** 2).sum(axis=1).mean()))
+
+
+def fraction(multiple):
+    """Text of a multiple of the extent: 2, 1, ½, 1/16."""
+    if multiple >= 1.0:
+        return f"{multiple:g}"
+    return {0.5: "½", 0.25: "¼", 0.125: "⅛"}.get(multiple, f"1/{1.0 / multiple:g}")
 
 
 def length_scales(ls):
@@ -194,8 +202,8 @@ def kernel_evidence(kernel, values):
     weights (empirical Bayes): the largest would be above 0 for noise too, and more so the shorter
     the length scale. For each ρ its logarithm is
 
-    .. math:: -\tfrac12 \sum_j \log(1 + \rho\lambda_j)
-              - \tfrac n2 \log\frac{\hat\sigma^2(\rho)}{\hat\sigma^2(0)}, \qquad
+    .. math:: -\tfrac{1}{2} \sum_j \log(1 + \rho\lambda_j)
+              - \tfrac{n}{2} \log\frac{\hat\sigma^2(\rho)}{\hat\sigma^2(0)}, \qquad
               n \hat\sigma^2(\rho) = \sum_j \frac{c_j^2}{1 + \rho\lambda_j}
 
     with :math:`K = V\Lambda V^T` and :math:`c = V^T y`.
@@ -277,14 +285,14 @@ class SignalToNoise:
         """Whether the expression of a gene follows the states; true where the noise was given."""
         return ~(self.evidence < FOLLOWS)
 
-    def freedom(self, posteriors):
-        """Effective degrees of freedom of a typical gene in each condition.
+    def typical(self):
+        """Median ρ of the genes that follow the states; 0 if none does."""
+        follows = self.follows
+        return float(np.median(self.levels[self.level[follows]])) if follows.any() else 0.0
 
-        That gene has the median ρ of those that follow the states (of all, if their noise was
-        given); 0 if none does."""
-        if not self.follows.any():
-            return [0.0 for _ in posteriors]
-        rho = np.median(self.levels[self.level[self.follows]])
+    def freedom(self, posteriors):
+        """Effective degrees of freedom of a typical gene in each condition."""
+        rho = self.typical()
         return [posterior.freedom(rho) for posterior in posteriors]
 
 
@@ -298,7 +306,7 @@ def learn_signal_to_noise(posteriors, crosses, sums, squares, counts, feature_su
     .. math:: n \hat\sigma^2(\rho) = \sum_c \Bigl[ \lVert y_c - \mu \rVert^2
               - \sum_j \frac{b_{cj}^2}{\lambda_{cj} + 1/\rho} \Bigr]
 
-    The log evidence is :math:`-\tfrac12 \sum_{cj} \log(1 + \rho\lambda_{cj}) - \tfrac n2
+    The log evidence is :math:`-\tfrac{1}{2} \sum_{cj} \log(1 + \rho\lambda_{cj}) - \tfrac{n}{2}
     \log\hat\sigma^2(\rho)`. How often each ρ occurs among the genes is the prior of all (empirical
     Bayes); a gene takes its most probable one.
 
@@ -385,7 +393,7 @@ def warn_of_few(freedom, conditions):
             f"the model of expression has few effective degrees of freedom ({', '.join(few)}; "
             f"expected {FEW:g} or more): fold changes will hardly differ between cell states; "
             "expected cell states along which expression varies (dataset.cell_states; gp.ls, "
-            "gp.ls_factor or gp.sigma where one is given)",
+            "gp.ls_factor or gp.sigma where one is given; docs/warnings.md#few-degrees-of-freedom)",
             DataWarning,
             stacklevel=2,
         )

@@ -11,6 +11,7 @@ from statediff.plots.style import (
     styled,
     text_size,
 )
+from statediff.smoothness import FEW, fraction
 
 __all__ = ["fit_overview"]
 
@@ -18,75 +19,136 @@ LINES = {"color": "#404040", "lw": 0.8, "ls": (0, (4, 3))}
 
 
 @styled
-def fit_overview(eigenvalues, *, noise, residual, tol, ls, distances, freedom, conditions,
-                 colors=CONDITION_COLORS):  # fmt: skip
-    """Spectrum of the basis, length scale against distances of neighbours, degrees of freedom.
+def fit_overview(spectrum, *, residual, tol, ls, freedom, conditions, distances=None,
+                 evidence=None, signal=None, colors=CONDITION_COLORS):  # fmt: skip
+    r"""Spectrum of the basis, choice of the length scale, degrees of freedom, signal-to-noise.
 
     Parameters
     ----------
-    eigenvalues : array, shape (r,)
-        Of the kernel matrix, decreasing.
-    noise : float
-        Standard deviation σ of the observation noise.
+    spectrum : array, shape (r,)
+        :math:`\rho\lambda_j`, decreasing: prior variance of each function of the basis, summed over
+        the cells of both conditions, relative to the noise variance of a typical gene.
     residual, tol : float
         Largest prior variance, of 1, that the basis leaves unexplained at a cell it was found on,
         and the largest it may.
     ls : float
         Length scale, in the units of the states.
-    distances : array, shape (n,)
-        From each cell to its nearest neighbour, in the same units.
     freedom : pair of array, shape (r,)
-        Share of each function that the data decide, in the reference and the compared
-        condition: the diagonal of :math:`I - A_c^{-1}`.
+        :math:`\rho\lambda_{cj} / (1 + \rho\lambda_{cj})`, decreasing, of a typical gene in the
+        reference and the compared condition; they add up to the effective degrees of freedom.
     conditions : pair of str
+    distances : array, shape (n,), optional
+        From each cell to its nearest neighbour, in the units of the states, where the length scale
+        was given.
+    evidence : pair of array, shape (m,), optional
+        Length scales that were compared, relative to the extent of the states, increasing, and
+        their log evidence per gene, where the length scale was learnt.
+    signal : pair of array, shape (L,), optional
+        Signal-to-noise ratios, increasing, and the number of genes with each, where they were
+        learnt.
     colors : pair of colours
         Of the conditions.
 
     Returns
     -------
     matplotlib.figure.Figure
+        With three panels, and a fourth with `signal`.
     """
-    figure, (left, middle, right) = canvas(9.6, 2.9, columns=3)
-    number = np.arange(1, len(eigenvalues) + 1)
-    left.loglog(number, np.maximum(eigenvalues, 1e-300), color=OKABE_ITO[0], lw=1.2)
-    left.axhline(noise**2, **LINES)
-    left.annotate(
-        "noise variance σ²",
-        (1, noise**2),
-        (2, 2),
-        textcoords="offset points",
-        fontsize=text_size(7),
-    )
-    above = int((np.asarray(eigenvalues) > noise**2).sum())
-    left.set(
-        xlabel="Function of the basis", ylabel="Eigenvalue of the kernel",
-        title=f"{above:,} of {len(number):,} functions above the noise",
+    if signal is None:
+        figure, axes = canvas(9.6, 3.1, columns=3)
+    else:
+        figure, axes = canvas(7.2, 5.6, rows=2, columns=2)
+        _signal(axes[1, 1], *signal)
+    of_spectrum, of_scale, of_freedom = axes.ravel()[:3]
+    _spectrum(of_spectrum, np.asarray(spectrum), residual, tol)
+    if evidence is None:
+        _neighbours(of_scale, np.asarray(distances), ls)
+    else:
+        _evidence(of_scale, *map(np.asarray, evidence), ls)
+    totals = [_freedom(of_freedom, *pair) for pair in zip(freedom, colors, conditions, strict=True)]
+    of_freedom.set(
+        xlabel="Functions, the smoothest first", ylabel="Effective degrees of freedom",
+        title="Trends that the data decide", ylim=(0, None),
     )  # fmt: skip
-    left.annotate(
+    of_freedom.legend(loc="upper left")
+    log_ticks(of_freedom.xaxis)
+    figure.suptitle(_verdict(totals, conditions), fontsize=text_size(9.5))
+    return figure
+
+
+def _spectrum(axes, spectrum, residual, tol):
+    number = np.arange(1, len(spectrum) + 1)
+    axes.loglog(number, np.where(spectrum > 0, spectrum, np.nan), color=OKABE_ITO[0], lw=1.2)
+    axes.axhline(1.0, **LINES)
+    axes.annotate(
+        "noise", (0.98, 1.0), (0, 2), xycoords=("axes fraction", "data"),
+        textcoords="offset points", ha="right", fontsize=text_size(7),
+    )  # fmt: skip
+    axes.annotate(
         f"unexplained variance\nat most {residual:.1e}\n(tolerance {tol:.0e})", (0.04, 0.05),
         xycoords="axes fraction", fontsize=text_size(7),
     )  # fmt: skip
-    positive = np.asarray(distances)[np.asarray(distances) > 0]
+    axes.set(
+        xlabel="Function of the basis", ylabel="Prior variance / noise variance",
+        title=f"{int((spectrum > 1.0).sum()):,} of {len(number):,} functions above the noise",
+    )  # fmt: skip
+    log_ticks(axes.xaxis, axes.yaxis)
+
+
+def _evidence(axes, multiples, evidence, ls):
+    best = multiples[evidence.argmax()]
+    axes.plot(multiples, evidence, color=OKABE_ITO[0], lw=1.2, marker="o", ms=4)
+    axes.plot(best, evidence.max(), color=OKABE_ITO[5], marker="o", ms=7)
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(multiples, [fraction(multiple) for multiple in multiples])
+    axes.minorticks_off()
+    axes.margins(x=0.1, y=0.15)
+    axes.set(
+        xlabel="Length scale / extent of the states", ylabel="Log evidence per gene (nats)",
+        title=f"Length scale {ls:.3g} = {fraction(best)} × extent, by evidence",
+    )  # fmt: skip
+
+
+def _neighbours(axes, distances, ls):
+    positive = distances[distances > 0]
     edges = np.geomspace(min(positive.min(), ls) / 1.2, max(positive.max(), ls) * 1.2, 50)
-    counts, _, _ = middle.hist(positive, edges, color=OKABE_ITO[4])
-    middle.set_ylim(0, 1.25 * counts.max())
-    middle.axvline(ls, **LINES)
-    middle.annotate(
+    counts, _, _ = axes.hist(positive, edges, color=OKABE_ITO[4])
+    axes.set_ylim(0, 1.25 * counts.max())
+    axes.axvline(ls, **LINES)
+    axes.annotate(
         f"length scale {ls:.3g} ", (ls, 0.95), xycoords=("data", "axes fraction"), ha="right",
         fontsize=text_size(7),
     )  # fmt: skip
-    middle.set(
+    axes.set(
         xscale="log", xlabel="Distance to the nearest cell (units of the states)", ylabel="Cells",
         title=f"Length scale = {ls / np.median(positive):.3g} × median distance",
     )  # fmt: skip
-    for values, color, name in zip(freedom, colors, conditions, strict=True):
-        total = np.cumsum(values)
-        label = f"{short(name, 25)}: {total[-1]:.1f}"
-        right.semilogx(number, total, color=color, lw=1.4, label=label)
-    right.set(
-        xlabel="Functions, the smoothest first", ylabel="Effective degrees of freedom",
-        title="Curves that the data decide", ylim=(0, None),
+    log_ticks(axes.xaxis)
+
+
+def _freedom(axes, values, color, name):
+    """Draw the cumulative degrees of freedom of a condition; returns their sum."""
+    total = np.cumsum(values)
+    label = f"{short(name, 25)}: {total[-1]:.1f}"
+    axes.semilogx(np.arange(1, len(total) + 1), total, color=color, lw=1.4, label=label)
+    return total[-1]
+
+
+def _signal(axes, levels, genes):
+    positions = np.arange(len(levels))
+    axes.bar(positions, genes, width=0.85, color=OKABE_ITO[2])
+    axes.set_xticks(positions, [f"{level:.2g}" for level in levels])
+    axes.set(
+        xlabel="Signal-to-noise ratio", ylabel="Genes",
+        title="Signal-to-noise ratio of the genes",
     )  # fmt: skip
-    right.legend(loc="upper left")
-    log_ticks(left.xaxis, left.yaxis, middle.xaxis, right.xaxis)
-    return figure
+
+
+def _verdict(totals, conditions):
+    """What the degrees of freedom mean."""
+    numbers = " and ".join(
+        f"{total:.1f} in {short(name, 25)}" for total, name in zip(totals, conditions, strict=True)
+    )
+    if min(totals) < FEW:
+        return f"The curves are hardly more than constants: degrees of freedom {numbers}"
+    return f"A typical gene can follow several trends: degrees of freedom {numbers}"
