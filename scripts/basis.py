@@ -32,10 +32,10 @@ def main(job):
         if smoothness.at_end:
             warnings.warn(
                 "expression hardly follows the cell states: no length scale explains it better "
-                "than a constant, or the best is the largest or smallest that is allowed (it is "
-                f"{fraction(smoothness.ls / smoothness.extent)} times the extent of the states "
-                "now); expected other states (dataset.cell_states), or a length scale of your own "
-                "(gp.ls; docs/warnings.md#length-scale)",
+                "than a constant, or the best is the largest or smallest that is allowed (now "
+                f"{fraction(smoothness.ls / smoothness.extent)} times the extent of the states); "
+                "expected other states (dataset.cell_states), or a length scale of your own "
+                "(gp.ls): see docs/warnings.md#length-scale",
                 DataWarning,
                 stacklevel=1,
             )

@@ -17,7 +17,8 @@ def main(job):
     groups, _ = read_arrays(job.input.distances)
     if job.input.get("test"):
         tested, _ = read_arrays(job.input.test, "pvalue", "standardised")
-        qvalue = false_discovery_control(tested["pvalue"], axis=None)
+        pvalue = tested["pvalue"]
+        qvalue = false_discovery_control(pvalue.ravel()).reshape(pvalue.shape)
         rates = tested | {"qvalue": qvalue, "is_de": qvalue < settings["threshold"]}
     else:
         rates = published(groups, groups.pop("null"), settings, job.wildcards.contrast)

@@ -6,6 +6,7 @@ from _fit import read_posteriors, read_signal
 from _states import read_states
 from statediff.neighbours import sampled_distances
 from statediff.plots import fit_overview
+from statediff.smoothness import LEVELS
 from statediff.store import read_arrays
 
 # Cells whose distance to their neighbour is shown.
@@ -29,8 +30,8 @@ def draw(job):
         states, _ = read_states(job.input.states, attributes["metric"])
         scale = {"distances": sampled_distances(states[members["reference"]], SHOWN)}
     if "sigma" not in attributes:
-        counts = np.bincount(signal.level, minlength=len(signal.levels))
-        scale["signal"] = signal.levels, counts
+        of_genes = signal.levels[signal.level]
+        scale["signal"] = LEVELS, [np.count_nonzero(of_genes == level) for level in LEVELS]
     return fit_overview(
         rho * fit["eigenvalues"],
         residual=attributes["residual_max"],

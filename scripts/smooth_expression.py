@@ -65,7 +65,7 @@ def main(job):
         write_elem(out, "layers/expression", measured)
         write_elem(out, f"obsm/{job.params.embedding}", embedding)
         used = {key: value for key, value in gp.items() if value is not None}
-        used |= {"rank": basis.rank, "residual_max": basis.residual_max}
+        used |= {"tol": tol, "rank": basis.rank, "residual_max": basis.residual_max}
         used["ls"] = float(np.median(basis.ls))
         write_elem(out, "uns/smooth", used)
         write_elem(out, "uns/statediff", json.dumps(record(job) | {"versions": versions()}))

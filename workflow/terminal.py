@@ -5,8 +5,6 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from statediff.smoothness import fraction
-
 __all__ = ["as_comparison", "as_line", "as_text", "read_usage"]
 
 
@@ -129,6 +127,8 @@ def _choice(fit):
     """How the length scale was chosen."""
     if not fit["learnt"]:
         return "as configured"
+    from statediff.smoothness import fraction  # starts SciPy, which other lines do without
+
     return f"{fraction(fit['ls'] / fit['extent'])} × the extent of the states, by evidence"
 
 

@@ -314,8 +314,10 @@ def test_fit_marks_the_length_scale_that_evidence_chose():
 @pytest.mark.parametrize(
     ("freedom", "verdict"),
     [
-        (FREEDOM, "A typical gene can follow several trends: degrees of freedom 3.4 in Young and "
-                  "3.2 in Old"),
+        (FREEDOM, "A typical gene can follow broad trends only: degrees of freedom 3.4 in Young "
+                  "and 3.2 in Old"),
+        ([np.ones(12), np.ones(15)], "A typical gene can follow fine trends: degrees of freedom "
+                                     "12.0 in Young and 15.0 in Old"),
         ([FREEDOM[0], FREEDOM[1] / 2], "The curves are hardly more than constants: degrees of "
                                        "freedom 3.4 in Young and 1.6 in Old"),
     ],

@@ -19,6 +19,7 @@ def lines(fit=FIT, abundance=ABUNDANCE):
         "conditions": {"reference": "Young", "compared": "Old"}, "cells": cells,
         "expression": fit, "abundance": abundance,
         **dict.fromkeys(("preprocessed", "blocks", "groups", "truth")),
+        "counts": {"transform": "unknown"},
     }  # fmt: skip
     text = as_text(summary, {}, "results/demo")
     return {line.split()[0]: " ".join(line.split()[1:]) for line in text.splitlines()}

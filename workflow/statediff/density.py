@@ -21,7 +21,8 @@ from scipy.special import gammaln, logsumexp
 from statediff import InputError
 from statediff.basis import Basis, build_basis
 from statediff.neighbours import length_scale, nearest_distances, positive_distances
-from statediff.newton import CONVERGED, climb, posterior_mode
+from statediff.newton import CONVERGED, posterior_mode
+from statediff.search import climb
 
 __all__ = [
     "Density",

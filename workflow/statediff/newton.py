@@ -4,7 +4,7 @@ import numpy as np
 
 from statediff.device import on_device, weighted_gram
 
-__all__ = ["CONVERGED", "climb", "posterior_mode"]
+__all__ = ["CONVERGED", "posterior_mode"]
 
 #: Newton steps end when the log posterior can gain no more than this per cell.
 CONVERGED = 1e-12
@@ -60,32 +60,3 @@ def posterior_mode(likelihood, phi, offset, start):
         if decrease <= CONVERGED * len(phi):
             break
     return weights, decrease
-
-
-def climb(function, values, start):
-    """Value of an increasing sequence at which a function is largest, found from a start uphill.
-
-    Parameters
-    ----------
-    function : callable
-        With one maximum along the values.
-    values : sequence of float
-    start : float
-        One of them.
-
-    Returns
-    -------
-    value : float
-    maximum : float
-    """
-    known, best, before = {}, values.index(start), None
-
-    def height(i):
-        if i not in known:
-            known[i] = function(values[i])
-        return known[i]
-
-    while best != before:
-        around = range(max(best - 1, 0), min(best + 2, len(values)))
-        best, before = max(around, key=height), best
-    return values[best], known[best]

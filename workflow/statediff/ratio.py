@@ -16,7 +16,8 @@ from scipy.optimize import brentq
 from scipy.special import expit, logit, polygamma
 
 from statediff import InputError
-from statediff.newton import CONVERGED, climb, posterior_mode
+from statediff.newton import CONVERGED, posterior_mode
+from statediff.search import climb
 
 __all__ = [
     "Overdispersion",
@@ -84,7 +85,7 @@ def informative(eigenvalues, amplitude=1.0):
     Parameters
     ----------
     eigenvalues : array, shape (r,)
-        Of the kernel matrix, decreasing (`statediff.basis.Basis.eigenvalues`).
+        Of the kernel matrix, decreasing (``eigenvalues`` of `statediff.basis.Basis`).
     amplitude : float
         Prior standard deviation of the log ratio.
 

@@ -23,7 +23,7 @@ from scipy.special import logsumexp
 
 from statediff import DataWarning, InputError
 from statediff.kernels import matern52
-from statediff.newton import climb
+from statediff.search import climb
 
 __all__ = [
     "LEVELS",

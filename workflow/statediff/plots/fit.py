@@ -15,6 +15,8 @@ from statediff.smoothness import FEW, fraction
 
 __all__ = ["fit_overview"]
 
+# Fewer effective degrees of freedom than these are called few: a convention of this figure.
+BROAD = 10.0
 LINES = {"color": "#404040", "lw": 0.8, "ls": (0, (4, 3))}
 
 
@@ -151,4 +153,5 @@ def _verdict(totals, conditions):
     )
     if min(totals) < FEW:
         return f"The curves are hardly more than constants: degrees of freedom {numbers}"
-    return f"A typical gene can follow several trends: degrees of freedom {numbers}"
+    trends = "broad trends only" if min(totals) < BROAD else "fine trends"
+    return f"A typical gene can follow {trends}: degrees of freedom {numbers}"
