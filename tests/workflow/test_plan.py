@@ -64,8 +64,7 @@ def test_what_takes_more_memory_is_known_before(tmp_path, snakemake_run):
     changed = {name for name, memory in more.items() if memory != usual[name]}
     assert changed == {"store", "sum, or largest"}
     more = planned("csr_matrix", "donor")
-    # Three partitions of 200 blocks × 40 samples × genes, of 8 bytes; samples × functions × genes,
-    # of 12.
+    # 3 × 200 blocks × 40 samples × genes, of 8 bytes; samples × functions × genes, of 12.
     assert more["residual_test"] > usual["residual_test"] + 2.5
     assert more["expression_fit"] > usual["expression_fit"] + 1.4
     assert more["expression_predict"] > usual["expression_predict"] + 0.4
