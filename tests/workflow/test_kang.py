@@ -201,9 +201,9 @@ def test_empirical_noise_ranks_as_the_published_approximation(shared):
     basis = build_basis(adata.obsm["DM_EigenVectors"], 11.12249493598938)
     phi = basis(adata.obsm["DM_EigenVectors"])
     fits = [Posterior.fit(phi[m].T @ phi[m]) for m in members]
-    weights = [fit.weights(phi[m].T @ y[m]) for fit, m in zip(fits, members, strict=True)]
-    noise = noise_weights([(0, y)], phi, members, fits, weights)
-    found = mahalanobis_noise(phi, fits, noise, weights[1] - weights[0])
+    weights = [fit.weights(phi[m].T @ y[m], 1.0) for fit, m in zip(fits, members, strict=True)]
+    noise = noise_weights([(0, y)], phi, members, fits, weights, 1.0)
+    found = mahalanobis_noise(phi, fits, noise, weights[1] - weights[0], 1.0)
     published = wanted["kompot_de_ctrl_to_stim_mahalanobis"]
     assert np.corrcoef(found, published)[0, 1] >= 0.999
     assert spearmanr(found, published).statistic >= 0.98
