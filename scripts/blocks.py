@@ -12,14 +12,12 @@ from statediff.blocks import (
     find_blocks,
     information_left,
     nested_regions,
-    sample_separation,
     samples_meet,
 )
+from statediff.matching import SEPARATED, sample_separation
 from statediff.store import read_arrays, write_arrays
 
 ROLES = ("reference", "compared")
-# From here on no method held its level in the calibration benchmark.
-SEPARATED = 1.5
 # Below these, most cells are compared with none or few of the other condition.
 INFORMATION, COVER = 0.3, 0.5
 
@@ -30,7 +28,9 @@ def main(job):
     coordinates = read_arrays(job.input.coordinates, "coordinates")[0]["coordinates"]
     cells, samples, conditions = numbered(members)
     seed, n_cells = settings["seed"], len(coordinates)
-    codes, moved = find_blocks(coordinates[cells], samples, settings["block_cells"], seed)
+    codes, moved = find_blocks(
+        coordinates[cells], samples, conditions, settings["block_cells"], seed
+    )
     advice = how_to_mix(settings["blocks_from"], job.params.harmony)
     if "sample" in members and not all(samples_meet(c, samples, conditions) for c in codes):
         raise InputError(

@@ -14,8 +14,7 @@ from sklearn.cluster import KMeans
 
 from statediff import InputError
 from statediff.kernels import matern52
-from statediff.matching import mix_samples
-from statediff.neighbours import nearest_of
+from statediff.matching import lie_apart, mix_samples
 
 __all__ = [
     "centroids",
@@ -26,7 +25,6 @@ __all__ = [
     "nested_regions",
     "partition_cells",
     "permute_within",
-    "sample_separation",
     "samples_meet",
 ]
 
@@ -44,13 +42,11 @@ SMOOTHNESS, UNMOVED = 2.0, 10.0
 DIRECTIONS, CELLS_PER_DIRECTION = 4, 8
 # Blocks of the smallest region.
 REGION = 3
-# Cells whose neighbours are looked at to see whether samples mix, and neighbours of each.
-LOOKED_AT, NEIGHBORS = 2000, 30
 # A block holds a condition that has there this part of its share of all cells.
 PRESENT = 0.2
 
 
-def find_blocks(coordinates, samples, size=80, seed=0, partitions=PARTITIONS):
+def find_blocks(coordinates, samples, conditions, size=80, seed=0, partitions=PARTITIONS):
     """Partition cells into blocks of about `size` in which the samples mix, several times.
 
     Centres of blocks are learnt from at most 50,000 cells.
@@ -61,6 +57,8 @@ def find_blocks(coordinates, samples, size=80, seed=0, partitions=PARTITIONS):
         Principal components of the cells of both conditions.
     samples : array of int, shape (n,)
         Sample of each cell, or its condition where there are no samples: 0, 1, ….
+    conditions : array of int, shape (samples,)
+        Condition of each sample, 0 or 1.
     size : int
         Cells in a block, on average; more where that would make over 200 blocks.
     seed : int
@@ -85,7 +83,11 @@ def find_blocks(coordinates, samples, size=80, seed=0, partitions=PARTITIONS):
             f"{2 * size} in the two conditions (fdr.block_cells, fdr.null)"
         )
     samples = np.asarray(samples, dtype=np.int64)
-    moved = mix_samples(coordinates, samples, seed)
+    moved = np.array(coordinates, dtype=np.float64)
+    if lie_apart(moved, samples, conditions, seed):
+        # What is left of a shift is subtracted below; broad displacements follow a change of
+        # abundance along the states less.
+        moved = mix_samples(moved, samples, seed, nearest=5, surrounding=60)
     ls = SMOOTHNESS * np.sqrt(moved.var(axis=0).sum())
     for _ in range(ROUNDS if ls > 0 else 0):
         (codes,) = partition_cells(moved, size, seed, 1)
@@ -273,34 +275,6 @@ def condition_cover(codes, labels):
     least = PRESENT * counts.sum(axis=1, keepdims=True) * total / total.sum()
     both = (counts >= np.maximum(least, 2.0)).all(axis=1)
     return counts[both].sum(axis=0) / total
-
-
-def sample_separation(coordinates, samples, conditions, seed=0):
-    """How many more neighbours a cell has from its own sample than if samples mixed.
-
-    Parameters
-    ----------
-    coordinates : array, shape (n, P)
-    samples : array of int, shape (n,)
-    conditions : array of int, shape (samples,)
-        Condition of each sample.
-    seed : int
-        Of the cells looked at.
-
-    Returns
-    -------
-    float
-        Share of the 30 nearest cells of a cell's condition that are of its sample, by the share
-        of the condition's other cells that are: 1 if they mix.
-    """
-    chosen = np.random.default_rng(seed).permutation(len(samples))[:LOOKED_AT]
-    near = nearest_of(coordinates, chosen, min(NEIGHBORS + 1, len(samples)))[:, 1:]
-    of_sample = samples[near] == samples[chosen, None]
-    labels = conditions[samples]
-    of_condition = labels[near] == labels[chosen, None]
-    others = np.bincount(samples)[samples[chosen]] - 1
-    expected = others / (np.bincount(labels)[labels[chosen]] - 1)
-    return of_sample.sum() / max(of_condition.sum(), 1) / expected.mean()
 
 
 def samples_meet(codes, samples, conditions):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 from sklearn.decomposition import PCA
-from statediff.blocks import sample_separation
+from statediff.matching import SEPARATED, sample_separation
 from statediff.preprocess import log_normalise
 from statediff.simulate import Simulation
 from statediff.store import read_arrays, write_arrays
@@ -14,8 +14,6 @@ __all__ = ["COMPONENTS", "Dataset", "diffusion_map", "load", "make", "save"]
 
 COMPONENTS = 30
 NEIGHBORS = 30
-# Cells have this many times the neighbours from their own sample that they should: integrate.
-SEPARATED = 1.5
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,17 +24,21 @@ def blocks(dataset):
     # Not integrated over the samples: the blocks mix them themselves.
     pca = PCA(n_components=COMPONENTS, svd_solver="arpack", random_state=0)
     pcs = pca.fit_transform(dataset.expression).astype(np.float64)
-    return find_blocks(pcs, dataset.samples)
+    return find_blocks(pcs, dataset.samples, conditions_of(dataset))
+
+
+def conditions_of(dataset):
+    """Condition of each sample, 0 or 1."""
+    codes = np.unique(dataset.samples)
+    return np.array([dataset.labels[dataset.samples == code][0] for code in codes]).astype(int)
 
 
 def residual(dataset):
     """Differences within blocks, with the variance between samples."""
     codes, moved = blocks(dataset)
-    conditions = np.array(
-        [dataset.labels[dataset.samples == code][0] for code in np.unique(dataset.samples)]
-    )
+    conditions = conditions_of(dataset)
     parts = [(of, [contrast_weights(dataset.labels, moved, of)]) for of in codes]
-    values, groups = scale(dataset.counts), (dataset.samples, conditions.astype(int))
+    values, groups = scale(dataset.counts), (dataset.samples, conditions)
     ((sums,),) = block_sums([(0, values)], parts[:1], *groups)
     factors = size_factors(sums.sums.sum(axis=0), sums.sums.sum(axis=1), sums.cells)
     values = sparse.diags(1.0 / factors[dataset.samples]) @ values
