@@ -64,7 +64,7 @@ def test_a_limit_of_jobs_turns_arrays_off(monkeypatch, limit):
 
 
 def test_a_gpu_is_asked_for_where_the_configuration_says_so(tmp_path):
-    computing = {"condition_density", "expression_fit"}
+    computing = {"basis", "condition_density", "expression_fit"}
     gpu = {"gp": {"device": "gpu", "partition": "fast"}}
     layers = gpu | {"expression": {"layers": ["smoothed"]}}
     for changes, on_gpu in (
