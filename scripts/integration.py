@@ -3,21 +3,39 @@
 import numpy as np
 from _cells import read_column
 from _job import run
-from statediff.matching import mix_samples
+from statediff.matching import lie_apart, mix_samples
 from statediff.store import open_h5ad, write_arrays
 
 
 def main(job):
     with open_h5ad(job.input[0]) as store:
-        coordinates = store[f"obsm/{job.params.key}"][:]
-        codes = [read_column(store, column, "contrasts")[0] for column in job.params.columns]
-    # Cells with a value missing are a level of their own.
-    _, samples = np.unique(np.stack(codes, axis=1), axis=0, return_inverse=True)
-    write_arrays(
-        job.output[0],
-        {"coordinates": mix_samples(coordinates, samples.ravel())},
-        columns=", ".join(job.params.columns),
-    )
+        coordinates = store[f"obsm/{job.params.key}"][:].astype(np.float64)
+        pairs = [
+            [read_column(store, column, "contrasts")[0] for column in columns]
+            for columns in job.params.columns
+        ]
+    mixed = []
+    for (_, sample), (conditions, samples) in zip(job.params.columns, pairs, strict=True):
+        # Contrasts that name columns of their own would mix the cells more and more; where samples
+        # do not lie apart, a column of several is left alone.
+        if len(pairs) == 1 or needs_mixing(coordinates, conditions, samples):
+            # Cells with a value missing are a level of their own.
+            _, numbers = np.unique(samples, return_inverse=True)
+            coordinates = mix_samples(coordinates, numbers)
+            mixed.append(sample)
+    print(f"integrated over: {', '.join(mixed) or 'nothing'}")
+    write_arrays(job.output[0], {"coordinates": coordinates}, columns=", ".join(mixed))
+
+
+def needs_mixing(coordinates, conditions, samples):
+    """Whether samples or conditions of a contrast lie apart, among cells that are of both."""
+    cells = np.flatnonzero((conditions >= 0) & (samples >= 0))
+    if len(cells) < 2:
+        return False
+    _, of_sample = np.unique(samples[cells], return_inverse=True)
+    of_condition = np.zeros(of_sample.max() + 1, dtype=int)
+    of_condition[of_sample] = conditions[cells]
+    return lie_apart(coordinates[cells], of_sample, of_condition)
 
 
 run(main, snakemake)

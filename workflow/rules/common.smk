@@ -61,10 +61,11 @@ for gmt in config["enrichment"]["gmt"] if PROVIDER == "local" else []:
 
 # Nulls that compare the conditions within blocks of cells.
 BLOCKS = bool(CONTRASTS) and FDR["null"] in ("residual", "labels")
-# Columns over whose levels the coordinates behind the cell states are integrated.
+# Columns of conditions and of samples, over which the coordinates of cell states are integrated.
 INTEGRATED = []
 if STATES["compute"] and STATES["compute"]["integrate"] == "samples":
-    INTEGRATED = sorted({c["sample"] or c["column"] for c in CONTRASTS.values()})
+    samples = {c["sample"] or c["column"]: c["column"] for c in CONTRASTS.values()}
+    INTEGRATED = sorted([column, sample] for sample, column in samples.items())
 RESIDUAL = FDR["null"] == "residual"
 # Names of the figures to make; None: all.
 MADE = config["figures"]["make"]

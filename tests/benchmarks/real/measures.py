@@ -13,10 +13,11 @@ from calibration import competitors
 from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
 
+from real import coordinates, held_out
 from real.data import Cells, true_lfc
 from real.runs import COMPONENTS, LAYERS, Results
 
-__all__ = ["ACROSS", "MEASURES", "compare_components", "compare_layers"]
+__all__ = ["ACROSS", "MEASURES", "compare_components", "compare_layers", "compare_predictions"]
 
 LEVEL = 0.05
 OURS = {"with_sample": "statediff, samples", "without_sample": "statediff, no samples"}
@@ -300,5 +301,26 @@ def compare_layers(real, folder):
     return [row("statediff", "layers", metric, value) for metric, value in agreement.items()]
 
 
-# Comparisons between the runs of a data set.
-ACROSS = {"components": compare_components, "layers": compare_layers}
+def compare_predictions(real, folder):
+    """Log predictive densities of held-out cells, and the evidence of metrics and components."""
+    results, name = Results(folder / "whole"), "with_sample"
+    if not results.has(name, "stages/cells.h5"):
+        return []
+    rows = [
+        row(way, "held-out cells", f"log predictive density of {what}", value)
+        for way, found in held_out.compare(results.results, name).items()
+        for what, value in found.items()
+    ]
+    for found in coordinates.evidence(results.results, name):
+        subject = f"{found['metric']}, {found['components']}"
+        rows.append(row("statediff", subject, "evidence", found["evidence"]))
+        rows.append(row("statediff", subject, "length scale / extent", found["multiple"]))
+    return rows
+
+
+# Comparisons between the runs of a data set, and within one.
+ACROSS = {
+    "components": compare_components,
+    "layers": compare_layers,
+    "predictions": compare_predictions,
+}
