@@ -28,7 +28,7 @@ def main(job):
     coordinates = read_arrays(job.input.coordinates, "coordinates")[0]["coordinates"]
     cells, samples, conditions = numbered(members)
     seed, n_cells = settings["seed"], len(coordinates)
-    codes, moved = find_blocks(
+    codes, moved, mixed = find_blocks(
         coordinates[cells], samples, conditions, settings["block_cells"], seed
     )
     advice = how_to_mix(settings["blocks_from"], job.params.harmony)
@@ -64,6 +64,7 @@ def main(job):
         has_samples="sample" in members,
         n_blocks=int(codes[0].max() + 1),
         n_partitions=len(codes),
+        mixed=mixed,
         information=information,
         cover_reference=float(cover[0]),
         cover_compared=float(cover[1]),

@@ -65,7 +65,7 @@ def test_blocks_mix_samples_that_are_shifted():
     rng = np.random.default_rng(1)
     place, branch, coordinates, sample, _ = cells(rng)
     shifted = coordinates + np.array([[0, 0, 0.2]]) * sample[:, None]
-    (codes, other), moved = find_blocks(shifted, sample, np.repeat([0, 1], 3), 60, partitions=2)
+    (codes, other), moved, _ = find_blocks(shifted, sample, np.repeat([0, 1], 3), 60, partitions=2)
     assert len(np.unique(codes)) == codes.max() + 1 == 20
     assert not np.array_equal(codes, other)
     counts = np.zeros((20, 6))
@@ -209,7 +209,7 @@ def test_the_statistic_is_that_of_the_equations():
 def residual_of(values, coordinates, sample, labels, aware, size):
     """The residual test of cells in samples, of which the first half are of one condition."""
     conditions = np.repeat([0, 1], (sample.max() + 1) // 2)
-    codes, moved = find_blocks(coordinates, sample, conditions, size, partitions=2)
+    codes, moved, _ = find_blocks(coordinates, sample, conditions, size, partitions=2)
     parts = [(of, [contrast_weights(labels, moved, of)]) for of in codes]
     found = block_sums([(0, sparse.csr_matrix(values))], parts, sample, conditions)
     regions = [nested_regions(centroids(moved, of)) for of in codes]

@@ -95,7 +95,7 @@ def components(counts, n=20):
 
 def pvalues(counts, coordinates, sample, conditions, aware=True):
     """Of the residual test on linear values, as the workflow runs it."""
-    codes, moved = find_blocks(coordinates, sample, conditions)
+    codes, moved, _ = find_blocks(coordinates, sample, conditions)
     labels = conditions[sample] == 1
     parts = [(of, [contrast_weights(labels, moved, of)]) for of in codes]
     values = scale(counts)

@@ -71,6 +71,8 @@ def find_blocks(coordinates, samples, conditions, size=80, seed=0, partitions=PA
         Number of each cell's block, from 0.
     moved : ndarray, shape (n, P)
         Coordinates in which the samples mix.
+    mixed : bool
+        Whether they had to be mixed, since samples or conditions lay apart.
 
     Raises
     ------
@@ -84,7 +86,8 @@ def find_blocks(coordinates, samples, conditions, size=80, seed=0, partitions=PA
         )
     samples = np.asarray(samples, dtype=np.int64)
     moved = np.array(coordinates, dtype=np.float64)
-    if lie_apart(moved, samples, conditions, seed):
+    apart = lie_apart(moved, samples, conditions, seed)
+    if apart:
         # What is left of a shift is subtracted below; broad displacements follow a change of
         # abundance along the states less.
         moved = mix_samples(moved, samples, seed, nearest=5, surrounding=60)
@@ -92,7 +95,7 @@ def find_blocks(coordinates, samples, conditions, size=80, seed=0, partitions=PA
     for _ in range(ROUNDS if ls > 0 else 0):
         (codes,) = partition_cells(moved, size, seed, 1)
         moved -= _shifts(moved, centroids(moved, codes), codes, samples, ls)
-    return partition_cells(moved, size, seed, partitions), moved
+    return partition_cells(moved, size, seed, partitions), moved, apart
 
 
 def partition_cells(moved, size=80, seed=0, partitions=PARTITIONS):

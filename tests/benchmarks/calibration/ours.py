@@ -24,7 +24,7 @@ def blocks(dataset):
     # Not integrated over the samples: the blocks mix them themselves.
     pca = PCA(n_components=COMPONENTS, svd_solver="arpack", random_state=0)
     pcs = pca.fit_transform(dataset.expression).astype(np.float64)
-    return find_blocks(pcs, dataset.samples, conditions_of(dataset))
+    return find_blocks(pcs, dataset.samples, conditions_of(dataset))[:2]
 
 
 def conditions_of(dataset):
