@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from statediff.matching import mix_samples
+from statediff.matching import lie_apart, mix_samples, overlap
 
 
 def draw(sizes, shifts, seed=0, dimensions=4):
@@ -92,3 +92,23 @@ def test_the_data_are_not_changed():
     before = x.copy()
     mix_samples(x, sample)
     np.testing.assert_array_equal(x, before)
+
+
+def test_conditions_that_lie_apart_are_told_from_those_that_change_in_abundance():
+    rng = np.random.default_rng(5)
+    x = rng.normal(size=(1200, 4))
+    conditions = np.array([0, 0, 1, 1])
+    mixing = rng.integers(0, 4, 1200)
+    assert overlap(x, conditions[mixing]) == pytest.approx(1.0, abs=0.1)
+    assert not lie_apart(x, mixing, conditions)
+    # Four times as many cells of one condition on one side.
+    often = rng.random(1200) < np.where(x[:, 0] > 0, 0.8, 0.2)
+    sample = np.where(often, rng.integers(2, 4, 1200), rng.integers(0, 2, 1200))
+    assert not lie_apart(x, sample, conditions)
+    shifted = x + 3.0 * (conditions[mixing] == 1)[:, None] * np.array([1.0, 0, 0, 0])
+    assert overlap(shifted, conditions[mixing]) < 0.4
+    assert lie_apart(shifted, mixing, conditions)
+    # Samples of one condition, which the conditions' overlap does not show.
+    of_one = x + 4.0 * np.isin(mixing, [0, 2])[:, None] * np.array([1.0, 0, 0, 0])
+    assert overlap(of_one, conditions[mixing]) > 0.9
+    assert lie_apart(of_one, mixing, conditions)
