@@ -52,7 +52,7 @@ def test_results_are_those_of_the_library(directory, finished):
     states = anndata.read_h5ad(directory / "data.h5ad").obsm["DM"]
     density = fit_density(states[:52], ls_factor=0.1)
     phi = density.basis(states)
-    few = phi[:, : informative(density.basis)]
+    few = phi[:, : informative(density.basis.eigenvalues)]
     ratio = fit_ratio(few[:52], np.arange(52) >= 30)
     lfc, z = ratio(few), ratio(few) / np.sqrt(ratio.variance(few))
     pvalue = 2 * norm.sf(np.abs(z))

@@ -90,7 +90,10 @@ def test_the_terminal_tells_of_small_groups(grouped):
 def test_distances_and_means_are_those_of_the_groups_cells(grouped, adata, masks):
     stages = grouped / RESULTS / "stages"
     fit, _ = read_arrays(stages / "fit.h5")
-    covariance = fit["covariance_reference"] + fit["covariance_compared"]
+    covariance = sum(
+        (fit[f"modes_{role}"] / (1.0 + fit[f"spectrum_{role}"])) @ fit[f"modes_{role}"].T
+        for role in ("reference", "compared")
+    )
     difference = (fit["coefficients_compared"] - fit["coefficients_reference"]).T
     null = read_arrays(stages / "null.h5", "difference")[0]["difference"]
     table = pd.read_parquet(grouped / RESULTS / "tables/gene_groups.parquet")
