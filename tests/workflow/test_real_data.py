@@ -86,7 +86,9 @@ def test_interferon_genes_come_first(real_runs):
     interferon = known(results, "interferon-stimulated", SETS["kang_donors"])
     assert len(interferon) == 8
     assert interferon["called"].all()
-    assert interferon["rank"].max() <= 50
+    # Hundreds of genes respond to interferon.
+    assert (interferon["rank"] <= 20).sum() >= 6
+    assert interferon["rank"].max() <= 100
 
 
 def test_genes_of_the_knock_out_of_tal1(real_runs):
