@@ -112,7 +112,7 @@ def test_how_they_came_about_is_recorded(folder):
          "sha256": hashlib.sha256(source).hexdigest()}
     ]  # fmt: skip
     config = told["provenance"]["config"]
-    assert (config["dataset"]["results"], config["gp"]["sigma"]) == ("from_file", 1.0)
+    assert (config["dataset"]["results"], config["gp"]["sigma"]) == ("from_file", None)
     assert {"store", "kompot_abundance", "kompot_expression", "residual_test"} < set(told["stages"])
     assert not {"expression_fit", "expression_predict"} & set(told["stages"])
     page = (folder / RESULTS / "provenance.html").read_text()

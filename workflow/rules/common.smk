@@ -64,7 +64,9 @@ BLOCKS = bool(CONTRASTS) and FDR["null"] in ("residual", "labels")
 # Columns of conditions and of samples, over which the coordinates of cell states are integrated.
 INTEGRATED = []
 if STATES["compute"] and STATES["compute"]["integrate"] == "samples":
-    samples = {c["sample"] or c["column"]: c["column"] for c in CONTRASTS.values()}
+    samples = {}
+    for one in CONTRASTS.values():
+        samples.setdefault(one["sample"] or one["column"], one["column"])
     INTEGRATED = sorted([column, sample] for sample, column in samples.items())
 RESIDUAL = FDR["null"] == "residual"
 # Names of the figures to make; None: all.
