@@ -107,9 +107,11 @@ def used_settings(job, ls, basis):
     scales = {
         key: ls[key] for key in ("ls", "ls_reference", "ls_compared", "amplitude") if key in ls
     }
-    return (
-        settings | {"gp": shared | chosen | scales},
-        settings | {"gp": settings["gp"] | chosen | {"ls": basis["ls"]}},
+    found = shared | chosen | scales, settings["gp"] | chosen | {"ls": basis["ls"]}
+    # Kompot refuses a record with settings that are null: what was learnt is left out.
+    return tuple(
+        settings | {"gp": {key: value for key, value in gp.items() if value is not None}}
+        for gp in found
     )
 
 
