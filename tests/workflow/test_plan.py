@@ -44,7 +44,7 @@ def test_what_takes_more_memory_is_known_before(tmp_path, snakemake_run):
     adata.obs["donor"] = [f"d{i % 40}" for i in range(60)]
     adata.write_h5ad(tmp_path / "data.h5ad")
 
-    def planned(encoding, sample=None, **gp):
+    def planned(encoding, sample=None, ls_factor=10.0, **gp):
         with h5py.File(tmp_path / "data.h5ad", "a") as file:
             matrix = file["layers/logged"]
             matrix.attrs["encoding-type"] = encoding
@@ -52,7 +52,8 @@ def test_what_takes_more_memory_is_known_before(tmp_path, snakemake_run):
             del matrix["data"]
             matrix.create_dataset("data", (200_000_000,), "f4", chunks=True)
         contrast = CONFIG["contrasts"]["a_vs_b"] | {"sample": sample}
-        config = CONFIG | {"conventions": "standard", "contrasts": {"a_vs_b": contrast}, "gp": gp}
+        config = CONFIG | {"conventions": "standard", "contrasts": {"a_vs_b": contrast}}
+        config["gp"] = {"ls_factor": ls_factor} | gp
         config["fdr"] = {"blocks_from": "DM"}
         (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
         rows, _ = plan(tmp_path, snakemake_run, tmp_path / "config.yaml")

@@ -33,7 +33,7 @@ GPU |= {"slurm_partition": PARTITION} if PARTITION else {}
 MOST_FUNCTIONS = max(1, config["gp"]["max_rank"] / 150)
 FUNCTIONS = 2.5 if (config["gp"]["tol"] or 1) < 1e-6 else 1
 # A learnt length scale takes as many as expression along the states needs.
-FUNCTIONS *= max(1, 10 / (config["gp"]["ls_factor"] or 2)) ** 1.3
+FUNCTIONS *= max(1, 10 / (config["gp"]["ls_factor"] or 5)) ** 1.3
 FUNCTIONS = min(FUNCTIONS, MOST_FUNCTIONS)
 
 
