@@ -17,7 +17,7 @@ from statediff.linear import (
     linear_blocks,
     size_factors,
 )
-from statediff.store import matrix_shape, row_blocks
+from statediff.store import matrix_shape, read_rows, row_blocks
 
 __all__ = ["Normalisation", "agrees", "expression_blocks", "normalise", "of_counts", "sample_rows"]
 
@@ -81,17 +81,9 @@ def sample_rows(matrix, count=LOOKED_AT, seed=0):
     rows : ndarray of int
     part : scipy.sparse.csr_matrix
     """
-    shape = matrix_shape(matrix)
-    rows = np.sort(np.random.default_rng(seed).permutation(shape[0])[:count])
-    indptr = matrix["indptr"][:].astype(np.int64)
-    lengths = np.diff(indptr)[rows]
-    at = [slice(indptr[row], indptr[row + 1]) for row in rows]
-    data, indices = (
-        np.concatenate([matrix[name][part] for part in at] or [np.zeros(0)])
-        for name in ("data", "indices")
-    )
-    parts = data, indices.astype(np.int64), np.concatenate([[0], np.cumsum(lengths)])
-    return rows, sparse.csr_matrix(parts, shape=(len(rows), shape[1]))
+    n_rows = matrix_shape(matrix)[0]
+    rows = np.sort(np.random.default_rng(seed).permutation(n_rows)[:count])
+    return rows, read_rows(matrix, rows)
 
 
 def normalise(matrix, transform, totals=None):
