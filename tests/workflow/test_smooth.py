@@ -5,22 +5,24 @@ import dense
 import numpy as np
 import pytest
 import yaml
+from scipy import sparse
 from statediff import EPS
 from statediff.neighbours import length_scale, nearest_distances
 from support import CONFIG, tiny
 
 ALONE = {key: value for key, value in CONFIG.items() if key not in ("contrasts", "conventions")}
+GIVEN = {"metric": "euclidean", "ls_factor": 10.0, "sigma": 1.0}
 
 
 @pytest.fixture
 def attempt(tmp_path, snakemake_run):
     """Run on the tiny data with entries of smooth, and no contrast unless there are none."""
 
-    def run(target, smooth):
+    def run(target, smooth, source=None, **sections):
         (tmp_path / "config.yaml").write_text(
-            yaml.safe_dump(ALONE | {"smooth": smooth} if smooth else CONFIG)
+            yaml.safe_dump(ALONE | {"smooth": smooth} | sections if smooth else CONFIG)
         )
-        tiny().write_h5ad(tmp_path / "data.h5ad")
+        (tiny() if source is None else source).write_h5ad(tmp_path / "data.h5ad")
         return snakemake_run(tmp_path, target, configfile=tmp_path / "config.yaml", check=False)
 
     return run
@@ -33,7 +35,7 @@ def test_smoothed_expression_is_that_of_the_dense_process(attempt, tmp_path):
         "some": {"genes": ["gene7", "gene2"], "cells": cells},
         "every": {"genes": ["gene0"]},
     }
-    done = attempt("all", entries)
+    done = attempt("all", entries, gp=GIVEN)
     assert done.returncode == 0, done.stdout
     source = tiny()
     chosen = {
@@ -56,6 +58,21 @@ def test_smoothed_expression_is_that_of_the_dense_process(attempt, tmp_path):
         std = np.sqrt(np.diag(gp.covariance(x)) + EPS)
         np.testing.assert_allclose(found.obs["smoothed_std"], std, atol=1e-5)
         assert found.uns["smooth"]["ls"] == pytest.approx(ls)
+
+
+def test_by_default_genes_without_structure_are_smoothed_to_their_means(attempt, tmp_path):
+    """Counts of the tiny data are independent of the states; one gene is made to follow them."""
+    source = tiny()
+    states = source.obsm["DM"][:, 0]
+    expression = source.layers["logged"].toarray()
+    expression[:, 0] = 5.0 + states + 0.3 * expression[:, 0]
+    source.layers["logged"] = sparse.csr_matrix(expression)
+    done = attempt("smooth", {"x": {"genes": ["gene0", "gene1", "gene2", "gene3"]}}, source)
+    assert done.returncode == 0, done.stdout
+    smoothed = anndata.read_h5ad(tmp_path / "results/tiny/smooth/x/smoothed.h5ad").X
+    assert np.corrcoef(smoothed[:, 0], states)[0, 1] > 0.95
+    assert np.abs(smoothed[:, 1:] - expression[:, 1:4].mean(axis=0)).max() < 0.1
+    assert expression[:, 1:4].std(axis=0).min() > 0.4
 
 
 @pytest.mark.parametrize(
