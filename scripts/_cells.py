@@ -1,5 +1,6 @@
 """Choosing cells by their annotation."""
 
+import h5py
 import numpy as np
 from _inputs import listed
 from statediff import InputError
@@ -15,6 +16,17 @@ def read_column(store, column, option):
     if column not in columns:
         raise InputError(f"{option}: no obs column {column!r}; there are: {listed(columns)}")
     return read_levels(store["obs"][column])
+
+
+def read_values(store, column, option):
+    """Value of every cell in a column of obs, NaN where it is missing, if these are numbers;
+    else the level of every cell, −1 where it is missing, and the names of the levels."""
+    found = store["obs"].get(column)
+    if isinstance(found, h5py.Dataset) and found.dtype.kind in "iuf":
+        return found[:].astype(np.float64), None
+    if isinstance(found, h5py.Group) and "mask" in found and found["values"].dtype.kind in "iuf":
+        return np.where(found["mask"][:], np.nan, found["values"][:]), None
+    return read_column(store, column, option)
 
 
 def at_levels(store, column, wanted, option, option_of_column):

@@ -6,6 +6,7 @@ import numpy as np
 from _basis import read_basis
 from _fit import ROLES
 from _job import run
+from _samples import numbered
 from _states import read_states
 from statediff.density import fit_density
 from statediff.ratio import find_overdispersion, fit_ratio, informative, learn_amplitude
@@ -18,7 +19,7 @@ def main(job):
     both = members["reference"] | members["compared"]
     basis, _, known = read_basis(job.input.basis)
     states, _ = read_states(job.input.states, known["metric"])
-    labels = members["compared"][both]
+    cells, samples, design = numbered(members)
     if gp["ls_factor"] is None:
         basis = replace(basis, centre=None)
         density = fit_density(states[both], basis=basis)
@@ -30,9 +31,9 @@ def main(job):
     log_density = density(phi)
     amplitude, evidence = 1.0, None
     if gp["ls_factor"] is None:
-        amplitude, evidence = learn_amplitude(phi[both], labels, basis.eigenvalues)
+        amplitude, evidence = learn_amplitude(phi[cells], samples, design, basis.eigenvalues)
     phi = amplitude * phi[:, : informative(basis.eigenvalues, amplitude)]
-    fitted = fit_ratio(phi[both], labels)
+    fitted = fit_ratio(phi[cells], samples, design)
     arrays = {"variance": fitted.variance(phi), "freedom": np.inf}
     for role, values in zip(ROLES, fitted.log_densities(log_density, phi), strict=True):
         arrays[f"log_density_{role}"] = values
@@ -41,8 +42,7 @@ def main(job):
     if evidence is not None:
         attributes["evidence"] = evidence
     if "sample" in members:
-        samples = [np.where(members[role], members["sample"], -1) for role in ROLES]
-        found = find_overdispersion(phi, samples)
+        found = find_overdispersion(phi, cells, fitted, samples, design)
         arrays["variance"] = arrays["variance"] * found.factor
         arrays["freedom"] = found.freedom
         attributes["overdispersion"] = found.mean

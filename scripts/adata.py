@@ -16,6 +16,7 @@ from _adata import (
 from _job import run
 from anndata.io import read_elem, write_elem
 from shareable import without_folders
+from statediff.design import sample_columns
 from statediff.provenance import (
     DIRECTION_COLORS,
     DIRECTIONS,
@@ -81,7 +82,7 @@ def main(job):
 def fields(job, cells, calibrated):
     """Fields of abundance and of expression that are there and asked for."""
     config, contrast = job.params, job.params.contrast
-    of_contrast = contrast["reference"], contrast["compared"], contrast["sample"] is not None
+    of_contrast = contrast["reference"], contrast["compared"], bool(sample_columns(contrast))
     skipped = set() if config.additional_stats else set(ADDITIONAL)
     if not (calibrated or config.additional_stats):
         skipped.add("pvalue")

@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 from _job import run
+from _samples import numbered, written
 from statediff import DataWarning, InputError
 from statediff.blocks import (
     centroids,
@@ -17,7 +18,6 @@ from statediff.blocks import (
 from statediff.matching import SEPARATED, sample_separation
 from statediff.store import read_arrays, write_arrays
 
-ROLES = ("reference", "compared")
 # Below these, most cells are compared with none or few of the other condition.
 INFORMATION, COVER = 0.3, 0.5
 
@@ -26,21 +26,23 @@ def main(job):
     settings, name = job.params.blocks, job.wildcards.contrast
     members, _ = read_arrays(job.input.cells)
     coordinates = read_arrays(job.input.coordinates, "coordinates")[0]["coordinates"]
-    cells, samples, conditions = numbered(members)
+    cells, samples, design = numbered(members)
+    conditions = design.conditions
     seed, n_cells = settings["seed"], len(coordinates)
     codes, moved, mixed = find_blocks(
         coordinates[cells], samples, conditions, settings["block_cells"], seed
     )
     advice = how_to_mix(settings["blocks_from"], job.params.harmony)
-    if "sample" in members and not all(samples_meet(c, samples, conditions) for c in codes):
+    if "sample" in members and not all(samples_meet(c, samples, design) for c in codes):
+        enough = "two samples of one condition" if design.adjusted is None else "enough samples"
         raise InputError(
-            f"contrasts.{name}.sample: no block of cells holds two samples of one condition, so "
-            "that nothing tells how samples differ in the same state; expected samples that "
-            f"overlap: {advice}"
+            f"contrasts.{name}.sample: no block of cells holds {enough}, so that nothing tells how "
+            f"samples differ in the same state; expected samples that overlap: {advice}"
         )
     labels = conditions[samples] == 1
-    weights = np.array([contrast_weights(labels, moved, c) for c in codes])
-    information = float(np.mean([information_left(w, labels) for w in weights]))
+    nuisance = None if design.adjusted is None else design.adjusted[samples]
+    weights = np.array([contrast_weights(labels, moved, c, nuisance) for c in codes])
+    information = float(np.mean([information_left(w, labels, nuisance) for w in weights]))
     if not information > 0:
         raise InputError(
             f"contrasts.{name}: no block of cells holds both conditions, so that no expression can "
@@ -54,8 +56,7 @@ def main(job):
         "sample": placed(samples, cells, n_cells, 0),
         "weight": placed(weights, cells, n_cells, 0.0),
         "coordinates": placed(moved.T.astype(np.float32), cells, n_cells, 0).T,
-        "conditions": conditions,
-    }
+    } | written(design)
     for i, c in enumerate(codes):
         arrays[f"regions_{i}"] = nested_regions(centroids(moved, c))
     write_arrays(
@@ -108,20 +109,6 @@ def placed(values, cells, n_cells, elsewhere):
     found = np.full((*values.shape[:-1], n_cells), elsewhere, dtype=values.dtype)
     found[..., cells] = values
     return found
-
-
-def numbered(members):
-    """Cells that take part, number of each one's sample, and the condition of each sample.
-
-    A condition without samples that count is one of all its cells."""
-    samples, conditions = np.full(len(members["reference"]), -1), []
-    for condition, role in enumerate(ROLES):
-        codes = members.get(f"samples_{role}", ())
-        for cells in [members["sample"] == code for code in codes] or [members[role]]:
-            samples[cells] = len(conditions)
-            conditions.append(condition)
-    cells = np.flatnonzero(samples >= 0)
-    return cells, samples[cells], np.array(conditions)
 
 
 run(main, snakemake)

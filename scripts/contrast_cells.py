@@ -5,9 +5,12 @@ import warnings
 import h5py
 import numpy as np
 from _cells import contrast_members, read_column
+from _design import find_design
 from _job import run
+from _samples import written
 from statediff import DataWarning, InputError
-from statediff.design import compare_depth, resembles_samples
+from statediff.annotation import compare_depth, resembles_samples
+from statediff.design import sample_columns
 from statediff.store import open_h5ad, read_arrays, read_levels, write_arrays
 
 MIN_CELLS = 10
@@ -24,9 +27,7 @@ def main(job):
     name, contrast = job.wildcards.contrast, job.params.contrast
     with open_h5ad(job.input.store) as store:
         evaluated, members = contrast_members(store, name, contrast)
-        replicates = contrast["sample"] and read_column(
-            store, contrast["sample"], f"contrasts.{name}.sample"
-        )
+        replicates = read_samples(store, name, contrast)
         candidates = {} if replicates else find_candidates(store, contrast, members)
     for role, cells in members.items():
         if (n := int(cells.sum())) < MIN_CELLS:
@@ -35,7 +36,11 @@ def main(job):
                 f"contrasts.{name}.{role}: {contrast[role]!r} has {n} cells{passing}, expected at "
                 f"least {MIN_CELLS}"
             )
-    samples = find_samples(name, contrast, *replicates, members) if replicates else {}
+    samples = {}
+    if replicates:
+        samples = find_samples(name, contrast, *replicates, members)
+        with open_h5ad(job.input.store) as store:
+            samples |= written(find_design(store, name, contrast, samples))
     warn_of_candidates(name, candidates)
     arrays, linear = read_arrays(job.input.linear, "depth")
     preprocessed = linear["origin"] == "dataset.preprocess"
@@ -45,6 +50,21 @@ def main(job):
     counts |= {"n_cells": len(evaluated), "n_evaluated": int(evaluated.sum())}
     arrays = {"evaluated": evaluated} | members | samples
     write_arrays(job.output[0], arrays, **counts, **described)
+
+
+def read_samples(store, name, contrast):
+    """Sample of every cell (−1: none) and the names of the samples; nothing without samples."""
+    columns = sample_columns(contrast)
+    if not columns:
+        return None
+    key = f"contrasts.{name}.{'sample' if len(columns) == 1 else 'pair'}"
+    codes, levels = read_column(store, columns[0], key)
+    for column in columns[1:]:
+        more, of_column = read_column(store, column, key)
+        known = (codes >= 0) & (more >= 0)
+        codes = np.where(known, codes * len(of_column) + more, -1)
+        levels = np.array([f"{one}, {other}" for one in levels for other in of_column], object)
+    return codes, levels
 
 
 def find_candidates(store, contrast, members):
@@ -76,9 +96,9 @@ def warn_of_candidates(name, candidates):
         if not columns:
             continue
         listed = " or ".join(map(repr, columns[:3]))
-        how = "" if kind == "nested" else " (joined with the condition, since it occurs in both)"
+        key, what = ("sample", "samples") if kind == "nested" else ("pair", "donors in both")
         warn(
-            f"contrasts.{name}.sample: null, but obs column {listed}{how} looks like the samples: "
+            f"contrasts.{name}.{key}: null, but obs column {listed} looks like the {what}: "
             "without it cells count as independent, and differences between samples as "
             "differences between conditions; see docs/warnings.md#sample"
         )
@@ -105,14 +125,14 @@ def describe_depth(contrast, depth, members, samples, preprocessed):
 def find_samples(name, contrast, codes, levels, members):
     """Code of each cell's replicate (−1: none that counts, or the cell is of neither condition),
     and the codes of each condition."""
-    column = contrast["sample"]
+    column = " and ".join(sample_columns(contrast))
     found = {role: np.unique(codes[cells & (codes >= 0)]) for role, cells in members.items()}
     both = np.intersect1d(found["reference"], found["compared"])
     if both.size:
         raise InputError(
             f"contrasts.{name}.sample: {levels[both[0]]!r} of obs column {column!r} occurs in both "
             f"{contrast['reference']!r} and {contrast['compared']!r}; expected replicates that "
-            "belong to one condition"
+            f"belong to one condition (contrasts.{name}.pair is for donors that are in both)"
         )
     few = []
     for role, cells in members.items():

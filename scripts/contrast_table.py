@@ -28,6 +28,8 @@ def describe(summary, genes):
         "reference": conditions["reference"],
         "compared": conditions["compared"],
         "sample": conditions["sample"],
+        "pair": conditions["pair"],
+        "adjust": ";".join(conditions["adjust"]) or None,
         "filter": json.dumps(conditions["cells"]) if conditions["cells"] else None,
         "cells_evaluated": cells["evaluated"],
         "cells_reference": cells["reference"],

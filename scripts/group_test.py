@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 from _inputs import listed
 from _job import run
+from _samples import read_design
 from _values import open_values, with_known_factors
 from statediff import DataWarning
 from statediff.blocks import (
@@ -23,16 +24,20 @@ from statediff.store import read_arrays, write_arrays
 def main(job):
     blocks, attributes = read_arrays(job.input.blocks)
     groups, _ = read_arrays(job.input.groups, "names", "masks", "left_out")
+    design = read_design(blocks)
     factors = read_arrays(job.input.residual, "sample_factors")[0]["sample_factors"]
     kept = np.flatnonzero(~groups["left_out"])
     samples = attributes["has_samples"]
-    parts = [partitions(blocks, mask, job.params.blocks, samples) for mask in groups["masks"][kept]]
+    parts = [
+        partitions(blocks, mask, job.params.blocks, design, samples)
+        for mask in groups["masks"][kept]
+    ]
     untested = [groups["names"][i] for i, part in zip(kept, parts, strict=True) if not part]
     if untested:
         warnings.warn(
             f"contrasts.{job.wildcards.contrast}.groups: {listed(untested)} cannot be tested and "
             "get p = 1: in no block of cells do both conditions occur"
-            + (", or two samples of one condition" if samples else ""),
+            + (", or enough samples" if samples else ""),
             DataWarning,
             stacklevel=1,
         )
@@ -42,15 +47,13 @@ def main(job):
         for batch in batches(parts):
             chosen = [part[:2] for i in batch for part in parts[i]]
             values = with_known_factors(matrix, normalisation, blocks["sample"], factors)
-            sums = iter(
-                block_sums(values, chosen, blocks["sample"], blocks["conditions"], job.threads)
-            )
+            sums = iter(block_sums(values, chosen, blocks["sample"], design, job.threads))
             for i in batch:
                 tested = [
                     (of_part, regions)
                     for (_, _, regions), (of_part,) in zip(parts[i], sums, strict=False)
                 ]
-                found[i] = residual_test(tested, samples, job.threads)
+                found[i] = residual_test(tested, samples, job.params.lfc, job.threads)
     nothing = {"pvalue": np.ones(n_genes), "standardised": np.zeros(n_genes)}
     write_arrays(
         job.output[0],
@@ -59,18 +62,19 @@ def main(job):
     )
 
 
-def partitions(blocks, mask, settings, samples):
+def partitions(blocks, mask, settings, design, samples):
     """Block and weight of each cell, and regions, for each partition of a group's cells; none
-    where the conditions, or the samples of one, do not meet in a block."""
+    where the conditions, or the samples, do not meet in a block."""
     cells = np.flatnonzero(mask & (blocks["code"][0] >= 0))
-    sample, conditions = blocks["sample"][cells], blocks["conditions"]
-    labels, moved = conditions[sample] == 1, blocks["coordinates"][cells].astype(np.float64)
+    sample, moved = blocks["sample"][cells], blocks["coordinates"][cells].astype(np.float64)
+    labels = design.conditions[sample] == 1
+    nuisance = None if design.adjusted is None else design.adjusted[sample]
     if labels.all() or not labels.any():
         return []
     found = []
     for codes in partition_cells(moved, settings["block_cells"], settings["seed"], PARTITIONS):
-        weights = contrast_weights(labels, moved, codes)
-        if not weights.any() or (samples and not samples_meet(codes, sample, conditions)):
+        weights = contrast_weights(labels, moved, codes, nuisance)
+        if not weights.any() or (samples and not samples_meet(codes, sample, design)):
             return []
         everywhere = np.full(len(mask), -1), np.zeros(len(mask))
         for values, own in zip(everywhere, (codes, weights), strict=True):

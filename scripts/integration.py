@@ -10,21 +10,28 @@ from statediff.store import open_h5ad, write_arrays
 def main(job):
     with open_h5ad(job.input[0]) as store:
         coordinates = store[f"obsm/{job.params.key}"][:].astype(np.float64)
-        pairs = [
-            [read_column(store, column, "contrasts")[0] for column in columns]
-            for columns in job.params.columns
+        found = [
+            [joined(store, columns) for columns in (condition, sample)]
+            for condition, sample in job.params.columns
         ]
     mixed = []
-    for (_, sample), (conditions, samples) in zip(job.params.columns, pairs, strict=True):
+    for (_, names), (conditions, samples) in zip(job.params.columns, found, strict=True):
         # Contrasts that name columns of their own would mix the cells more and more; where samples
         # do not lie apart, a column of several is left alone.
-        if len(pairs) == 1 or needs_mixing(coordinates, conditions, samples):
+        if len(found) == 1 or needs_mixing(coordinates, conditions, samples):
             # Cells with a value missing are a level of their own.
             _, numbers = np.unique(samples, return_inverse=True)
             coordinates = mix_samples(coordinates, numbers)
-            mixed.append(sample)
+            mixed.append(" × ".join(names))
     print(f"integrated over: {', '.join(mixed) or 'nothing'}")
     write_arrays(job.output[0], {"coordinates": coordinates}, columns=", ".join(mixed))
+
+
+def joined(store, columns):
+    """Number of each cell's combination of levels; −1 where one is missing."""
+    codes = np.array([read_column(store, column, "contrasts")[0] for column in columns])
+    _, numbers = np.unique(codes, axis=1, return_inverse=True)
+    return np.where((codes >= 0).all(axis=0), numbers.ravel(), -1)
 
 
 def needs_mixing(coordinates, conditions, samples):

@@ -2,6 +2,7 @@
 
 import numpy as np
 from _job import run
+from _samples import read_design
 from _values import open_values
 from statediff.blocks import permute_within
 from statediff.normalisation import expression_blocks
@@ -22,7 +23,8 @@ def main(job):
     with open_values(job.input) as (matrix, normalisation):
         cells = blocks["code"][0], blocks["sample"]
         values, factors = expression_blocks(matrix, normalisation, *cells)
-        found = block_sums(values, partitions, blocks["sample"], blocks["conditions"], job.threads)
+        design = read_design(blocks)
+        found = block_sums(values, partitions, blocks["sample"], design, job.threads)
     regions = [blocks[f"regions_{i}"] for i in range(len(partitions))]
     genes = generator.permutation(found[0][0].contrast.shape[1])[:CHECKED]
     tested, checked = [], []
@@ -31,10 +33,10 @@ def main(job):
         checked.append((null.of_genes(genes), sets))
     del found
     samples = attributes["has_samples"]
-    null = residual_test(checked, samples, job.threads)["pvalue"]
+    null = residual_test(checked, samples, threads=job.threads)["pvalue"]
     write_arrays(
         job.output[0],
-        residual_test(tested, samples, job.threads)
+        residual_test(tested, samples, job.params.lfc, job.threads)
         | {"null_pvalue": null, "sample_factors": factors},
     )
 

@@ -1,95 +1,229 @@
-"""Depth of conditions, and columns of obs that look like samples."""
+"""Designs of samples: regressions against textbook algebra, and what a file says of a design."""
 
+import sys
+
+import anndata
+import h5py
 import numpy as np
+import pandas as pd
 import pytest
-from statediff.design import compare_depth, resembles_samples
+from scipy import sparse
+from scipy.stats import false_discovery_control
+from statediff import DataWarning, InputError
+from statediff.blocks import contrast_weights, information_left, samples_meet
+from statediff.design import Design, regress, sample_columns
+from statediff.residual import block_sums, residual_test
+from support import ROOT
 
-N = 800
+sys.path.append(str(ROOT / "scripts"))
+from _design import find_design  # noqa: E402
 
-
-@pytest.fixture(scope="module")
-def cells():
-    """Cells of four types far apart, of two conditions with three donors each, all mixed."""
-    rng = np.random.default_rng(0)
-    types, donor, labels = rng.integers(0, 4, N), rng.integers(0, 3, N), rng.random(N) < 0.5
-    coordinates = rng.normal(size=(N, 6)) + 8.0 * np.eye(6)[types]
-    # Samples lie a little apart, as they do.
-    coordinates += 0.4 * rng.normal(size=(6, 6))[donor + 3 * labels]
-    return {"types": types, "donor": donor, "labels": labels, "coordinates": coordinates}
-
-
-def found(cells, name, codes):
-    return resembles_samples(name, codes, cells["labels"], cells["coordinates"])
-
-
-def test_levels_of_one_condition_are_samples_whatever_their_name(cells):
-    nested = cells["donor"] + 3 * cells["labels"]
-    assert found(cells, "x", nested) == "nested"
-    assert found(cells, "orig.ident", nested) == "nested"
+PAIRED = Design(np.tile([0, 1], 4), np.empty((8, 0)), np.repeat(np.arange(4), 2))
 
 
 @pytest.mark.parametrize(
-    "name",
-    ["donor", "Sample", "patient_id", "mouse", "orig.ident", "Replicate", "sampleID", "batch_no",
-     "subject.name", "animals", "library"],
-)  # fmt: skip
-def test_levels_of_both_conditions_are_samples_by_their_name(cells, name):
-    assert found(cells, name, cells["donor"]) == "crossed"
-
-
-@pytest.mark.parametrize(
-    "name", ["leiden", "cell_type", "sex", "phase", "seurat_clusters", "report", "branch", "x"]
+    "design",
+    [
+        Design.unpaired([0, 0, 1, 1, 1, 0, 1, 0]),
+        PAIRED,
+        Design(PAIRED.conditions, np.random.default_rng(0).normal(size=(8, 2))),
+    ],
 )
-def test_types_and_clusters_are_not(cells, name):
-    for codes in (cells["types"], cells["donor"]):
-        assert found(cells, name, codes) is None
+def test_regression_is_weighted_least_squares(design):
+    rng = np.random.default_rng(1)
+    cells = rng.integers(0, 9, size=(3, 8)).astype(float)
+    cells[0] = rng.integers(1, 9, size=8)
+    means = rng.normal(size=(3, 8, 2))
+    found = regress(cells, design.matrix)
+    residuals, (effect, noise) = found.residuals(cells[:, :, None] * means), found.variances()
+    for k in range(3):
+        there = cells[k] > 0
+        x, n = design.matrix[there], cells[k][there]
+        hat = x @ np.linalg.pinv(x.T * n @ x) @ (x.T * n)
+        r = np.eye(len(n)) - hat
+        np.testing.assert_allclose(residuals[k][there], r @ means[k][there], atol=1e-9)
+        np.testing.assert_allclose(effect[k][there], np.diag(r @ r.T), atol=1e-9)
+        np.testing.assert_allclose(noise[k][there], np.diag(r / n @ r.T), atol=1e-9)
+        assert found.freedom[k] == there.sum() - np.linalg.matrix_rank(x)
+        assert not residuals[k][~there].any()
+        for s in np.flatnonzero(there):
+            np.testing.assert_allclose(found.fitting(s)[k][there], hat[np.flatnonzero(there) == s][0],
+                                       atol=1e-9)  # fmt: skip
+        fitted = found.squares_of_fit(cells[:, :, None] * means)[k]
+        np.testing.assert_allclose(fitted, (n[:, None] * (hat @ means[k][there]) ** 2).sum(axis=0))
 
 
-def test_types_of_one_condition_are_not(cells):
-    """Such as the cell type joined with the condition."""
-    joined = cells["types"] + 4 * cells["labels"]
-    assert found(cells, "celltype.stim", joined) is None
+def test_freedom_and_what_can_be_estimated():
+    assert PAIRED.freedom == 3
+    assert PAIRED.estimable
+    assert Design.unpaired([0, 0, 1, 1]).freedom == 2
+    with_the_condition = Design(PAIRED.conditions, PAIRED.conditions[:, None] * 2.0 + 1.0)
+    assert not with_the_condition.estimable
+    np.testing.assert_allclose(Design.unpaired([0, 0, 1]).leverage(), [0.5, 0.5, 1.0])
 
 
-def test_what_is_too_small_or_too_few(cells):
-    labels = cells["labels"].astype(int)
-    assert found(cells, "sample", labels) is None
-    assert found(cells, "sample", np.where(labels == 1, 1 + cells["donor"], 0)) is None
-    assert found(cells, "sample", np.arange(N)) is None
-    assert found(cells, "sample", np.arange(N) // 4) is None
-    assert found(cells, "sample", np.full(N, -1)) is None
-    assert found(cells, "sample", np.where(np.arange(N) % 2, cells["donor"], -1)) is None
+def test_weights_are_orthogonal_to_donors_in_each_block():
+    rng = np.random.default_rng(2)
+    samples, codes = rng.integers(0, 8, 600), rng.integers(0, 4, 600)
+    # A donor of one condition only in block 0.
+    codes[(samples == 1) & (codes == 0)] = 1
+    labels, nuisance = PAIRED.conditions[samples] == 1, PAIRED.adjusted[samples]
+    weights = contrast_weights(labels, rng.normal(size=(600, 5)), codes, nuisance)
+    for block in range(4):
+        for donor in range(4):
+            cells = (codes == block) & (samples // 2 == donor)
+            assert abs(weights[cells].sum()) < 1e-9
+    assert np.abs(weights[(codes == 0) & (samples == 0)].sum()) < 1e-9
+    assert 0.5 < information_left(weights, labels, nuisance) < 1.0
 
 
-def members(labels):
-    return [~labels, labels]
+def test_samples_meet_by_the_freedom_that_pairs_leave():
+    two = Design(np.array([0, 1, 0, 1]), np.empty((4, 0)), np.array([0, 0, 1, 1]))
+    codes, samples = np.zeros(12, dtype=int), np.arange(12) % 4
+    assert samples_meet(codes, samples, two)
+    one_donor = samples < 2
+    assert not samples_meet(codes[one_donor], samples[one_donor], two)
 
 
-def test_depth_without_samples():
-    labels = np.repeat([False, True], 100)
-    depth = np.where(labels, 1500.0, 1000.0) * np.exp(
-        0.3 * np.random.default_rng(0).normal(size=200)
+def values_with_donors(rng, changed, genes=400, cells=1600, donors=4):
+    """Counts of cells of pairs of samples, with effects of donors, of samples, and of a condition
+    on the first genes."""
+    samples = rng.integers(0, 2 * donors, cells)
+    effects = 0.5 * rng.normal(size=(donors, genes)).repeat(2, axis=0)
+    effects += 0.05 * rng.normal(size=(2 * donors, genes))
+    effects[1::2, :changed] += 0.3
+    values = rng.poisson(np.exp(1.0 + effects[samples]))
+    codes = rng.integers(0, 20, cells)
+    return sparse.csr_matrix(values, dtype=float), samples, codes
+
+
+def pvalues(values, samples, codes, design):
+    labels = design.conditions[samples] == 1
+    nuisance = None if design.adjusted is None else design.adjusted[samples]
+    weights = contrast_weights(labels, np.zeros((len(samples), 0)), codes, nuisance)
+    ((sums,),) = block_sums([(0, values)], [(codes, [weights])], samples, design)
+    regions = np.vstack([np.arange(20) < 8, np.arange(20) >= 8, np.ones(20)]).astype(bool)
+    return residual_test([(sums, regions)], True)["pvalue"]
+
+
+def test_pairs_hold_the_level_and_find_what_donors_hide():
+    rng = np.random.default_rng(3)
+    null = np.concatenate([pvalues(*values_with_donors(rng, 0), PAIRED) for _ in range(5)])
+    assert 0.03 < (null < 0.05).mean() < 0.075
+    assert (null < 0.001).mean() < 0.004
+    data = values_with_donors(rng, 40)
+    called = false_discovery_control(pvalues(*data, PAIRED)) < 0.05
+    alone = false_discovery_control(pvalues(*data, Design.unpaired(PAIRED.conditions))) < 0.05
+    assert called[:40].mean() > 0.8 > 0.2 > alone[:40].mean()
+    assert called[40:].sum() <= 4
+
+
+def test_a_threshold_asks_for_more_than_a_difference():
+    """Of all genes the counts change by a quarter: more than by a tenth, less than by a half."""
+    rng = np.random.default_rng(4)
+    samples, codes = rng.integers(0, 8, 4000), rng.integers(0, 20, 4000)
+    rates = np.where(PAIRED.conditions[samples] == 1, 5.0 * 1.25, 5.0)
+    values = sparse.csr_matrix(rng.poisson(rates[:, None], (4000, 50)), dtype=float)
+    weights = contrast_weights(PAIRED.conditions[samples] == 1, np.zeros((4000, 0)), codes)
+    design = Design.unpaired(PAIRED.conditions)
+    ((sums,),) = block_sums([(0, values)], [(codes, [weights])], samples, design)
+    regions = np.vstack([np.arange(20) < 8, np.ones(20)]).astype(bool)
+    for effects in (False, True):
+        found = {
+            c: residual_test([(sums, regions)], effects, lfc=np.log2(1.0 + c))["pvalue"]
+            for c in (0.0, 0.1, 0.25, 0.5)
+        }
+        assert found[0.1].max() < 1e-3
+        assert (found[0.0] <= found[0.1]).all()
+        # At the threshold itself the level is kept.
+        assert (found[0.25] < 0.05).mean() < 0.15
+        assert found[0.5].min() > 0.5
+
+
+CONTRAST = {
+    "column": "treated", "reference": "no", "compared": "yes", "sample": None, "pair": None,
+    "adjust": [], "min_cells": 2,
+}  # fmt: skip
+OBS = pd.DataFrame(
+    {
+        "treated": ["no", "yes"] * 4,
+        "sample": [f"s{i}" for i in range(8)],
+        "donor": ["d0", "d0", "d1", "d1", "d2", "d2", "d3", "d4"],
+        "batch": ["x", "x", "y", "y", "y", "x", "x", "y"],
+        "age": [30.0, 30.0, 41.0, 41.0, 28.0, 28.0, 70.0, 55.0],
+        "dose": [0.0, 5.0] * 4,
+        "kit": ["a", "b"] * 4,
+        "same": "z",
+        "lane": [1, 2, 3, 4, 1, 2, 3, 4],
+        "unknown": ["x", None, "y", "y", "y", "x", "x", "y"],
+    }
+).loc[np.arange(8).repeat(3)].reset_index(drop=True)  # fmt: skip
+
+
+def designed(tmp_path, **changes):
+    obs = OBS.set_axis([f"c{i}" for i in range(len(OBS))])
+    anndata.AnnData(obs=obs).write_h5ad(tmp_path / "a.h5ad")
+    codes = np.arange(len(obs)) // 3
+    samples = {"sample": codes, "samples_reference": np.arange(0, 8, 2),
+               "samples_compared": np.arange(1, 8, 2)}  # fmt: skip
+    with h5py.File(tmp_path / "a.h5ad") as store:
+        return find_design(store, "x", CONTRAST | changes, samples)
+
+
+def test_a_design_from_the_annotation(tmp_path):
+    with pytest.warns(DataWarning, match="d3, d4 .* in one condition only"):
+        design = designed(tmp_path, pair="donor")
+    assert design.conditions.tolist() == [0, 0, 0, 0, 1, 1, 1, 1]
+    assert design.pairs.tolist() == [0, 1, 2, 3, 0, 1, 2, 4]
+    assert design.freedom == 2
+    design = designed(tmp_path, sample="sample", adjust=["batch", "age"])
+    assert design.covariates.shape == (8, 2)
+    assert design.covariates[:, 0].tolist() == [0, 1, 1, 0, 0, 1, 0, 1]
+    np.testing.assert_allclose([design.covariates[:, 1].mean(), design.covariates[:, 1].std()],
+                               [0, 1], atol=1e-12)  # fmt: skip
+    with pytest.warns(DataWarning, match="'lane' holds numbers"):
+        designed(tmp_path, sample="sample", adjust=["lane"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"adjust": ["kit"]}, "contrasts.x.adjust: the condition follows from obs column 'kit'"),
+        ({"adjust": ["batch", "dose"]}, "the condition follows from obs column 'dose'"),
+        ({"adjust": ["same"]}, "obs column 'same' has the same value in all samples"),
+        ({"adjust": ["unknown"]}, "obs column 'unknown' has no value in some cells of a sample"),
+        ({"adjust": ["sample"]}, "the condition follows from obs column 'sample'"),
+        ({"pair": "donor", "adjust": ["age"]}, "'age' follows from 'donor'"),
+        ({"adjust": ["batch", "age", "donor"]}, "which is adjusted for already"),
+        ({"pair": "sample", "sample": "sample"},
+         "contrasts.x.pair: 0 levels of obs column 'sample' have samples of at least 2 cells in "
+         "both 'no' and 'yes', expected 2 or more"),
+    ],
+)  # fmt: skip
+@pytest.mark.filterwarnings("ignore::statediff.DataWarning")
+def test_designs_that_say_nothing_of_the_condition(tmp_path, changes, message):
+    with pytest.raises(InputError, match="expected") as error:
+        designed(tmp_path, **{"sample": "sample"} | changes)
+    assert message in str(error.value)
+
+
+def test_a_covariate_that_differs_within_a_sample(tmp_path):
+    obs = OBS.copy()
+    obs.loc[0, "batch"] = "y"
+    obs.set_axis([f"c{i}" for i in range(len(OBS))]).pipe(
+        lambda frame: anndata.AnnData(obs=frame).write_h5ad(tmp_path / "a.h5ad")
     )
-    depth[5] = np.nan
-    result = compare_depth(depth, members(labels))
-    assert result.large
-    assert result.compared == np.median(depth[100:])
-    assert not compare_depth(np.where(labels, 1.2, 1.0), members(labels)).large
-    assert compare_depth(np.where(labels, 1.0, 1.3), members(labels)).large
+    samples = {"sample": np.arange(24) // 3, "samples_reference": np.arange(0, 8, 2),
+               "samples_compared": np.arange(1, 8, 2)}  # fmt: skip
+    with (
+        h5py.File(tmp_path / "a.h5ad") as store,
+        pytest.raises(InputError, match="'batch' is 'x' and 'y' in cells of one sample"),
+    ):
+        find_design(store, "x", CONTRAST | {"sample": "sample", "adjust": ["batch"]}, samples)
 
 
-def test_depth_beside_the_samples_spread():
-    samples, labels = np.repeat(np.arange(6), 50), np.repeat([False, True], 150)
-    steady = np.array([1000, 1050, 950, 1500, 1450, 1550.0])[samples]
-    uneven = np.array([1000, 2000, 600, 1500, 3000, 700.0])[samples]
-    assert compare_depth(steady, members(labels), samples).large
-    result = compare_depth(uneven, members(labels), samples)
-    assert not result.large
-    assert result.spread == pytest.approx(np.exp(np.sqrt(
-        np.mean([np.log([1000, 2000, 600]).var(ddof=1), np.log([1500, 3000, 700]).var(ddof=1)])
-    )))  # fmt: skip
-
-
-def test_depth_that_is_unknown():
-    labels = np.repeat([False, True], 5)
-    assert compare_depth(np.where(labels, np.nan, 1.0), members(labels)) is None
+def test_columns_that_make_the_samples():
+    assert sample_columns(CONTRAST) == []
+    assert sample_columns(CONTRAST | {"sample": "s"}) == ["s"]
+    assert sample_columns(CONTRAST | {"sample": "s", "pair": "d"}) == ["s"]
+    assert sample_columns(CONTRAST | {"pair": "d"}) == ["d", "treated"]

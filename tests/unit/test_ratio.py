@@ -9,6 +9,7 @@ from scipy.stats import f as f_distribution
 from scipy.stats import norm, t
 from statediff.abundance import called_changes
 from statediff.basis import build_basis
+from statediff.design import Design
 from statediff.ratio import (
     AMPLITUDES,
     Ratio,
@@ -20,6 +21,7 @@ from statediff.ratio import (
 )
 
 LS = 2.0
+TWO = Design.unpaired([0, 1])
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +42,7 @@ def test_mode_and_variance_against_the_dense_algebra(cells, everywhere):
     states, labels = cells
     basis = build_basis(states, LS, tol=1e-10)
     phi = basis(everywhere)
-    ratio = fit_ratio(phi[: len(states)], labels)
+    ratio = fit_ratio(phi[: len(states)], labels.astype(int), TWO)
     kernel = dense.matern52(states, states, LS) + 1e-9 * np.eye(len(states))
     lower, offset = np.linalg.cholesky(kernel), np.log(labels.mean() / (1 - labels.mean()))
 
@@ -68,7 +70,10 @@ def test_functions_left_out_change_nothing(cells):
     basis = build_basis(states, LS, tol=1e-10)
     phi, few = basis(states), informative(basis.eigenvalues)
     assert few < basis.rank / 2
-    whole, leading = fit_ratio(phi, labels), fit_ratio(phi[:, :few], labels)
+    whole, leading = (
+        fit_ratio(phi, labels.astype(int), TWO),
+        fit_ratio(phi[:, :few], labels.astype(int), TWO),
+    )
     np.testing.assert_allclose(leading(phi[:, :few]), whole(phi), atol=0.02)
     np.testing.assert_allclose(leading.variance(phi[:, :few]), whole.variance(phi), rtol=0.05)
 
@@ -81,7 +86,7 @@ def test_evidence_of_an_amplitude_against_the_dense_algebra(cells, monkeypatch, 
     monkeypatch.setattr("statediff.ratio.START", amplitude)
     monkeypatch.setattr("statediff.ratio.LEAST", 1e-9)
     basis = build_basis(states, LS, tol=1e-10)
-    found, evidence = learn_amplitude(basis(states), labels, basis.eigenvalues)
+    found, evidence = learn_amplitude(basis(states), labels.astype(int), TWO, basis.eigenvalues)
     assert found == amplitude
     kernel = amplitude**2 * dense.matern52(states, states, LS) + 1e-9 * np.eye(240)
     offset = np.log(labels.mean() / (1 - labels.mean()))
@@ -104,11 +109,11 @@ def test_the_amplitude_of_the_largest_evidence_is_chosen(cells, monkeypatch):
     states, labels = cells
     basis = build_basis(states, LS)
     phi, evidences = basis(states), {}
-    best = learn_amplitude(phi, labels, basis.eigenvalues)
+    best = learn_amplitude(phi, labels.astype(int), TWO, basis.eigenvalues)
     for amplitude in AMPLITUDES:
         monkeypatch.setattr("statediff.ratio.AMPLITUDES", (amplitude,))
         monkeypatch.setattr("statediff.ratio.START", amplitude)
-        evidences[amplitude] = learn_amplitude(phi, labels, basis.eigenvalues)[1]
+        evidences[amplitude] = learn_amplitude(phi, labels.astype(int), TWO, basis.eigenvalues)[1]
     assert best[0] == max(evidences, key=evidences.get)
     assert best[1] == pytest.approx(evidences[best[0]], abs=1e-6)
 
@@ -119,11 +124,12 @@ def test_amplitudes_of_no_change_and_of_a_strong_one():
     basis = build_basis(states, 1.5, tol=1e-3)
     phi = basis(states)
     chosen = [
-        learn_amplitude(phi, rng.permutation(600) < 250, basis.eigenvalues)[0] for _ in range(9)
+        learn_amplitude(phi, (rng.permutation(600) < 250).astype(int), TWO, basis.eigenvalues)[0]
+        for _ in range(9)
     ]
     assert np.median(chosen) == AMPLITUDES[0]
     strong = rng.uniform(size=600) < expit(6 * np.sin(2 * states[:, 0]))
-    amplitude, evidence = learn_amplitude(phi, strong, basis.eigenvalues)
+    amplitude, evidence = learn_amplitude(phi, strong.astype(int), TWO, basis.eigenvalues)
     assert amplitude >= 2
     assert evidence > 50
 
@@ -131,7 +137,10 @@ def test_amplitudes_of_no_change_and_of_a_strong_one():
 def test_log_densities_are_those_of_all_cells_divided(cells):
     states, labels = cells
     phi = build_basis(states, LS)(states)
-    ratio, together = fit_ratio(phi, labels), np.random.default_rng(2).normal(size=len(states))
+    ratio, together = (
+        fit_ratio(phi, labels.astype(int), TWO),
+        np.random.default_rng(2).normal(size=len(states)),
+    )
     a, b = ratio.log_densities(together, phi)
     np.testing.assert_allclose(b - a, ratio(phi), rtol=1e-12, atol=1e-12)
     n = len(labels)
@@ -144,7 +153,7 @@ def test_a_known_log_ratio_is_recovered():
     rng = np.random.default_rng(3)
     x = np.concatenate([rng.normal(-0.5, 1, 3000), rng.normal(0.5, 1, 1000)])[:, None]
     basis = build_basis(x, 5.0)
-    ratio = fit_ratio(basis(x), np.arange(4000) >= 3000)
+    ratio = fit_ratio(basis(x), np.repeat([0, 1], [3000, 1000]), TWO)
     at = np.linspace(-1.5, 1.5, 7)
     np.testing.assert_allclose(ratio(basis(at[:, None])), at, atol=0.25)
 
@@ -158,7 +167,7 @@ def test_z_scores_of_shuffled_labels_are_calibrated(share, low):
     z = []
     for _ in range(25):
         labels = rng.permutation(800) < share * 800
-        ratio = fit_ratio(phi, labels)
+        ratio = fit_ratio(phi, labels.astype(int), TWO)
         z.append(ratio(phi) / np.sqrt(ratio.variance(phi)))
     assert low < np.quantile(np.abs(z), 0.95) < 2.16
 
@@ -175,17 +184,18 @@ def test_overdispersion_is_that_of_the_samples(spread, low, high):
     states = rng.normal(size=(1500, 2))
     phi = build_basis(states, 3.0, tol=1e-3)(states)
     which = rng.uniform(size=1500) < 0.4
+    design = Design.unpaired(np.repeat([0, 1], 4))
     means, factors = [], []
     for _ in range(8):
-        conditions = [
-            np.where(cells, samples_of(states, [3, 2, 2, 1], spread, rng), -1)
-            for cells in (which, ~which)
-        ]
-        found = find_overdispersion(phi, conditions)
+        samples = np.where(
+            which, *(4 * i + samples_of(states, [3, 2, 2, 1], spread, rng) for i in (0, 1))
+        )
+        ratio = fit_ratio(phi, samples, design)
+        found = find_overdispersion(phi, np.arange(1500), ratio, samples, design)
         means.append(found.mean)
         factors.append(found.factor)
         assert found.factor.min() >= 1
-        assert found.freedom > 6
+        assert found.freedom >= 6
     assert low <= np.mean(means) <= high
     # Samples tilted along one axis differ far out on it, not at its origin.
     inner, outer = np.abs(states[:, 0]) < 0.2, np.abs(states[:, 0]) > 1.5
@@ -194,23 +204,95 @@ def test_overdispersion_is_that_of_the_samples(spread, low, high):
 
 
 def test_overdispersion_by_hand():
-    """Two samples in one condition, one or none in the other: one comparison of two halves."""
+    """Two samples of 10 and 30 cells in one condition, one of 20 in the other."""
     rng = np.random.default_rng(6)
     states = rng.normal(size=(60, 2))
     phi = build_basis(states, LS, tol=1e-6)(states)
-    codes = np.where(np.arange(60) < 40, np.arange(60) % 4 == 0, -1)
-    one_sample = np.where(np.arange(60) < 40, -1, 7)
-    cells, y = phi[:40], (codes[:40] == 1).astype(float)
-    share = y.mean()
-    inverse = np.linalg.inv(np.eye(phi.shape[1]) + share * (1 - share) * cells.T @ cells)
-    spread = inverse @ (share * (1 - share) * cells.T @ cells) @ inverse
-    u = phi @ inverse @ cells.T @ (y - share)
-    raw = u**2 / np.einsum("nr,rs,ns->n", phi, spread, phi)
-    wanted = _moderated(raw, 1)
-    for other in (one_sample, np.full(60, -1)):
-        found = find_overdispersion(phi, [codes, other])
-        np.testing.assert_allclose(found.factor, wanted.factor, rtol=1e-6)
-        assert found.freedom == pytest.approx(wanted.freedom)
+    samples, design = np.repeat([0, 1, 2], [10, 30, 20]), Design.unpaired([0, 0, 1])
+    ratio = fit_ratio(phi, samples, design)
+    of_reference = expit(np.log(40 / 20) - ratio(phi))
+    sums, raw = [phi[samples == s].sum(axis=0) for s in (0, 1)], 0.0
+    for s, share in ((0, 0.25), (1, 0.75)):
+        p = share * of_reference
+        information = phi.T @ ((p * (1 - p))[:, None] * phi)
+        inverse = np.linalg.inv(np.eye(phi.shape[1]) + information)
+        u = phi @ inverse @ (sums[s] - share * (sums[0] + sums[1]))
+        variance = np.einsum("nr,rs,ns->n", phi, inverse @ information @ inverse, phi)
+        raw = raw + (1 - (10, 30)[s] / 60) * u**2 / variance
+    # Of the variance between samples: its part of the difference of the conditions, over its
+    # part of the mean square of what sets samples apart from the rest of their condition.
+    apart = sum(
+        (1 - part) * (1 + (1 - part) ** 2 / (1 - part) ** 2) / (1 / size + 1 / (40 - size))
+        for part, size in ((0.25, 10), (0.75, 30))
+    )
+    more = (0.25**2 + 0.75**2 + 1.0) / (1 / 40 + 1 / 20) / apart
+    wanted, found = (
+        _moderated(raw, 1),
+        find_overdispersion(phi, np.arange(60), ratio, samples, design),
+    )
+    np.testing.assert_allclose(found.factor, 1 + more * (wanted.factor - 1), rtol=1e-6)
+    assert found.freedom == pytest.approx(wanted.freedom)
+
+
+def donors(rng, states, tilt, change, pairs=5):
+    """Samples 2d and 2d + 1 of donor d, whose composition has a tilt of its own, and a change of
+    the second of each along the first axis."""
+    sizes = rng.uniform(0.5, 2.0, size=2 * pairs)
+    slopes = np.repeat(tilt * rng.normal(size=pairs), 2) + np.tile([0.0, change], pairs)
+    logits = np.log(sizes) + np.outer(states[:, 0], slopes)
+    samples = (logits + rng.gumbel(size=logits.shape)).argmax(axis=1)
+    conditions, of_donor = np.tile([0, 1], pairs), np.repeat(np.arange(pairs), 2)
+    return samples, Design(conditions, np.empty((2 * pairs, 0)), of_donor)
+
+
+def test_pairs_take_the_composition_of_donors_out():
+    """Without a change z is calibrated, and with one it is found, whatever donors differ."""
+    rng = np.random.default_rng(9)
+    states = rng.normal(size=(1500, 2))
+    phi = build_basis(states, 3.0, tol=1e-3)(states)
+    z, alone, factors = [], [], []
+    for _ in range(10):
+        samples, design = donors(rng, states, 1.0, 0.0)
+        ratio = fit_ratio(phi, samples, design)
+        found = find_overdispersion(phi, np.arange(1500), ratio, samples, design)
+        z.append(ratio(phi) / np.sqrt(ratio.variance(phi) * found.factor))
+        factors.append(found.mean)
+        unpaired = Design.unpaired(design.conditions)
+        alone.append(
+            find_overdispersion(
+                phi, np.arange(1500), fit_ratio(phi, samples, unpaired), samples, unpaired
+            ).mean
+        )
+    assert np.mean(factors) < 1.4 < 3.0 < np.mean(alone)
+    assert np.quantile(np.abs(z), 0.95) < 2.4
+    samples, design = donors(rng, states, 1.0, 1.0)
+    ratio = fit_ratio(phi, samples, design)
+    found = find_overdispersion(phi, np.arange(1500), ratio, samples, design)
+    middle = np.abs(states[:, 0]) < 1.0
+    slope = np.polyfit(states[middle, 0], ratio(phi[middle]), 1)[0]
+    assert slope == pytest.approx(1.0, abs=0.3)
+    assert found.mean < 2.0
+
+
+def test_covariates_take_what_goes_with_them_out():
+    """Composition goes with age, which goes with the condition: only the change is left."""
+    rng = np.random.default_rng(10)
+    states = rng.normal(size=(3000, 2))
+    phi = build_basis(states, 3.0, tol=1e-3)(states)
+    conditions, age = np.repeat([0, 1], 6), np.tile(np.linspace(-1.5, 1.5, 6), 2)
+    age = age + 0.8 * conditions
+    age = (age - age.mean()) / age.std()
+    logits = np.outer(states[:, 0], 1.0 * age) + np.outer(states[:, 1], 0.7 * conditions)
+    samples = (logits + rng.gumbel(size=logits.shape)).argmax(axis=1)
+    adjusted = fit_ratio(phi, samples, Design(conditions, age[:, None]))
+    plain = fit_ratio(phi, samples, Design.unpaired(conditions))
+    slopes = [np.linalg.lstsq(states, ratio(phi), rcond=None)[0] for ratio in (adjusted, plain)]
+    np.testing.assert_allclose(slopes[0], [0.0, 0.7], atol=0.15)
+    assert slopes[1][0] > 0.4
+    found = find_overdispersion(
+        phi, np.arange(3000), adjusted, samples, Design(conditions, age[:, None])
+    )
+    assert found.mean < 1.3
 
 
 def test_moderation_recovers_the_prior():
@@ -246,6 +328,6 @@ def test_called_changes_by_definition():
 def test_a_cell_far_from_all_others_has_no_change(cells):
     states, labels = cells
     basis = build_basis(states, LS)
-    ratio, far = fit_ratio(basis(states), labels), basis(np.full((1, 2), 1e3))
+    ratio, far = fit_ratio(basis(states), labels.astype(int), TWO), basis(np.full((1, 2), 1e3))
     assert isinstance(ratio, Ratio)
     np.testing.assert_allclose([ratio(far), ratio.variance(far)], 0, atol=1e-12)

@@ -12,6 +12,7 @@ from statediff.blocks import (
     permute_within,
     samples_meet,
 )
+from statediff.design import Design
 from statediff.matching import sample_separation
 from statediff.residual import (
     FILTERED,
@@ -105,14 +106,14 @@ def test_separation_is_one_where_samples_mix():
 
 
 def test_samples_meet_in_a_block_of_several_cells():
-    conditions = np.array([0, 0, 1, 1])
+    design = Design.unpaired([0, 0, 1, 1])
     # Block 0: samples 0 and 2, block 1: 1 and 3.
     samples = np.array([0, 0, 2, 2, 1, 1, 3, 3])
     codes = np.array([0, 0, 0, 0, 1, 1, 1, 1])
-    assert not samples_meet(codes, samples, conditions)
+    assert not samples_meet(codes, samples, design)
     # One cell of sample 1 among those of sample 0; and by themselves.
-    assert samples_meet(np.r_[codes, 0], np.r_[samples, 1], conditions)
-    assert not samples_meet(np.r_[codes, 2, 2], np.r_[samples, 0, 1], conditions)
+    assert samples_meet(np.r_[codes, 0], np.r_[samples, 1], design)
+    assert not samples_meet(np.r_[codes, 2, 2], np.r_[samples, 0, 1], design)
 
 
 def test_block_sums_are_sums():
@@ -121,9 +122,9 @@ def test_block_sums_are_sums():
     codes, samples = rng.integers(-1, 3, 90), rng.integers(0, 4, 90)
     weights = np.where(codes >= 0, rng.normal(size=90), 0.0)
     parts = [(0, values[:40]), (40, values[40:])]
-    other = rng.normal(size=len(codes))
+    other, design = rng.normal(size=len(codes)), Design.unpaired([0, 0, 1, 1])
     ((sums, second), (third,)) = block_sums(
-        parts, [(codes, [weights, other]), (2 - codes, [weights])], samples, [0, 0, 1, 1]
+        parts, [(codes, [weights, other]), (2 - codes, [weights])], samples, design
     )
     np.testing.assert_allclose(
         third.contrast[0], weights[codes == 2] @ values.toarray()[codes == 2]
@@ -162,18 +163,18 @@ def test_moments_and_tail_are_those_of_permuted_weights():
     w = label - label.mean()
     samples = label.astype(int)
     part = 0, sparse.csr_matrix(y[:, None])
-    ((sums,),) = block_sums([part], [(np.zeros(60, int), [w])], samples, [0, 1])
+    ((sums,),) = block_sums([part], [(np.zeros(60, int), [w])], samples, Design.unpaired([0, 1]))
     draws = np.array([rng.permutation(w) @ y for _ in range(200_000)])
     third, variance = _third_moments(sums)[0, 0], (w @ w) * y.var(ddof=1)
     assert variance == pytest.approx((draws**2).mean(), rel=0.02)
     assert third == pytest.approx((draws**3).mean(), rel=0.05)
     for share in (0.02, 0.002):
         at = np.quantile(draws, 1.0 - share)
-        assert 1.4 * share < _gamma_tail(at, variance, third) < 6.0 * share
+        assert 1.4 * share < _gamma_tail(at, variance, third, 0.0) < 6.0 * share
         # Taken as normal it would be too small.
         assert 2.0 * stats.norm.sf(at / np.sqrt(variance)) < 0.7 * share
     thin = -2.0 * np.sqrt(variance)
-    assert _gamma_tail(thin, variance, third) >= (draws <= thin).mean()
+    assert _gamma_tail(thin, variance, third, 0.0) >= (draws <= thin).mean()
 
 
 def test_the_statistic_is_that_of_the_equations():
@@ -186,7 +187,7 @@ def test_the_statistic_is_that_of_the_equations():
     posterior = np.array([[0.2, 0.8], [1.0, 0.0]])
     effects = SampleEffects(trend, loadings, remainder, np.array([0.0, 0.7]), posterior)
     score, variance, _, pvalue = _effects_tests(
-        regions, contrast, noise, np.zeros((5, 2)), smooth, exposure, effects, slice(0, 2)
+        regions, contrast, noise, *np.zeros((2, 5, 2)), smooth, exposure, effects, slice(0, 2)
     )
     for gene in range(2):
         root = np.sqrt(trend[:, gene])
@@ -211,7 +212,7 @@ def residual_of(values, coordinates, sample, labels, aware, size):
     conditions = np.repeat([0, 1], (sample.max() + 1) // 2)
     codes, moved, _ = find_blocks(coordinates, sample, conditions, size, partitions=2)
     parts = [(of, [contrast_weights(labels, moved, of)]) for of in codes]
-    found = block_sums([(0, sparse.csr_matrix(values))], parts, sample, conditions)
+    found = block_sums([(0, sparse.csr_matrix(values))], parts, sample, Design.unpaired(conditions))
     regions = [nested_regions(centroids(moved, of)) for of in codes]
     sums = [of for (of,) in found]
     return residual_test(list(zip(sums, regions, strict=True)), aware)

@@ -5,6 +5,7 @@ import pytest
 from scipy import sparse
 from scipy.stats import false_discovery_control
 from statediff.blocks import centroids, contrast_weights, find_blocks, nested_regions
+from statediff.design import Design
 from statediff.linear import size_factors
 from statediff.matching import mix_samples
 from statediff.preprocess import log_normalise, scale
@@ -33,7 +34,7 @@ def sums_of(effects, rng, cells=12):
         information=np.full(blocks, count / 4.0),
         skew=np.zeros(blocks),
         exposure=np.tile(weights, (blocks, 1)),
-        conditions=CONDITIONS,
+        design=Design.unpaired(CONDITIONS),
     )
 
 
@@ -99,10 +100,10 @@ def pvalues(counts, coordinates, sample, conditions, aware=True):
     labels = conditions[sample] == 1
     parts = [(of, [contrast_weights(labels, moved, of)]) for of in codes]
     values = scale(counts)
-    ((sums,),) = block_sums([(0, values)], parts[:1], sample, conditions)
+    ((sums,),) = block_sums([(0, values)], parts[:1], sample, Design.unpaired(conditions))
     factors = size_factors(sums.sums.sum(axis=0), sums.sums.sum(axis=1), sums.cells)
     values = (sparse.diags(1.0 / factors[sample]) @ values).tocsr()
-    found = block_sums([(0, values)], parts, sample, conditions)
+    found = block_sums([(0, values)], parts, sample, Design.unpaired(conditions))
     tested = [
         (sums, nested_regions(centroids(moved, of)))
         for (sums,), of in zip(found, codes, strict=True)

@@ -89,7 +89,7 @@ def results_there(wildcards):
     """The AnnData that are there, with the conditions of each and whether it has replicates."""
     paths = {name: located(f"<run>/{name}/adata.h5ad") for name in CONTRASTS}
     return {
-        paths[name]: (contrast["reference"], contrast["compared"], contrast["sample"] is not None)
+        paths[name]: (contrast["reference"], contrast["compared"], bool(sample_columns(contrast)))
         for name, contrast in CONTRASTS.items()
         if Path(paths[name]).is_file()
     }

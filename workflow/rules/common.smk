@@ -13,6 +13,7 @@ sys.path.insert(0, str(HERE.parent))
 
 import statediff
 from statediff import InputError
+from statediff.design import sample_columns
 from statediff.paper import check_panels, panel_size, panel_stem
 from statediff.provenance import safe
 from shareable import without_folders
@@ -66,8 +67,8 @@ INTEGRATED = []
 if STATES["compute"] and STATES["compute"]["integrate"] == "samples":
     samples = {}
     for one in CONTRASTS.values():
-        samples.setdefault(one["sample"] or one["column"], one["column"])
-    INTEGRATED = sorted([column, sample] for sample, column in samples.items())
+        samples.setdefault(tuple(sample_columns(one)) or (one["column"],), one["column"])
+    INTEGRATED = sorted([[column], list(sample)] for sample, column in samples.items())
 RESIDUAL = FDR["null"] == "residual"
 # Names of the figures to make; None: all.
 MADE = config["figures"]["make"]

@@ -68,6 +68,7 @@ rule group_test:
         runtime=minutes(15, value=0.5),
     params:
         blocks=settings("fdr", "block_cells", "seed"),
+        lfc=config["fdr"]["lfc"],
     script:
         "../../scripts/group_test.py"
 

@@ -69,8 +69,10 @@ def samples_in(column):
 
 def samples_of(wildcards):
     """Samples that the contrast at hand may have."""
-    column = CONTRASTS[wildcards.contrast]["sample"]
-    return samples_in(column) if column else 0
+    contrast = CONTRASTS[wildcards.contrast]
+    columns = sample_columns(contrast)
+    # With pairs alone, a sample is what a donor has in one of two conditions.
+    return len(columns) * samples_in(columns[0]) if columns else 0
 
 
 def functions(attempt):

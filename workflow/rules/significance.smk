@@ -89,6 +89,7 @@ rule residual_test:
         mem_mb=memory(300, gene=2, block=30, sums=SUMS, sums_sample=SUMS_SAMPLE),
         runtime=minutes(15, value=0.5),
     params:
+        lfc=config["fdr"]["lfc"],
         seed=config["fdr"]["seed"],
     script:
         "../../scripts/residual_test.py"

@@ -42,8 +42,16 @@ def differential_abundance(
     }
 
 
-def called_changes(change, freedom=np.inf, lfc_threshold=1.0, fdr_threshold=0.05):
-    """Calibrated p-values of a change of abundance, and what they call.
+def called_changes(change, freedom=np.inf, lfc_threshold=0.0, fdr_threshold=0.05):
+    r"""Calibrated p-values of a change of abundance beyond a threshold, and what they call.
+
+    Of the hypothesis that the log fold change is at most c in size, whatever its direction:
+
+    .. math:: p = \bar T\Bigl(\frac{|\mathrm{lfc}| - c}{s}\Bigr)
+              + \bar T\Bigl(\frac{|\mathrm{lfc}| + c}{s}\Bigr)
+
+    with s the standard error and :math:`\bar T` the upper tail of the t distribution; without a
+    threshold this is the usual two-sided test.
 
     Parameters
     ----------
@@ -52,18 +60,26 @@ def called_changes(change, freedom=np.inf, lfc_threshold=1.0, fdr_threshold=0.05
     freedom : float
         Degrees of freedom of the t distribution of the z-scores; infinite: normal.
     lfc_threshold : float
-        Smallest absolute log fold change (natural) that counts as a change.
+        c, a natural-log fold change.
     fdr_threshold : float
         Largest q-value that counts as a change.
 
     Returns
     -------
     dict of ndarray, shape (n,)
-        `pvalue` (two-sided), `qvalue` (Benjamini & Hochberg, over the cells) and `lfc_direction`.
+        `pvalue`, `qvalue` (Benjamini & Hochberg, over the cells) and `lfc_direction`.
+
+    References
+    ----------
+    McCarthy & Smyth (2009), Bioinformatics 25 (TREAT).
     """
     from scipy.stats import false_discovery_control, t  # takes a second, saved where not needed
 
-    pvalue = np.minimum(2.0 * t.sf(np.abs(change["lfc_zscore"]), freedom), 1.0)
+    size, zscore = np.abs(change["lfc"]), np.abs(change["lfc_zscore"])
+    # Threshold over the standard error.
+    margin = np.divide(zscore, size, out=np.zeros_like(size), where=size > 0) * lfc_threshold
+    tails = t.sf(zscore - margin, freedom) + t.sf(zscore + margin, freedom)
+    pvalue = np.where(size > 0, np.minimum(tails, 1.0), 1.0)
     qvalue = false_discovery_control(pvalue)
     called = _directions(change["lfc"], qvalue < fdr_threshold, lfc_threshold)
     return {"pvalue": pvalue, "qvalue": qvalue, "lfc_direction": called}

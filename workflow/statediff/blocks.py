@@ -13,6 +13,7 @@ from scipy.cluster.hierarchy import linkage
 from sklearn.cluster import KMeans
 
 from statediff import InputError
+from statediff.design import regress
 from statediff.kernels import matern52
 from statediff.matching import lie_apart, mix_samples
 
@@ -40,6 +41,8 @@ ROUNDS = 2
 SMOOTHNESS, UNMOVED = 2.0, 10.0
 # Directions along which the position within a block is adjusted for, and cells for each of them.
 DIRECTIONS, CELLS_PER_DIRECTION = 4, 8
+# Weights of this size are rounding errors.
+NOTHING = 1e-9
 # Blocks of the smallest region.
 REGION = 3
 # A block holds a condition that has there this part of its share of all cells.
@@ -172,12 +175,13 @@ def _shifts(coordinates, centres, codes, groups, ls):
     return shift[codes, groups]
 
 
-def contrast_weights(labels, coordinates, codes):
+def contrast_weights(labels, coordinates, codes, nuisance=None):
     r"""Weights w of the cells with which a sum over a block is its difference of conditions.
 
     What is left of the condition (0 or 1) of each cell after regression, within the block, on a
-    constant and its leading directions of variation: :math:`\sum_i w_i y_i / \sum_i w_i^2` is the
-    difference adjusted for where in the block the cells of each condition lie.
+    constant, its leading directions of variation, and donors and covariates:
+    :math:`\sum_i w_i y_i / \sum_i w_i^2` is the difference adjusted for where in the block the
+    cells of each condition lie, and for all effects of donors and covariates there.
 
     Parameters
     ----------
@@ -185,6 +189,8 @@ def contrast_weights(labels, coordinates, codes):
         Whether a cell is of the compared condition.
     coordinates : array, shape (n, P)
     codes : array of int, shape (n,)
+    nuisance : array, shape (n, q), optional
+        Donors and covariates of the cells.
 
     Returns
     -------
@@ -199,12 +205,17 @@ def contrast_weights(labels, coordinates, codes):
     for cells in np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes))[:-1]):
         label = labels[cells].astype(np.float64)
         left = label - label.mean()
+        if not left.any():
+            continue
+        adjusted = [] if nuisance is None else [nuisance[cells] - nuisance[cells].mean(axis=0)]
         directions = min(DIRECTIONS, len(cells) // CELLS_PER_DIRECTION)
-        if directions and left.any():
+        if directions:
             within = coordinates[cells] - coordinates[cells].mean(axis=0)
-            scores = _leading(within, label, directions)
-            left -= scores @ np.linalg.lstsq(scores, left, rcond=None)[0]
-        weights[cells] = left
+            adjusted.append(_leading(within, label, directions))
+        if adjusted:
+            columns = np.hstack(adjusted)
+            left -= columns @ np.linalg.lstsq(columns, left, rcond=None)[0]
+        weights[cells] = np.where(np.abs(left) > NOTHING, left, 0.0)
     return weights
 
 
@@ -239,7 +250,7 @@ def permute_within(values, codes, generator):
     return permuted
 
 
-def information_left(weights, labels):
+def information_left(weights, labels, nuisance=None):
     """Share of the information on the difference of conditions that lies within blocks.
 
     Parameters
@@ -247,14 +258,17 @@ def information_left(weights, labels):
     weights : ndarray, shape (n,)
         From `contrast_weights`.
     labels : array of bool, shape (n,)
+    nuisance : array, shape (n, q), optional
+        As for `contrast_weights`.
 
     Returns
     -------
     float
         Summed squares of the weights, relative to those of one block of all cells.
     """
-    labels = np.asarray(labels)
-    return float((weights**2).sum() / (labels.sum() * (~labels).sum() / len(labels)))
+    everywhere = np.zeros(len(weights), dtype=int), np.zeros((len(weights), 0))
+    whole = contrast_weights(np.asarray(labels), everywhere[1], everywhere[0], nuisance)
+    return float((weights**2).sum() / (whole**2).sum())
 
 
 def condition_cover(codes, labels):
@@ -280,24 +294,22 @@ def condition_cover(codes, labels):
     return counts[both].sum(axis=0) / total
 
 
-def samples_meet(codes, samples, conditions):
+def samples_meet(codes, samples, design):
     """Whether the variance between samples can be measured in some block.
 
     Parameters
     ----------
     codes, samples : array of int, shape (n,)
         Block and sample of each cell.
-    conditions : array of int, shape (samples,)
-        Condition of each sample.
+    design : statediff.design.Design
+        Of the samples.
 
     Returns
     -------
     bool
-        Whether a block holds two samples of one condition, and more cells than samples.
+        Whether the design leaves a degree of freedom in a block of more cells than samples.
     """
-    cells = np.zeros((codes.max() + 1, len(conditions)), dtype=int)
-    np.add.at(cells, (codes, samples), 1)
-    held = cells > 0
-    together = [held[:, conditions == condition].sum(axis=1) >= 2 for condition in (0, 1)]
-    spare = cells.sum(axis=1) > held.sum(axis=1)
-    return bool((np.any(together, axis=0) & spare).any())
+    cells = np.zeros((codes.max() + 1, len(design.conditions)))
+    np.add.at(cells, (codes, samples), 1.0)
+    spare = cells.sum(axis=1) > (cells > 0).sum(axis=1)
+    return bool((spare & (regress(cells, design.matrix).freedom >= 1)).any())

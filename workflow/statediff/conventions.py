@@ -4,7 +4,8 @@ integrate: `statediff.matching`; metric: `statediff.diffusion`; ls_factor:
 `statediff.neighbours.length_scale`, or None where `statediff.smoothness` learns the length scale;
 sigma: the noise of every gene, or None where that is learnt too; kernel:
 `statediff.basis.Basis.prior`; covariance: `statediff.expression.whitener`; ptp_sides:
-`statediff.abundance.differential_abundance`; estimator: `statediff.density` or `statediff.ratio`;
+`statediff.abundance.differential_abundance`; lfc_threshold: the change of abundance (natural log)
+to be exceeded, with `estimator` ratio beyond its uncertainty; estimator: `statediff.density` or `statediff.ratio`;
 uncertainty: `statediff.density.fit_density`; null: the residual test of `statediff.residual`, or
 the shuffled genes of `statediff.significance`; gaps: its `false_discovery_rates`.
 """
@@ -22,6 +23,7 @@ PRESETS = {
         "kernel": "matern52",
         "covariance": "sum",
         "ptp_sides": 1,
+        "lfc_threshold": 0.2,
         "estimator": "ratio",
         "uncertainty": "full",
         "null": "residual",
@@ -35,6 +37,7 @@ PRESETS = {
         "kernel": "matern52",
         "covariance": "sum",
         "ptp_sides": 1,
+        "lfc_threshold": 1.0,
         "estimator": "densities",
         "uncertainty": "diagonal",
         "null": "genes",
@@ -49,6 +52,7 @@ PRESETS = {
         "kernel": "matern52+linear",
         "covariance": "mean",
         "ptp_sides": 2,
+        "lfc_threshold": 1.0,
         "estimator": "densities",
         "uncertainty": "diagonal",
         "null": "genes",

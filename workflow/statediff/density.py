@@ -256,12 +256,13 @@ def _mode(phi, volumes, mean):
 
     def likelihood(f):
         rates = np.exp(f)
-        return f - rates, 1.0 - rates, rates
+        return (f - rates)[:, 0], 1.0 - rates, rates[:, :, None]
 
     # Ridge regression on the plug-in log density, near which the steps need no damping.
     ridge = np.eye(phi.shape[1]) + phi.T @ phi
     start = np.linalg.solve(ridge, phi.T @ (-volumes - mean))
-    return posterior_mode(likelihood, phi, mean + volumes, start)
+    (weights,), decrease = posterior_mode(likelihood, phi, (mean + volumes)[:, None], start[None])
+    return weights, decrease
 
 
 def _diagonal_covariance(phi, rates):

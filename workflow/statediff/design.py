@@ -1,140 +1,209 @@
-"""What the annotation of cells says about a design: sequencing depth, and columns of samples."""
+r"""Designs of a comparison: the condition of each sample, its donor, and covariates.
 
-import re
+The mean of sample s, of a gene in a block of cells or of the abundance at a state, is
+
+.. math:: y_s = \mu + l_s \beta + z_s^T \gamma + u_s + \epsilon_s
+
+with :math:`l_s` its condition (0 or 1), :math:`z_s` the indicator of its donor and its covariates,
+:math:`u_s` the effect of the sample and :math:`\epsilon_s` the noise of its :math:`n_s` cells. A
+regression with weights :math:`n_s` leaves the residuals :math:`Ry` with :math:`R = I - X (X^T W
+X)^- X^T W`, from which the variance between samples is learnt.
+
+References
+----------
+Searle, Casella & McCulloch (1992), Variance Components, for quadratic forms of such residuals.
+"""
+
 from dataclasses import dataclass
 
 import numpy as np
 
-from statediff.neighbours import nearest_of
+__all__ = ["Design", "Regression", "regress", "sample_columns"]
 
-__all__ = ["DepthDifference", "compare_depth", "resembles_samples"]
-
-# Ratio of the depth of conditions, and of their difference to its standard error, that matter.
-LARGEST_RATIO, STANDARD_ERRORS = 1.25, 2.0
-# Cells of a sample, on average, and most samples.
-FEWEST_CELLS, MOST_SAMPLES = 10, 500
-# Cells whose neighbours are looked at, and neighbours of each.
-LOOKED_AT, NEIGHBORS = 1000, 20
-# Samples hold cells of many states; of neighbouring cells no more are of the same sample than this
-# share of the way from what chance gives to all of them.
-MOST_APART = 0.65
-SAMPLE_NAMES = re.compile(
-    r"(^|[^a-z])(bio|orig|sub)?[._ ]?(sample|donor|patient|subject|individual|participant|person|"
-    r"mouse|mice|animal|embryo|specimen|replicate|rep|batch|library|orig[._ ]?ident|lane|channel|"
-    r"litter|hashtag|hto|gsm)s?[._ -]?(id|ids|name|no|nr|num|number)?([^a-z]|$)",
-    re.IGNORECASE,
-)
+# Part of a singular value, relative to the largest, that counts as none.
+RANK = 1e-7
+# A sample whose leverage is this close to 1 is fitted exactly.
+EXACT = 1e-9
 
 
 @dataclass(frozen=True)
-class DepthDifference:
-    """Counts of a cell in two conditions.
+class Design:
+    """What is known of the samples of a contrast.
 
     Attributes
     ----------
-    reference, compared : float
-        Median counts of a cell; with samples the geometric mean of their medians.
-    spread : float
-        Factor by which samples of one condition differ (one standard deviation); 1 without.
-    large : bool
-        Whether the conditions differ by more than 1.25 times and more than their samples explain.
+    conditions : ndarray of int, shape (samples,)
+        0: reference, 1: compared.
+    covariates : ndarray, shape (samples, q)
+        What the comparison is adjusted for; no columns where for nothing.
+    pairs : ndarray of int, shape (samples,) or None
+        Number of the donor of each sample, from 0; None without pairs.
     """
 
-    reference: float
-    compared: float
-    spread: float
-    large: bool
+    conditions: np.ndarray
+    covariates: np.ndarray
+    pairs: np.ndarray | None = None
+
+    @classmethod
+    def unpaired(cls, conditions):
+        """Two groups of samples and nothing else."""
+        conditions = np.asarray(conditions)
+        return cls(conditions, np.empty((len(conditions), 0)))
+
+    @property
+    def nuisance(self):
+        """Constant, donors and covariates, shape (samples, 1 + donors + q)."""
+        columns = [np.ones((len(self.conditions), 1)), self.covariates]
+        if self.pairs is not None:
+            columns.insert(1, np.equal.outer(self.pairs, np.unique(self.pairs)).astype(float))
+        return np.hstack(columns)
+
+    @property
+    def adjusted(self):
+        """The nuisance columns without the constant; None where there are none."""
+        columns = self.nuisance[:, 1:]
+        return columns if columns.shape[1] else None
+
+    @property
+    def matrix(self):
+        """The condition, then the nuisance columns, shape (samples, 2 + donors + q)."""
+        return np.column_stack([self.conditions.astype(float), self.nuisance])
+
+    @property
+    def freedom(self):
+        """Samples less the rank of the design: the degrees of freedom of their variance."""
+        return len(self.conditions) - np.linalg.matrix_rank(self.matrix, tol=1e-6)
+
+    @property
+    def estimable(self):
+        """Whether the condition is no combination of the nuisance columns."""
+        nuisance, matrix = self.nuisance, self.matrix
+        ranks = [np.linalg.matrix_rank(columns, tol=1e-6) for columns in (nuisance, matrix)]
+        return ranks[1] > ranks[0]
+
+    def leverage(self):
+        """Share of the variance of each sample that the design takes, all weights being equal."""
+        return regress(np.ones((1, len(self.conditions))), self.matrix).leverage[0]
 
 
-def compare_depth(depth, members, samples=None):
-    """Compare the counts of a cell between the conditions.
+@dataclass(frozen=True)
+class Regression:
+    r"""Regressions of the samples' means on a design, one in each block.
+
+    Attributes
+    ----------
+    cells : ndarray, shape (blocks, samples)
+        Weights; samples without cells take no part.
+    basis : ndarray, shape (blocks, samples, columns)
+        U, orthonormal columns that span :math:`W^{1/2} X` in each block, and columns of zeros.
+    """
+
+    cells: np.ndarray
+    basis: np.ndarray
+
+    @property
+    def rank(self):
+        """Of the design in each block, shape (blocks,)."""
+        return np.rint((self.basis**2).sum(axis=(1, 2)))
+
+    @property
+    def freedom(self):
+        """Samples that are there less the rank, shape (blocks,)."""
+        return (self.cells > 0).sum(axis=1) - self.rank
+
+    @property
+    def leverage(self):
+        """Shape (blocks, samples)."""
+        return (self.basis**2).sum(axis=2)
+
+    @property
+    def free(self):
+        """Samples that the design does not fit exactly, shape (blocks, samples)."""
+        return (self.cells > 0) & (self.leverage < 1.0 - EXACT)
+
+    def squares_of_fit(self, sums):
+        """Weighted sum of squares of the fitted means, from sums (blocks, samples, genes)."""
+        root = np.sqrt(np.maximum(self.cells, 1.0))
+        coefficients = np.einsum("ksp,ksg->kpg", self.basis / root[:, :, None], sums, optimize=True)
+        return (coefficients**2).sum(axis=1)
+
+    def residuals(self, sums):
+        """What is left of the samples' means; 0 where a sample is not there or fitted exactly.
+
+        Parameters
+        ----------
+        sums : ndarray, shape (blocks, samples, genes)
+
+        Returns
+        -------
+        ndarray, shape (blocks, samples, genes)
+        """
+        root = np.sqrt(np.maximum(self.cells, 1.0))[:, :, None]
+        scaled = self.basis / root
+        fitted = scaled @ np.matmul(scaled.swapaxes(1, 2), sums)
+        return np.where(self.free[:, :, None], sums / root**2 - fitted, 0.0)
+
+    def fitting(self, sample):
+        """Weights with which the means of all samples enter the fitted mean of one.
+
+        Returns
+        -------
+        ndarray, shape (blocks, samples)
+        """
+        root = np.sqrt(self.cells)
+        scale = np.divide(1.0, root[:, sample], out=np.zeros(len(root)), where=root[:, sample] > 0)
+        return np.einsum("kp,ksp->ks", self.basis[:, sample], self.basis) * root * scale[:, None]
+
+    def variances(self):
+        r"""Variance of the residuals: a of sample effects of variance 1, b of cells of variance 1.
+
+        :math:`(R R^T)_{ss}` and :math:`(R W^{-1} R^T)_{ss} = (1 - h_s) / n_s`.
+
+        Returns
+        -------
+        effect, noise : ndarray, shape (blocks, samples)
+        """
+        cells = np.maximum(self.cells, 1.0)
+        scaled = self.basis / np.sqrt(cells)[:, :, None]
+        inner = np.einsum("ksp,ks,ksq->kpq", self.basis, self.cells, self.basis, optimize=True)
+        fitted = np.einsum("ksp,kpq,ksq->ks", scaled, inner, scaled, optimize=True)
+        effect = 1.0 - 2.0 * self.leverage + fitted
+        noise = (1.0 - self.leverage) / cells
+        return np.where(self.free, effect, 0.0), np.where(self.free, noise, 0.0)
+
+
+def sample_columns(contrast):
+    """Columns of obs whose levels together are the samples of a contrast; empty without samples.
 
     Parameters
     ----------
-    depth : array, shape (cells,)
-        Counts of each cell; NaN where they are unknown.
-    members : sequence of ndarray of bool, shape (cells,)
-        Cells of the reference and of the compared condition.
-    samples : ndarray of int, shape (cells,), optional
-        Sample of each cell; −1 for none.
+    contrast : dict
+        Entry of `contrasts` in the configuration.
 
     Returns
     -------
-    DepthDifference or None
-        None where the counts of a condition are unknown.
+    list of str
+        With pairs alone, a sample is what a donor has in one condition.
     """
-    known = np.isfinite(depth) & (depth > 0)
-    levels = []
-    for cells in (cells & known for cells in members):
-        if not cells.any():
-            return None
-        if samples is None:
-            groups = [cells]
-        else:
-            codes = np.unique(samples[cells & (samples >= 0)])
-            groups = [cells & (samples == code) for code in codes] or [cells]
-        levels.append(np.log([np.median(depth[group]) for group in groups]))
-    reference, compared = (values.mean() for values in levels)
-    freedom = sum(len(values) - 1 for values in levels)
-    squares = sum(((values - values.mean()) ** 2).sum() for values in levels)
-    variance = squares / max(freedom, 1)
-    error = np.sqrt(variance * sum(1.0 / len(values) for values in levels))
-    difference = abs(compared - reference)
-    large = difference > np.log(LARGEST_RATIO) and difference > STANDARD_ERRORS * error
-    means = float(np.exp(reference)), float(np.exp(compared))
-    return DepthDifference(*means, float(np.exp(np.sqrt(variance))), bool(large))
+    if contrast["sample"] is not None:
+        return [contrast["sample"]]
+    return [] if contrast["pair"] is None else [contrast["pair"], contrast["column"]]
 
 
-def resembles_samples(name, codes, labels, coordinates):
-    """Whether an annotation of the cells looks like their samples, and how it is crossed.
-
-    Samples are several in each condition, of some cells each. Where every level is in one
-    condition, and cells of a level are not a state of their own, they are samples whatever the
-    column is called; levels that occur in both conditions are samples (of donors, say) only
-    if the name of the column says so: cell types, sexes and phases occur in both too.
+def regress(cells, columns):
+    """Regression on some columns of a design in each block, weighted with the cells.
 
     Parameters
     ----------
-    name : str
-        Of the column.
-    codes : ndarray of int, shape (cells,)
-        Level of each cell of the two conditions; −1 where it is missing.
-    labels : ndarray of bool, shape (cells,)
-        Whether a cell is of the compared condition.
-    coordinates : ndarray, shape (cells, D)
-        In which cells of the same state are near.
+    cells : ndarray, shape (blocks, samples)
+    columns : ndarray, shape (samples, columns)
 
     Returns
     -------
-    {"nested", "crossed", None}
+    Regression
     """
-    known = codes >= 0
-    if not known.any() or known.mean() < 0.9:
-        return None
-    table = np.zeros((codes.max() + 1, 2))
-    np.add.at(table, (codes[known], labels[known].astype(int)), 1.0)
-    table = table[table.sum(axis=1) > 0]
-    if len(table) > MOST_SAMPLES:
-        return None
-    present = (table > 0).sum(axis=0)
-    sizes = table.sum(axis=0) / np.maximum(present, 1)
-    if (present < 2).any() or (sizes < FEWEST_CELLS).any():
-        return None
-    named = bool(SAMPLE_NAMES.search(name))
-    if ((table > 0).sum(axis=1) == 1).all():
-        apart = named or _apart(codes[known], labels[known], coordinates[known]) <= MOST_APART
-        return "nested" if apart else None
-    return "crossed" if named else None
-
-
-def _apart(codes, labels, coordinates):
-    """How far levels are from mixing among the cells of their condition: 0 they mix, 1 no two
-    levels have neighbours."""
-    chosen = np.random.default_rng(0).permutation(len(codes))[:LOOKED_AT]
-    near = nearest_of(coordinates, chosen, min(NEIGHBORS + 1, len(codes)))[:, 1:]
-    together = labels[near] == labels[chosen, None]
-    same = (codes[near] == codes[chosen, None]) & together
-    levels, conditions = np.bincount(codes), np.bincount(labels)
-    expected = (levels[codes[chosen]] - 1.0) / (conditions[labels[chosen].astype(int)] - 1.0)
-    found, chance = same.sum() / max(together.sum(), 1), expected.mean()
-    return (found - chance) / max(1.0 - chance, 1e-9)
+    cells = np.asarray(cells, dtype=np.float64)
+    weighted = np.sqrt(cells)[:, :, None] * columns
+    basis, values, _ = np.linalg.svd(weighted, full_matrices=False)
+    kept = values > RANK * np.maximum(values.max(axis=1, keepdims=True), 1e-300)
+    return Regression(cells, basis * kept[:, None])

@@ -4,7 +4,7 @@ import numpy as np
 
 from statediff.device import on_device, weighted_gram
 
-__all__ = ["CONVERGED", "posterior_mode"]
+__all__ = ["CONVERGED", "information", "posterior_mode"]
 
 #: Newton steps end when the log posterior can gain no more than this per cell.
 CONVERGED = 1e-12
@@ -14,43 +14,48 @@ SHORTEST = 1e-10
 
 
 def posterior_mode(likelihood, phi, offset, start):
-    r"""Mode of the weights z of :math:`f = o + \Phi z`, z standard normal, by damped Newton steps.
+    r"""Mode of the weights Z of functions :math:`f_a = o_a + \Phi z_a`, by damped Newton steps.
+
+    The weights are standard normal a priori.
 
     Parameters
     ----------
     likelihood : callable
-        From f, shape (n,): log likelihoods, their first derivatives and their negative second
-        ones, each of shape (n,); concave.
+        From f, shape (n, m): log likelihoods, shape (n,), their gradients, shape (n, m), and their
+        negative Hessians, shape (n, m, m); concave.
     phi : array, shape (n, r)
-    offset : array, shape (n,) or float
+    offset : array, shape (n, m) or float
         o.
-    start : array, shape (r,)
+    start : array, shape (m, r)
 
     Returns
     -------
-    weights : array, shape (r,)
+    weights : array, shape (m, r)
     decrease : float
         The gain the last step promised; converged if at most `CONVERGED` · n.
 
     References
     ----------
-    Rasmussen & Williams (2006), section 3.4; Boyd & Vandenberghe (2004), section 9.5.
+    Rasmussen & Williams (2006), sections 3.4 and 3.5; Boyd & Vandenberghe (2004), section 9.5.
     """
-    identity, cells = np.eye(phi.shape[1]), on_device(phi)
+    cells = on_device(phi)
 
     def log_posterior(weights):
         with np.errstate(over="ignore", invalid="ignore"):  # of a step that is too long
-            return likelihood(offset + phi @ weights)[0].sum() - 0.5 * weights @ weights
+            values = likelihood(offset + phi @ weights.T)[0]
+            return values.sum() - 0.5 * (weights**2).sum()
 
     weights, decrease = start, np.inf
     for _ in range(STEPS):
-        _, slope, curvature = likelihood(offset + phi @ weights)
-        gradient = phi.T @ slope - weights
-        hessian = identity + np.asarray(weighted_gram(cells, curvature))
+        _, slope, curvature = likelihood(offset + phi @ weights.T)
+        gradient = (slope.T @ phi - weights).ravel()
+        hessian = information(cells, curvature)
+        hessian[np.diag_indices_from(hessian)] += 1.0
         if not np.isfinite(hessian).all():
             return weights, np.inf
         step = np.linalg.solve(hessian, gradient)
         decrease, size, value = gradient @ step, 1.0, log_posterior(weights)
+        step = step.reshape(weights.shape)
         while size > SHORTEST:
             gained = log_posterior(weights + size * step) - value
             if gained >= 1e-4 * size * decrease:
@@ -60,3 +65,24 @@ def posterior_mode(likelihood, phi, offset, start):
         if decrease <= CONVERGED * len(phi):
             break
     return weights, decrease
+
+
+def information(phi, curvature):
+    r"""Negative Hessian of the log likelihood in the weights: blocks :math:`\Phi^T D_{ab} \Phi`.
+
+    Parameters
+    ----------
+    phi : array, shape (n, r)
+    curvature : array, shape (n, m, m)
+
+    Returns
+    -------
+    ndarray, shape (m r, m r)
+    """
+    count, rank = curvature.shape[1], phi.shape[1]
+    found = np.empty((count, rank, count, rank))
+    for a in range(count):
+        for b in range(a + 1):
+            found[a, :, b] = np.asarray(weighted_gram(phi, curvature[:, a, b]))
+            found[b, :, a] = found[a, :, b].T
+    return found.reshape(count * rank, count * rank)

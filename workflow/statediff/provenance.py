@@ -7,6 +7,7 @@ import re
 from datetime import UTC, datetime
 
 from statediff import __version__
+from statediff.design import sample_columns
 
 __all__ = [
     "DIRECTIONS",
@@ -389,7 +390,7 @@ def _entry(kind, function, fields, settings):
         "function": function,
         "analysis_type": kind,
         "result_key": f"kompot_{kind}",
-        "uses_sample_variance": settings["sample"] is not None,
+        "uses_sample_variance": bool(sample_columns(settings)),
         "has_groups": False,
         "field_mapping": {
             name: {"location": slot, "type": kind_of, "description": text}
@@ -401,7 +402,7 @@ def _entry(kind, function, fields, settings):
             "condition1": settings["reference"],
             "condition2": settings["compared"],
             "obsm_key": settings["states"],
-            "sample_col": settings["sample"],
+            "sample_col": settings["sample"] or settings["pair"],
             "filter": {"cell_filter": settings["cells"]},
             "gp": settings["gp"],
             "conventions": settings["conventions"],

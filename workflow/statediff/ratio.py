@@ -1,22 +1,28 @@
 r"""Change of abundance as the ratio of two densities, learnt at once, and its significance.
 
-Which condition a cell belongs to is a Gaussian-process classification of cell states: with n cells
-of a and b together,
+Which of the samples a cell belongs to is a classification of cell states by Gaussian processes.
+With :math:`n_s` the cells of sample s, :math:`l_s` its condition (0: a, 1: b) and :math:`z_s` its
+covariates, among the samples of the same donor (or all, without pairs)
 
-.. math:: P(b \mid x) = \mathrm{sigmoid}\bigl(\log\tfrac{n_b}{n_a} + f(x)\bigr), \qquad
-          f = \Phi w, \quad w \sim N(0, I),
+.. math:: P(s \mid x) \propto n_s \exp\bigl(l_s f(x) + z_s^T g(x) + \delta_s\bigr), \qquad
+          f = \Phi w, \quad g_j = \Phi v_j, \quad w, v_j \sim N(0, I),
 
-and by Bayes' rule f is the log ratio of the densities of b and a: neither has to be known.
+and by Bayes' rule f is the log ratio of the densities of b and a, at the same covariates: neither
+density has to be known, nor how the composition differs between donors. The constants
+:math:`\delta_s`, orthogonal to condition and covariates, give each sample as many cells as it has.
+Without donors and covariates they are 0, and this is logistic regression, :math:`P(b \mid x) =
+\mathrm{sigmoid}(\log(n_b / n_a) + f(x))`.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.special import expit, logit, polygamma
+from scipy.special import logsumexp, polygamma
 
 from statediff import InputError
-from statediff.newton import CONVERGED, posterior_mode
+from statediff.design import regress
+from statediff.newton import CONVERGED, information, posterior_mode
 from statediff.search import climb
 
 __all__ = [
@@ -34,27 +40,113 @@ LEAST = 1e-2
 AMPLITUDES = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 # The first of them to be looked at.
 START = 1.0
+# Rounds in which constants and functions are found in turns, and the change at which they end.
+ROUNDS, SETTLED = 30, 1e-3
 # Added where a cell so far from all others that nothing is known of it would make 0/0.
 TINY = 1e-12
 
 
+class _Choices:
+    r"""Samples that a cell could be of: those of its donor, or all without pairs.
+
+    Samples of the same condition and covariates (a type) differ by their numbers of cells only.
+
+    Attributes
+    ----------
+    of_sample : ndarray of int, shape (samples,)
+        Type of each sample.
+    columns : ndarray, shape (types, m)
+        Condition and covariates.
+    sizes : ndarray, shape (types,)
+        Cells.
+    strata : list of (ndarray of int, ndarray of int)
+        Types among which to choose, and the cells that do.
+    constants : ndarray, shape (types,)
+        :math:`\delta`.
+    """
+
+    def __init__(self, samples, design, constants=None):
+        self.samples = np.asarray(samples)
+        pairs = np.zeros(len(design.conditions)) if design.pairs is None else design.pairs
+        described = np.column_stack([pairs, design.conditions, design.covariates])
+        rows, of_sample = np.unique(described, axis=0, return_inverse=True)
+        self.of_sample, self.columns = of_sample.ravel(), rows[:, 1:]
+        self.own = self.of_sample[self.samples]
+        self.sizes = np.bincount(self.own, minlength=len(rows)).astype(np.float64)
+        self.strata = []
+        for pair in np.unique(rows[:, 0]):
+            types = np.flatnonzero((rows[:, 0] == pair) & (self.sizes > 0))
+            self.strata.append((types, np.flatnonzero(np.isin(self.own, types))))
+        self.constants = np.zeros(len(rows)) if constants is None else constants
+        self._described = np.column_stack(
+            [np.equal.outer(rows[:, 0], np.unique(pairs)), rows[:, 1:]]
+        )
+        self.balanced = np.linalg.matrix_rank(self._described, tol=1e-6) == len(rows)
+
+    def settle(self, f):
+        """Move the constants towards what gives each type as many cells as it has.
+
+        Returns
+        -------
+        float
+            The largest step.
+        """
+        expected = np.zeros(len(self.sizes))
+        for types, _, logs in self.probabilities(f):
+            expected[types] = np.exp(logs).sum(axis=0)
+        there = self.sizes > 0
+        step = np.zeros(len(self.sizes))
+        step[there] = np.log(self.sizes[there] / expected[there])
+        root = np.sqrt(self.sizes)[:, None]
+        explained = np.linalg.lstsq(root * self._described, root[:, 0] * step, rcond=1e-9)[0]
+        step = np.where(there, step - self._described @ explained, 0.0)
+        self.constants = self.constants + step
+        return np.abs(step).max()
+
+    def probabilities(self, f):
+        """Types, cells and log probabilities (cells, types) of each stratum, from f (n, m)."""
+        for types, cells in self.strata:
+            logits = np.log(self.sizes[types]) + self.constants[types]
+            logits = logits + f[cells] @ self.columns[types].T
+            yield types, cells, logits - logsumexp(logits, axis=1, keepdims=True)
+
+    def likelihood(self, f):
+        """Log likelihoods, gradients and negative Hessians, as `posterior_mode` takes them."""
+        n, m = f.shape
+        value, slope, curvature = np.empty(n), np.empty((n, m)), np.empty((n, m, m))
+        for types, cells, logs in self.probabilities(f):
+            p, columns = np.exp(logs), self.columns[types]
+            mean, own = p @ columns, np.searchsorted(types, self.own[cells])
+            value[cells] = logs[np.arange(len(cells)), own]
+            slope[cells] = columns[own] - mean
+            second = np.einsum("nt,ta,tb->nab", p, columns, columns, optimize=True)
+            curvature[cells] = second - mean[:, :, None] * mean[:, None]
+        return value, slope, curvature
+
+
 @dataclass(frozen=True)
 class Ratio:
-    """Fitted log ratio of the densities of two conditions.
+    r"""Fitted log ratio of the densities of two conditions.
 
     Attributes
     ----------
     weights : ndarray, shape (r,)
         Mode of the posterior of w.
+    adjustments : ndarray, shape (q, r)
+        That of the functions of the covariates.
+    constants : ndarray, shape (types,)
+        :math:`\delta` of donors and covariates.
     covariance : ndarray, shape (r, r)
         Covariance of the weights over labels without information.
     share : float
         Of b among the cells.
     freedom : float
-        Effective degrees of freedom: the trace of :math:`H^{-1} (H - I)`.
+        Effective degrees of freedom: the trace of the block of :math:`H^{-1} (H - I)` for w.
     """
 
     weights: np.ndarray
+    adjustments: np.ndarray
+    constants: np.ndarray
     covariance: np.ndarray
     share: float
     freedom: float
@@ -96,8 +188,8 @@ def informative(eigenvalues, amplitude=1.0):
     return max(1, np.count_nonzero(amplitude**2 * eigenvalues >= LEAST))
 
 
-def learn_amplitude(phi, compared, eigenvalues):
-    r"""Choose the prior standard deviation s of the log ratio by the evidence of the labels.
+def learn_amplitude(phi, samples, design, eigenvalues):
+    r"""Choose the prior standard deviation s of the functions by the evidence of the samples.
 
     With :math:`f = s \Phi w` at the mode and the Laplace approximation, the log evidence is
 
@@ -107,8 +199,10 @@ def learn_amplitude(phi, compared, eigenvalues):
     ----------
     phi : ndarray, shape (n, r)
         Basis at the cells of both conditions.
-    compared : array of bool, shape (n,)
-        Whether a cell is of b.
+    samples : array of int, shape (n,)
+        Sample of each cell (its condition, if there are no samples).
+    design : statediff.design.Design
+        Of the samples.
     eigenvalues : array, shape (r,)
         See `informative`.
 
@@ -117,43 +211,42 @@ def learn_amplitude(phi, compared, eigenvalues):
     amplitude : float
         One of `AMPLITUDES`.
     evidence : float
-        Its log evidence over a constant (nats).
+        Its log evidence over constant functions (nats).
 
     References
     ----------
     Rasmussen & Williams (2006), eq. 3.32.
     """
-    labels = np.asarray(compared, dtype=np.float64)
-    share, n = labels.mean(), len(labels)
-    offset = logit(share)
-    constant = n * (share * np.log(share) + (1.0 - share) * np.log1p(-share))
+    choices = _Choices(samples, design)
+    constant = choices.likelihood(np.zeros((len(phi), choices.columns.shape[1])))[0].sum()
 
     def evidence(amplitude):
         scaled = amplitude * phi[:, : informative(eigenvalues, amplitude)]
-        mode, _ = _mode(scaled, labels, offset)
-        f = offset + scaled @ mode
-        p = expit(f)
-        precision = np.eye(len(mode)) + scaled.T @ ((p * (1.0 - p))[:, None] * scaled)
-        likelihood = (labels * f - np.logaddexp(0.0, f)).sum()
-        complexity = 0.5 * mode @ mode + 0.5 * np.linalg.slogdet(precision)[1]
-        return float(likelihood - complexity - constant)
+        mode, _ = _mode(scaled, choices)
+        value, _, curvature = choices.likelihood(scaled @ mode.T)
+        precision = information(scaled, curvature)
+        precision[np.diag_indices_from(precision)] += 1.0
+        complexity = 0.5 * (mode**2).sum() + 0.5 * np.linalg.slogdet(precision)[1]
+        return float(value.sum() - complexity - constant)
 
     return climb(evidence, AMPLITUDES, START)
 
 
-def fit_ratio(phi, compared):
+def fit_ratio(phi, samples, design):
     r"""Fit the log ratio of two densities to the cells of both conditions.
 
-    With :math:`H = I + \Phi^T D \Phi` and D = diag(p (1 − p)) at the mode, labels without
-    information would scatter the weights by :math:`H^{-1}(H - I)H^{-1}`. That, not the posterior
-    :math:`H^{-1}`, is what a change stands out from: the prior keeps the estimate near 0.
+    With :math:`H = I + \Phi^T D \Phi` and D the information of each cell at the mode, samples
+    without information would scatter the weights by :math:`H^{-1}(H - I)H^{-1}`. That, not the
+    posterior :math:`H^{-1}`, is what a change stands out from: the prior keeps the estimate near 0.
 
     Parameters
     ----------
     phi : ndarray, shape (n, r)
         Basis at the cells.
-    compared : array of bool, shape (n,)
-        Whether a cell is of b.
+    samples : array of int, shape (n,)
+        Sample of each cell (its condition, if there are no samples).
+    design : statediff.design.Design
+        Of the samples.
 
     Returns
     -------
@@ -166,29 +259,30 @@ def fit_ratio(phi, compared):
 
     References
     ----------
-    Rasmussen & Williams (2006), section 3.4 (Laplace approximation, logistic likelihood).
+    Rasmussen & Williams (2006), section 3.5 (Laplace approximation, several classes).
     """
-    labels = np.asarray(compared, dtype=np.float64)
-    share = float(labels.mean())
-    offset = logit(share)
-    weights, decrease = _mode(phi, labels, offset)
+    choices = _Choices(samples, design)
+    share = float(design.conditions[choices.samples].mean())
+    weights, decrease = _mode(phi, choices)
     if not decrease <= CONVERGED * len(phi):
         raise InputError(
             f"the ratio of the densities of {len(phi)} cells did not converge; are there cells "
             "far from all others (dataset.cell_states)?"
         )
-    p = expit(offset + phi @ weights)
-    information = phi.T @ ((p * (1.0 - p))[:, None] * phi)
-    inverse, covariance = _scatter(information)
-    return Ratio(weights, covariance, share, float(len(inverse) - np.trace(inverse)))
+    known = information(phi, choices.likelihood(phi @ weights.T)[2])
+    inverse, covariance = _scatter(known)
+    own = slice(phi.shape[1])
+    freedom = float(phi.shape[1] - np.trace(inverse[own, own]))
+    return Ratio(weights[0], weights[1:], choices.constants, covariance[own, own], share, freedom)
 
 
-def _mode(phi, labels, offset):
-    def likelihood(f):
-        p = expit(f)
-        return labels * f - np.logaddexp(0.0, f), labels - p, p * (1.0 - p)
-
-    return posterior_mode(likelihood, phi, offset, np.zeros(phi.shape[1]))
+def _mode(phi, choices):
+    weights = np.zeros((choices.columns.shape[1], phi.shape[1]))
+    for _ in range(ROUNDS):
+        weights, decrease = posterior_mode(choices.likelihood, phi, 0.0, weights)
+        if choices.balanced or choices.settle(phi @ weights.T) < SETTLED:
+            break
+    return weights, decrease
 
 
 def _scatter(information):
@@ -222,24 +316,37 @@ class Overdispersion:
     mean: float
 
 
-def find_overdispersion(phi, conditions):
-    r"""Overdispersion of the log ratio at each cell, from the samples of each condition.
+def find_overdispersion(phi, cells, ratio, samples, design):
+    r"""Overdispersion of the log ratio at each cell, from how the samples differ.
 
-    Each sample is compared with the others of its condition as b is with a, in one Newton step
-    from no change: with π its share of the cells, :math:`u = \Phi H^{-1} \Phi_c^T (y - \pi)` has
-    the variance v of `Ratio` with :math:`H = I + \pi(1-\pi)\Phi_c^T\Phi_c`. Then
-    :math:`\sum (1 - \pi) u^2 / v` over the S samples of a condition is, for random draws, χ² with
-    S − 1 degrees of freedom, as Pearson's statistic is. The sum over the conditions, over its
-    degrees of freedom, is shrunk to a common value over the cells, by how much more it varies
-    between them than χ² does.
+    With :math:`p_{is}` the probability that cell i is of sample s under the fitted ratio, a Newton
+    step :math:`u_s = \phi^T H_s^{-1} q_s` from it to a function of the sample's own, where
+    :math:`q_s = \sum_i \phi_i (1[s_i = s] - p_{is})` less what the prior left of f and g and
+    :math:`H_s = I + \sum_i p_{is} (1 - p_{is}) \phi_i \phi_i^T`, has the variance v of `Ratio`.
+    Then :math:`\sum_s (1 - \pi_s) u_s^2 / v_s`, with :math:`\pi_s` the sample's share of the cells,
+    is for random draws χ² with as many degrees of freedom as the design leaves, as Pearson's
+    statistic is; over these it is shrunk to a common value over the cells, by how much more it
+    varies between them than χ² does.
+
+    Large samples weigh more in the difference of conditions than in this mean. With y the samples'
+    means, of variance :math:`1 / n_s + \omega`, :math:`h^T y` their difference and :math:`Ry` the
+    residuals of the regression on the design, the excess over 1 is multiplied by
+
+    .. math:: \frac{\sum_s h_s^2}{\sum_s h_s^2 / n_s} \cdot
+              \frac{S - \mathrm{rank}\,X}{\mathrm{tr}(R^T W R)}
 
     Parameters
     ----------
     phi : ndarray, shape (n, r)
         Basis at all cells.
-    conditions : sequence of ndarray of int, shape (n,)
-        For each condition, the sample of each of its cells; −1 for all other cells. At least one
-        has two samples.
+    cells : array of int, shape (m,)
+        Those of the two conditions.
+    ratio : Ratio
+        Fitted to them.
+    samples : array of int, shape (m,)
+        Their samples.
+    design : statediff.design.Design
+        Of the samples; it leaves a degree of freedom.
 
     Returns
     -------
@@ -250,19 +357,67 @@ def find_overdispersion(phi, conditions):
     McCullagh & Nelder (1989), Generalized Linear Models, section 4.5, for overdispersion;
     Smyth (2004), Statistical Applications in Genetics and Molecular Biology 3, for the shrinkage.
     """
-    total, freedom = np.zeros(len(phi)), 0
-    for codes in conditions:
-        samples, sizes = np.unique(codes[codes >= 0], return_counts=True)
-        sums = np.array([phi[codes == code].sum(axis=0) for code in samples])
-        cells = phi[codes >= 0]
-        gram = cells.T @ cells
-        for share, own in zip(sizes / sizes.sum(), sums, strict=True):
-            if share < 1.0:
-                inverse, covariance = _scatter(share * (1.0 - share) * gram)
-                u = phi @ (inverse @ (own - share * sums.sum(axis=0)))
-                total += (1.0 - share) * u**2 / (_quadratic(phi, covariance) + TINY)
-        freedom += max(len(samples) - 1, 0)
-    return _moderated(total / freedom, freedom)
+    choices, own = _Choices(samples, design, ratio.constants), phi[cells]
+    functions = np.vstack([ratio.weights, ratio.adjustments])
+    n_samples, n_types = len(design.conditions), len(choices.sizes)
+    sums = np.zeros((n_samples, phi.shape[1]))
+    np.add.at(sums, choices.samples, own)
+    sizes = np.bincount(choices.samples, minlength=n_samples).astype(np.float64)
+    of_type = np.zeros((n_types, phi.shape[1]))
+    np.add.at(of_type, choices.of_sample, sums)
+    left = of_type - _expected(choices, own, functions)
+    left -= _of_prior(choices, functions)
+    free = regress(sizes[None], design.matrix).free[0]
+    total = np.zeros(len(phi))
+    for types, within, logs in choices.probabilities(own @ functions.T):
+        for kind, p in zip(types, np.exp(logs).T, strict=True):
+            alike = np.flatnonzero((choices.of_sample == kind) & free & (sizes < len(within)))
+            if not alike.size:
+                continue
+            near = own[within]
+            first, second = (near.T @ (near * (p**power)[:, None]) for power in (1, 2))
+            for s in alike:
+                part = sizes[s] / choices.sizes[kind]
+                inverse, covariance = _scatter(part * first - part**2 * second)
+                q = sums[s] - part * (of_type[kind] - left[kind])
+                u = phi @ (inverse @ q)
+                weight = 1.0 - sizes[s] / len(within)
+                total += weight * u**2 / (_quadratic(phi, covariance) + TINY)
+    found = _moderated(total / design.freedom, design.freedom)
+    excess = _excess_of_difference(sizes, design)
+    factor = 1.0 + excess * (found.factor - 1.0)
+    return Overdispersion(factor, found.freedom, 1.0 + excess * (found.mean - 1.0))
+
+
+def _expected(choices, phi, functions):
+    """Sums of the basis over the cells that the fitted ratio expects of each type."""
+    found = np.zeros((len(choices.sizes), phi.shape[1]))
+    for types, cells, logs in choices.probabilities(phi @ functions.T):
+        found[types] = np.exp(logs).T @ phi[cells]
+    return found
+
+
+def _of_prior(choices, functions):
+    """Part of the residuals of each type that is there since the prior shrinks the functions.
+
+    At the mode the residuals times the columns of the types add up to the weights.
+    """
+    centred = choices.columns.copy()
+    for types, _ in choices.strata:
+        sizes = choices.sizes[types]
+        centred[types] -= sizes @ centred[types] / sizes.sum()
+    weighted = choices.sizes[:, None] * centred
+    return weighted @ np.linalg.pinv(centred.T @ weighted) @ functions
+
+
+def _excess_of_difference(sizes, design):
+    """By how much more samples' variance counts in the difference than in their mean deviation."""
+    matrix, present = design.matrix, sizes > 0
+    weighted = matrix * sizes[:, None]
+    weights = (np.linalg.pinv(matrix.T @ weighted) @ weighted.T)[0, present] ** 2
+    regression = regress(sizes[None], matrix)
+    scale = weights.sum() / (weights / sizes[present]).sum()
+    return float(scale * design.freedom / (sizes * regression.variances()[0][0]).sum())
 
 
 def _moderated(raw, freedom):

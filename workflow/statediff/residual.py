@@ -33,6 +33,7 @@ import numpy as np
 from scipy import sparse
 from scipy.special import gammaincc, ndtr
 
+from statediff.design import Design, regress
 from statediff.sample_effects import PRIOR_CELLS, fit_sample_effects
 from statediff.significance import cauchy_combination
 
@@ -67,8 +68,8 @@ class BlockSums:
         m, the summed squares of these weights, and their summed third powers.
     exposure : ndarray, shape (blocks, samples)
         The weights summed over each sample.
-    conditions : ndarray of int, shape (samples,)
-        0 or 1.
+    design : statediff.design.Design
+        Of the samples.
     """
 
     cells: np.ndarray
@@ -79,7 +80,7 @@ class BlockSums:
     information: np.ndarray
     skew: np.ndarray
     exposure: np.ndarray
-    conditions: np.ndarray
+    design: Design
 
     def of_genes(self, genes):
         """The sums of some genes only."""
@@ -93,7 +94,7 @@ class BlockSums:
         return [slice(start, start + step) for start in range(0, self.contrast.shape[1], step)]
 
 
-def block_sums(blocks, partitions, samples, conditions, threads=1):
+def block_sums(blocks, partitions, samples, design, threads=1):
     """Sums over blocks and samples, in one pass over the expression matrix.
 
     Parameters
@@ -105,8 +106,8 @@ def block_sums(blocks, partitions, samples, conditions, threads=1):
         `statediff.blocks.contrast_weights` and others to see what they would give.
     samples : ndarray of int, shape (n,)
         Sample of each cell (its condition, if there are no samples).
-    conditions : ndarray of int, shape (samples,)
-        Condition of each sample, 0 or 1.
+    design : statediff.design.Design
+        Of the samples.
     threads : int
         That add up some of the partitions each.
 
@@ -115,14 +116,14 @@ def block_sums(blocks, partitions, samples, conditions, threads=1):
     list of list of BlockSums
         For each partition, one for each of its weights.
     """
-    conditions = np.asarray(conditions)
-    adders = [_Adder(codes, samples, len(conditions), weights) for codes, weights in partitions]
+    count = len(design.conditions)
+    adders = [_Adder(codes, samples, count, weights) for codes, weights in partitions]
     with ThreadPoolExecutor(threads) as pool:
         for start, block in blocks:
             values = block.astype(np.float64)
             powers = values, values.power(2), values.power(3)
             list(pool.map(lambda adder, at=start, of=powers: adder.add(at, of), adders))
-    return [adder.sums(conditions) for adder in adders]
+    return [adder.sums(design) for adder in adders]
 
 
 class _Adder:
@@ -152,7 +153,7 @@ class _Adder:
             weighted = _indicator(self.codes[at], rows, (n_blocks, shape[0]), weight[at])
             contrast += (weighted @ powers[0]).toarray()
 
-    def sums(self, conditions):
+    def sums(self, design):
         group, codes = self.group[self.inside], self.codes[self.inside]
         cells, found = _counted(group, self.shape), []
         for contrast, weight in zip(self.contrasts, self.weights, strict=True):
@@ -168,7 +169,7 @@ class _Adder:
                     information=information,
                     skew=skew,
                     exposure=_counted(group, self.shape, used),
-                    conditions=conditions,
+                    design=design,
                 )
             )
         return found
@@ -185,8 +186,13 @@ def _indicator(codes, rows, shape, values=None):
     return sparse.csr_matrix((values, (codes, rows)), shape=shape)
 
 
-def residual_test(partitions, sample_effects, threads=1):
-    """P-value of every gene, and a distance that is about 1 where nothing differs.
+def residual_test(partitions, sample_effects, lfc=0.0, threads=1):
+    r"""P-value of every gene, and a distance that is about 1 where nothing differs.
+
+    With a threshold c the hypothesis is that the log fold change is at most c in size in every
+    block: with :math:`\bar y_k` the gene's mean there, the expected sum :math:`d_k` is at most
+    :math:`m_k \, 2 \bar y_k (2^c - 1) / (2^c + 1)` in size, and the tail of a region's score begins
+    at its sum with the filter's weights.
 
     Parameters
     ----------
@@ -196,6 +202,8 @@ def residual_test(partitions, sample_effects, threads=1):
     sample_effects : bool
         Whether to count the variance between samples, which must meet in some block of each
         partition (`statediff.blocks.samples_meet`).
+    lfc : float
+        c, a log2 fold change.
     threads : int
         That test some of the genes each.
 
@@ -205,6 +213,10 @@ def residual_test(partitions, sample_effects, threads=1):
         `pvalue`; `standardised`, the root mean square of the regions' scores, each by its standard
         deviation; `sample_effect`, the variance between samples relative to that expected at
         the gene's expression level (0 without samples).
+
+    References
+    ----------
+    McCarthy & Smyth (2009), Bioinformatics 25, for tests beyond a threshold.
     """
     pvalues, squares, effects = [], [], [None] * len(partitions)
     if sample_effects:
@@ -213,7 +225,7 @@ def residual_test(partitions, sample_effects, threads=1):
             rest = [(sums, effects[0]) for sums, _ in partitions[1:]]
             effects[1:] = pool.map(lambda fit: fit_sample_effects(*fit), rest)
     for (sums, regions), of_samples in zip(partitions, effects, strict=True):
-        pvalue, square = _test(sums, np.asarray(regions, np.float64), of_samples, threads)
+        pvalue, square = _test(sums, np.asarray(regions, np.float64), of_samples, lfc, threads)
         pvalues.append(pvalue)
         squares.append(square)
     pvalues = np.array(pvalues)
@@ -225,20 +237,24 @@ def residual_test(partitions, sample_effects, threads=1):
     }
 
 
-def _test(sums, regions, effects, threads):
+def _test(sums, regions, effects, lfc, threads):
     """P-values of one partition, and mean squares of the regions' standardised scores."""
     total, shrunk = _variances(sums)
     pvalues, scores = np.empty((2, len(regions), total.shape[1]))
     information = np.where(sums.information > 1e-6, sums.information, 0.0)[:, None]
     noise, third = information * total, _third_moments(sums)
-    columns = effects.loadings.size // len(information) * len(sums.conditions) if effects else 1
+    means = sums.sums.sum(axis=1) / np.maximum(sums.cells.sum(axis=1), 1.0)[:, None]
+    most = information * 2.0 * means * (2.0**lfc - 1.0) / (2.0**lfc + 1.0)
+    columns = (
+        effects.loadings.size // len(information) * len(sums.design.conditions) if effects else 1
+    )
     exposure = np.where(information > 0, sums.exposure, 0.0)
 
     def fill(genes):
-        moments = (x[:, genes] for x in (sums.contrast, noise, third))
+        moments = (x[:, genes] for x in (sums.contrast, noise, third, most))
         if effects is None:
-            score, variance, skewed = (regions @ x for x in moments)
-            pvalue = _gamma_tail(score, variance, skewed)
+            score, variance, skewed, limit = (regions @ x for x in moments)
+            pvalue = _gamma_tail(score, variance, skewed, limit)
         else:
             smooth = information * shrunk[:, genes]
             score, variance, _, pvalue = _effects_tests(
@@ -259,7 +275,7 @@ def _test(sums, regions, effects, threads):
     return np.where(varies, combined, 1.0), np.where(varies, scores.mean(axis=0), 0.0)
 
 
-def _effects_tests(regions, contrast, noise, third, smooth, exposure, effects, genes):
+def _effects_tests(regions, contrast, noise, third, most, smooth, exposure, effects, genes):
     r"""Scores of some genes in all regions where samples have effects.
 
     Parameters
@@ -267,6 +283,8 @@ def _effects_tests(regions, contrast, noise, third, smooth, exposure, effects, g
     regions : ndarray, shape (r, blocks)
     contrast, noise, third : ndarray, shape (blocks, genes)
         d, and its variance and third moment where samples have no effect.
+    most : ndarray, shape (blocks, genes)
+        Largest size of the expected d.
     smooth : ndarray, shape (blocks, genes)
         As `noise`, of the shrunk variances.
     exposure : ndarray, shape (blocks, samples)
@@ -284,14 +302,14 @@ def _effects_tests(regions, contrast, noise, third, smooth, exposure, effects, g
     regions = regions.astype(np.float32)
     patterns = (exposure[:, None] * effects.loadings[:, :, None]).astype(np.float32)
     leading = patterns[:, :FILTERED].reshape(len(patterns), -1)
-    spread = np.sqrt(trend).astype(np.float32)[:, :, None]
+    root = np.sqrt(trend).astype(np.float32)[:, :, None]
     own = trend * ((exposure**2).sum(axis=1) * effects.remainder)
     removed = REMOVED * mean
     diagonal = smooth.T + removed[:, None] * own
     precision = np.divide(1.0, diagonal, out=np.zeros_like(diagonal), where=diagonal > 0)
-    filters = _filters(regions, precision, spread * leading, removed)
-    shared = ((filters @ (spread * patterns.reshape(len(patterns), -1))) ** 2).sum(axis=2)
-    score = _applied(filters, contrast.T)
+    filters = _filters(regions, precision, root * leading, removed)
+    shared = ((filters @ (root * patterns.reshape(len(patterns), -1))) ** 2).sum(axis=2)
+    score, limit = _applied(filters, contrast.T), _applied(np.abs(filters), most.T)
     power = filters**2
     variance, shared = _applied(power, noise.T), shared + _applied(power, own)
     power *= filters
@@ -299,7 +317,8 @@ def _effects_tests(regions, contrast, noise, third, smooth, exposure, effects, g
     tails = np.zeros_like(score)
     for factor, share in zip(effects.factors, posterior.T, strict=True):
         at = np.flatnonzero(share > IMPROBABLE)
-        tail = _gamma_tail(score[at], variance[at] + factor * shared[at], skewed[at])
+        spread = variance[at] + factor * shared[at]
+        tail = _gamma_tail(score[at], spread, skewed[at], limit[at])
         tails[at] += share[at, None] * tail
     return score.T, (variance + mean[:, None] * shared).T, skewed.T, tails.T
 
@@ -317,16 +336,22 @@ def _applied(filters, values):
     return np.matmul(filters, values.astype(np.float32)[:, :, None])[:, :, 0].astype(np.float64)
 
 
-def _gamma_tail(score, variance, third):
-    """Two-sided tail of a shifted gamma law with these moments; the thin side as if normal."""
+def _gamma_tail(score, variance, third, limit):
+    """Two-sided tail of a shifted gamma law with these moments beyond a limit (0: of the score
+    itself); the thin side as if normal."""
     positive = variance > 0
     spread = np.sqrt(np.where(positive, variance, 1.0))
-    size, skewness = np.atleast_1d(np.abs(score) / spread, third / spread**3)
-    tail = np.atleast_1d(ndtr(-size))
+    size, skewness, margin = np.atleast_1d(np.abs(score), third / spread**3, limit)
     heavy = (score * skewness > 0) & (np.abs(skewness) > SYMMETRIC)
     shape = 4.0 / skewness[heavy] ** 2
-    tail[heavy] = gammaincc(shape, shape + np.sqrt(shape) * size[heavy])
-    return np.where(positive, np.minimum(2.0 * tail, 1.0), 1.0)
+    found = 0.0
+    for distance in (size - margin, size + margin):
+        distance = distance / spread
+        tail = ndtr(-distance)
+        beyond = np.maximum(shape + np.sqrt(shape) * distance[heavy], 0.0)
+        tail[heavy] = gammaincc(shape, beyond)
+        found = found + tail
+    return np.where(positive, np.minimum(found, 1.0), 1.0)
 
 
 def _third_moments(sums):
@@ -343,13 +368,14 @@ def _third_moments(sums):
 def _variances(sums):
     """Variance of the cells within each block: as seen, and shrunk to the gene's.
 
-    Over both conditions, so that a gene seen in a single cell of a block has a variance there.
+    Over both conditions, so that a gene seen in a single cell of a block has a variance there;
+    without what pairs and covariates explain of the samples' means.
     """
-    cells = sums.cells.sum(axis=1)[:, None]
-    deviation = sums.squares - sums.sums.sum(axis=1) ** 2 / np.maximum(cells, 1.0)
+    regression = regress(sums.cells, sums.design.nuisance)
+    deviation = sums.squares - regression.squares_of_fit(sums.sums)
     # Sums of squares of a constant differ by rounding only.
     deviation = np.where(deviation > 1e-9 * sums.squares, deviation, 0.0)
-    freedom = np.maximum(cells - 1.0, 0.0)
+    freedom = np.maximum(sums.cells.sum(axis=1) - regression.rank, 0.0)[:, None]
     pooled = deviation.sum(axis=0) / freedom.sum()
     pooled = np.where(pooled > 0, pooled, 1.0)
     seen = deviation / np.maximum(freedom, 1.0)

@@ -1,6 +1,7 @@
 r"""Effects of samples that vary along the cell states, learnt from all genes.
 
-In block k a gene's mean in sample s differs from that of its condition by a sample effect
+In block k a gene's mean in sample s differs from what its condition (and its donor and covariates,
+where the design has them, `statediff.design`) lets expect by a sample effect
 :math:`u_{ks}` and by the noise of its cells. The effects have variance
 :math:`\tau^2 t_k`, with :math:`t_k` what the expression level lets expect and :math:`\tau^2` the
 gene's own factor, and the correlation between blocks, K, is common to the genes:
@@ -24,6 +25,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import isotonic_regression
 
+from statediff.design import regress
+
 __all__ = ["FACTORS", "SampleEffects", "fit_sample_effects", "within_variance"]
 
 #: Values of τ²: the variance of sample effects, relative to what the expression level predicts. A
@@ -38,6 +41,8 @@ ITERATIONS = 200
 LEVELS = 400
 # Genes whose effects are this many times the expected count less for K.
 OUTLYING = 4.0
+# Part of the largest weight that a level without noise has at least.
+TINY = 1e-12
 # Values of τ² less probable than this for every gene are left out.
 IMPROBABLE = 1e-8
 
@@ -78,7 +83,7 @@ def fit_sample_effects(sums, known=None, threads=1):
     Parameters
     ----------
     sums : statediff.residual.BlockSums
-        With a block that holds two samples of one condition.
+        With a block in which the design leaves a degree of freedom.
     known : SampleEffects, optional
         Of another partition of the same cells: τ² of the genes is taken from it.
     threads : int
@@ -147,34 +152,20 @@ def within_variance(sums):
     return (squares + PRIOR_CELLS * pooled) / (freedom + PRIOR_CELLS)
 
 
-def _replicated(sums):
-    """Samples of each condition that has more than one."""
-    groups = [np.flatnonzero(sums.conditions == condition) for condition in (0, 1)]
-    return [samples for samples in groups if len(samples) >= 2]
-
-
-def _deviations(sums, samples):
-    r"""Deviations of samples from their joint mean in each block.
+def _deviations(sums):
+    r"""Deviations of samples from what their condition, pair and covariates let expect.
 
     Returns
     -------
+    regression : statediff.design.Regression
+        Of the samples in each block.
     deviation : ndarray, shape (blocks, samples, genes)
     effect, noise : ndarray, shape (blocks, samples)
         Its variance is effect × that of sample effects + noise × that of cells; both zero where
-        the sample is not there, or alone.
-    share : ndarray, shape (blocks, samples)
-        Of the cells of these samples in the block.
+        the sample is not there, or fitted exactly.
     """
-    cells = sums.cells[:, samples]
-    together = np.maximum(cells.sum(axis=1, keepdims=True), 1.0)
-    means = sums.sums[:, samples] / np.maximum(cells, 1.0)[:, :, None]
-    joint = sums.sums[:, samples].sum(axis=1) / together
-    share = cells / together
-    shared = (cells > 0) & (share < 1.0)
-    effect = 1.0 - 2.0 * share + (share**2).sum(axis=1, keepdims=True)
-    noise = (1.0 - share) / np.maximum(cells, 1.0)
-    deviation = means - joint[:, None]
-    return deviation, np.where(shared, effect, 0.0), np.where(shared, noise, 0.0), share
+    regression = regress(sums.cells, sums.design.matrix)
+    return regression, regression.residuals(sums.sums), *regression.variances()
 
 
 def _correlation(sums, trend):
@@ -183,21 +174,20 @@ def _correlation(sums, trend):
     for genes in sums.slices():
         part, expected = sums.of_genes(genes), trend[:, None, genes]
         within = within_variance(part)[:, None]
-        for samples in _replicated(sums):
-            deviation, effect, noise, share = _deviations(part, samples)
-            variance = effect[:, :, None] * expected + noise[:, :, None] * within
-            precision = np.divide(1.0, variance, out=np.zeros_like(variance), where=variance > 0)
-            # One gene of huge effects would stand for all.
-            mean = (deviation**2 * precision).sum(axis=(0, 1)) / max(np.count_nonzero(noise), 1)
-            precision /= np.maximum(mean / OUTLYING, 1.0)
-            scores = deviation * np.sqrt(precision)
-            scale = np.sqrt(expected * precision)
-            for s in range(len(samples)):
-                own = share[:, s]
-                common = 1.0 - own[:, None] - own + share @ share.T
-                products += scores[:, s] @ scores[:, s].T
-                weights += common * (scale[:, s] @ scale[:, s].T)
-                squares += scores[:, s] ** 2 @ scores[:, s].T ** 2
+        regression, deviation, effect, noise = _deviations(part)
+        variance = effect[:, :, None] * expected + noise[:, :, None] * within
+        precision = np.divide(1.0, variance, out=np.zeros_like(variance), where=variance > 0)
+        # One gene of huge effects would stand for all.
+        mean = (deviation**2 * precision).sum(axis=(0, 1)) / max(np.count_nonzero(noise), 1)
+        precision /= np.maximum(mean / OUTLYING, 1.0)
+        scores = deviation * np.sqrt(precision)
+        scale = np.sqrt(expected * precision)
+        for s in np.flatnonzero(noise.any(axis=0)):
+            own, fitting = regression.leverage[:, s], regression.fitting(s)
+            common = 1.0 - own[:, None] - own + fitting @ fitting.T
+            products += scores[:, s] @ scores[:, s].T
+            weights += common * (scale[:, s] @ scale[:, s].T)
+            squares += scores[:, s] ** 2 @ scores[:, s].T ** 2
     return _shrunk(products, weights, squares)
 
 
@@ -240,55 +230,56 @@ def _components(correlation):
 def _log_likelihood(sums, trend, loadings, remainder):
     """Log likelihood of each τ² in FACTORS, shape (genes, len(FACTORS)).
 
-    That of the samples' deviations from their condition, as if these were independent but for
-    each condition's mean, which takes one of its samples away.
+    That of the samples' deviations from the design, as if these were independent but for what the
+    design takes: the leverage of each, all samples being equal.
     """
     count = loadings.shape[1]
     within, found = within_variance(sums), np.zeros((trend.shape[1], len(FACTORS)))
     pairs = (loadings[:, :, None] * loadings[:, None]).reshape(len(loadings), -1)
-    for samples in _replicated(sums):
-        deviation, effect, noise, _ = _deviations(sums, samples)
-        for s in range(len(samples)):
-            expected = trend * effect[:, s, None]
-            # What the components leave out counts as noise, at τ² = 1.
-            variance = within * noise[:, s, None] + remainder[:, None] * expected
-            precision = np.divide(1.0, variance, out=np.zeros_like(variance), where=variance > 0)
-            information = ((expected * precision).T @ pairs).reshape(-1, count, count)
-            score = (np.sqrt(expected) * precision * deviation[:, s]).T @ loadings
-            values, vectors = np.linalg.eigh(information)
-            values, score = np.maximum(values, 0.0), np.einsum("gij,gi->gj", vectors, score)
-            for i, factor in enumerate(FACTORS):
-                added = 1.0 + factor * values
-                gain = factor * score**2 / added - np.log(added)
-                found[:, i] += 0.5 * (1.0 - 1.0 / len(samples)) * gain.sum(axis=1)
+    _, deviation, effect, noise = _deviations(sums)
+    shares = 1.0 - sums.design.leverage()
+    for s in np.flatnonzero(noise.any(axis=0)):
+        expected = trend * effect[:, s, None]
+        # What the components leave out counts as noise, at τ² = 1.
+        variance = within * noise[:, s, None] + remainder[:, None] * expected
+        precision = np.divide(1.0, variance, out=np.zeros_like(variance), where=variance > 0)
+        information = ((expected * precision).T @ pairs).reshape(-1, count, count)
+        score = (np.sqrt(expected) * precision * deviation[:, s]).T @ loadings
+        values, vectors = np.linalg.eigh(information)
+        values, score = np.maximum(values, 0.0), np.einsum("gij,gi->gj", vectors, score)
+        for i, factor in enumerate(FACTORS):
+            added = 1.0 + factor * values
+            gain = factor * score**2 / added - np.log(added)
+            found[:, i] += 0.5 * shares[s] * gain.sum(axis=1)
     return found
 
 
 def _level_trend(sums):
     """Variance between samples expected at each gene's level in each block (blocks, genes).
 
-    The squared deviations of samples from their condition, less what their cells explain, rise
-    with the expression level: an isotonic regression over all genes and blocks.
+    The squared deviations of samples from the design, less what their cells explain, rise
+    with the expression level: an isotonic regression over all genes and blocks, in which each
+    level counts by its precision, since the few highest would decide otherwise.
     """
     within = _by_genes(sums, _within)
     freedom = np.maximum(sums.cells - 1.0, 0.0).sum(axis=1)[:, None]
     noise = np.maximum(within, 0.0) / np.maximum(freedom, 1.0)
     level = sums.sums.sum(axis=1) / np.maximum(sums.cells.sum(axis=1), 1.0)[:, None]
-    levels, excess, weight = [], [], []
-    for samples in _replicated(sums):
-        cells = sums.cells[:, samples]
-        shared = ((cells > 0).sum(axis=1) >= 2) & (freedom[:, 0] > 0)
-        between = _by_genes(sums, lambda part, samples=samples: _between(part, samples))
-        explained = noise * ((cells > 0).sum(axis=1) - 1.0)[:, None]
-        together = cells.sum(axis=1)
-        share = together - (cells**2).sum(axis=1) / np.maximum(together, 1.0)
-        levels.append(level[shared].ravel())
-        excess.append((between - explained)[shared].ravel())
-        weight.append(np.broadcast_to(share[:, None], between.shape)[shared].ravel())
-    levels, excess, weight = map(np.concatenate, (levels, excess, weight))
+    regression = regress(sums.cells, sums.design.matrix)
+    used = (regression.freedom >= 1) & (freedom[:, 0] > 0)
+    between = _by_genes(sums, _between)
+    excess = (between - noise * regression.freedom[:, None])[used].ravel()
+    share = (sums.cells * regression.variances()[0]).sum(axis=1)
+    levels = level[used].ravel()
+    weight = np.broadcast_to(share[:, None], between.shape)[used].ravel()
+    # The variance of a sum of squares of so many degrees of freedom, without sample effects.
+    spread = (2.0 * regression.freedom[:, None] * noise**2)[used].ravel()
     bins = np.array_split(np.argsort(levels, kind="stable"), min(LEVELS, len(levels)))
-    x, y, w = (np.array([v[i].sum() for i in bins]) for v in (levels, excess, weight))
-    fitted = isotonic_regression(y / w, weights=w).x
+    x, y, w, v = (
+        np.array([value[i].sum() for i in bins]) for value in (levels, excess, weight, spread)
+    )
+    precision = np.divide(w**2, v, out=np.zeros_like(w), where=v > 0)
+    fitted = isotonic_regression(y / w, weights=precision + TINY * precision.max()).x
     return np.maximum(np.interp(level, x / [len(i) for i in bins], fitted), 0.0)
 
 
@@ -303,8 +294,6 @@ def _within(sums):
     return sums.squares - np.einsum("ksg,ks->kg", sums.sums**2, 1.0 / counts, optimize=True)
 
 
-def _between(sums, samples):
-    """Summed squares, over the cells, of deviations of samples' means from their joint one."""
-    cells = sums.cells[:, samples]
-    deviation = _deviations(sums, samples)[0]
-    return np.einsum("ks,ksg->kg", cells, deviation**2, optimize=True)
+def _between(sums):
+    """Summed squares, over the cells, of deviations of samples' means from the design."""
+    return np.einsum("ks,ksg->kg", sums.cells, _deviations(sums)[1] ** 2, optimize=True)

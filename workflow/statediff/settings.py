@@ -11,6 +11,7 @@ import jsonschema
 
 from statediff import InputError
 from statediff.conventions import PRESETS, TOLERANCES
+from statediff.design import sample_columns
 from statediff.provenance import safe
 from statediff.urls import url_fault
 
@@ -33,6 +34,7 @@ CHOICES = {
     ("expression", "covariance"): "covariance",
     ("abundance", "estimator"): "estimator",
     ("abundance", "ptp_sides"): "ptp_sides",
+    ("abundance", "lfc_threshold"): "lfc_threshold",
     ("abundance", "uncertainty"): "uncertainty",
     ("fdr", "null"): "null",
     ("fdr", "gaps"): "gaps",
@@ -92,6 +94,7 @@ def checked(config, schema):
     _fill_in_smoothness(filled)
     if filled["contrasts"]:
         _check_null(filled)
+        _check_design(filled)
         _check_volcanos(filled)
         _check_results(filled)
     return _canonical(filled)
@@ -239,6 +242,41 @@ def _check_results(config):
             )
 
 
+def _check_design(config):
+    """What pairs and covariates need: samples, and tests that count them."""
+    tests = {"fdr.null": ("residual", config["fdr"]["null"])}
+    tests["abundance.estimator"] = "ratio", config["abundance"]["estimator"]
+    for name, contrast in config["contrasts"].items():
+        option = f"contrasts.{name}"
+        asked = [key for key in ("pair", "adjust") if contrast[key]]
+        if not asked:
+            continue
+        key = f"{option}.{asked[0]}"
+        for setting, (expected, found) in tests.items():
+            if found != expected:
+                raise InputError(
+                    f"{key}: {setting} {found!r} knows nothing of pairs and covariates; expected "
+                    f"{expected}, that of conventions: standard"
+                )
+        if not sample_columns(contrast):
+            raise InputError(
+                f"{option}.sample: found null, expected the obs column of the samples, whose "
+                f"means are adjusted ({key})"
+            )
+        if contrast["allow_single_condition_variance"]:
+            raise InputError(
+                f"{option}.allow_single_condition_variance: found true, expected false with "
+                f"{asked[0]}: each condition needs samples"
+            )
+        used = [contrast["column"], contrast["sample"], contrast["pair"], *contrast["adjust"]]
+        used = [column for column in used if column is not None]
+        if twice := [column for i, column in enumerate(used) if column in used[:i]]:
+            raise InputError(
+                f"{key}: obs column {twice[0]!r} is named twice in {option}; expected different "
+                "columns as column, sample, pair and adjust"
+            )
+
+
 def _check_null(config):
     """What the source of the null distribution needs."""
     fdr, states = config["fdr"], config["dataset"]["cell_states"]
@@ -254,12 +292,17 @@ def _check_null(config):
             )
         else:
             fdr["blocks_from"] = states["compute"]["from"]
+    if fdr["lfc"] and null != "residual":
+        raise InputError(
+            f"fdr.lfc: found {fdr['lfc']:g} with fdr.null {null!r}, expected 0: only the residual "
+            "test asks for changes beyond a threshold"
+        )
     if null == "labels":
-        sampled = [name for name, contrast in config["contrasts"].items() if contrast["sample"]]
+        sampled = [name for name, one in config["contrasts"].items() if sample_columns(one)]
         if sampled:
             raise InputError(
                 f"fdr.null: 'labels' permutes cells, which are not independent where there are "
-                f"samples (contrasts.{sampled[0]}.sample); expected residual"
+                f"samples (contrasts.{sampled[0]}.sample or .pair); expected residual"
             )
         if config["gp"]["noise"] != "constant":
             raise InputError("fdr.null: 'labels' expects gp.noise: constant")

@@ -65,6 +65,13 @@ class Simulation:
     sample_type_sd : float
         Standard deviation of the natural-log effect of a sample on a gene in one cell type, in
         addition to the former.
+    donor_sd : float
+        Standard deviation of the natural-log effect of a donor on a gene, the same in all cells.
+        The first animals of all ages are samples of one donor, as are the second, and so on; with
+        0 every sample is a donor of its own.
+    concentration : float or None
+        Of the Dirichlet distribution from which samples draw the shares of their cell types; None
+        where these are those of the age.
     depth_sd : float
         Standard deviation of the natural log of a sample's mean library size. Cells vary within
         their sample with a log-standard deviation of 0.25.
@@ -83,6 +90,8 @@ class Simulation:
     abundance_lfc: float = 2.0
     sample_sd: float = 0.05
     sample_type_sd: float = 0.1
+    donor_sd: float = 0.0
+    concentration: float | None = None
     depth_sd: float = 0.3
     counts_per_cell: int = 2000
 
@@ -104,8 +113,8 @@ class Simulation:
     def obs(self):
         """Cells: age, sample, cell type, pseudotime, lineage and true log fold change.
 
-        `true_abundance_lfc` is the natural-log fold change of the density from young to old, the
-        same for all samples: only depth and expression vary between samples.
+        `true_abundance_lfc` is the natural-log fold change of the density from young to old,
+        without what samples add to it by chance.
         """
         rng = self._generator(0)
         lineage, t, densities = self._states
@@ -114,17 +123,26 @@ class Simulation:
             np.repeat(list(AGES), _partition(self.cells, self.shares)).astype(object)
         )
         state = np.empty(self.cells, dtype=int)
-        sample = np.empty(self.cells, dtype=object)
+        animal, sample = np.empty(self.cells, dtype=int), np.empty(self.cells, dtype=object)
         for name, density in densities.items():
             members = np.flatnonzero(age == name)
-            state[members] = rng.choice(len(density), size=members.size, p=density)
-            sample[members] = [f"{name}_{i}" for i in self._animals(members.size)]
+            animal[members] = self._animals(members.size)
+            sample[members] = [f"{name}_{i}" for i in animal[members]]
+            if self.concentration is None:
+                state[members] = rng.choice(len(density), size=members.size, p=density)
+                continue
+            for number in np.unique(animal[members]):
+                own = members[animal[members] == number]
+                drawn = self._composed(density, list(AGES).index(name), number)
+                state[own] = rng.choice(len(density), size=own.size, p=drawn)
         time = t[state] + rng.uniform(-0.5, 0.5, self.cells) / GRID
         width = len(str(self.cells))
+        donors = {"donor": pd.Categorical([f"D{i}" for i in animal])} if self.donor_sd else {}
         return pd.DataFrame(
             {
                 "Age": pd.Categorical(age, categories=list(AGES)),
                 "sample": pd.Categorical(sample),
+                **donors,
                 "cell_type": pd.Categorical(
                     _cell_types(lineage[state], time), categories=_cell_type_names()
                 ),
@@ -134,6 +152,15 @@ class Simulation:
             },
             index=[f"cell_{i:0{width}d}" for i in range(self.cells)],
         )
+
+    def _composed(self, density, age, animal):
+        """Density of the states of one animal, whose shares of cell types are drawn."""
+        lineage, t, _ = self._states
+        types = pd.Categorical(_cell_types(lineage, t), categories=_cell_type_names()).codes
+        shares = np.bincount(types, density)
+        drawn = self._generator(7, age, animal).gamma(self.concentration * shares)
+        found = density * (drawn / np.maximum(shares, 1e-300))[types]
+        return found / found.sum()
 
     def _animals(self, n):
         """Animal, from 1 on, of each of n cells: dealt in turns of the animals' relative sizes."""
@@ -209,6 +236,10 @@ class Simulation:
         types = self.obs["cell_type"].cat.categories.size
         effect = self.sample_type_sd * self._generator(4).normal(size=(samples, types, self.genes))
         effect += self.sample_sd * self._generator(2).normal(size=(samples, 1, self.genes))
+        if self.donor_sd:
+            drawn = self._generator(6).normal(size=(self.samples, 1, self.genes))
+            names = self.obs["sample"].cat.categories
+            effect += self.donor_sd * drawn[[int(name.rpartition("_")[2]) - 1 for name in names]]
         depth = np.exp(self.depth_sd * self._generator(5).normal(size=samples))
         return effect, self.counts_per_cell * depth
 

@@ -1,0 +1,143 @@
+"""The design of a contrast's samples, from the annotation of the cells."""
+
+import re
+import warnings
+
+import numpy as np
+from _cells import read_column, read_values
+from _inputs import listed
+from statediff import DataWarning, InputError
+from statediff.design import Design
+
+ROLES = ("reference", "compared")
+# Names of columns whose numbers are rather names.
+NUMBERED = re.compile(r"batch|lane|pool|plate|library|run|chip|site|center|centre", re.IGNORECASE)
+
+
+def find_design(store, name, contrast, samples):
+    """Conditions, donors and covariates of the samples of a contrast.
+
+    Parameters
+    ----------
+    store : h5py.File
+    name : str
+    contrast : dict
+    samples : dict
+        Code of the sample of each cell, and codes of each condition in their order.
+
+    Returns
+    -------
+    statediff.design.Design
+    """
+    codes = np.concatenate([samples[f"samples_{role}"] for role in ROLES])
+    conditions = np.repeat([0, 1], [len(samples[f"samples_{role}"]) for role in ROLES])
+    cells_of = [np.flatnonzero(samples["sample"] == code) for code in codes]
+    option, parts, pairs = f"contrasts.{name}", {}, None
+    if contrast["pair"] is not None:
+        key = f"{option}.pair"
+        values, levels = read_column(store, contrast["pair"], key)
+        found = [one_value(values, cells, key, contrast["pair"], levels) for cells in cells_of]
+        donors, pairs = np.unique(found, return_inverse=True)
+        check_pairs(key, contrast, levels[donors.astype(int)], pairs, conditions)
+    for column in contrast["adjust"]:
+        key = f"{option}.adjust"
+        values, levels = read_values(store, column, key)
+        found = np.array([one_value(values, cells, key, column, levels) for cells in cells_of])
+        parts[column] = coded(found, levels, column, key)
+    covariates = np.hstack([*parts.values(), np.empty((len(codes), 0))])
+    design = Design(conditions, covariates, pairs)
+    check_rank(option, contrast, design, parts)
+    return design
+
+
+def one_value(values, cells, key, column, levels):
+    """The value of a column in all cells of a sample."""
+    found = values[cells]
+    if np.isnan(found).any() or (levels is not None and (found < 0).any()):
+        raise InputError(
+            f"{key}: obs column {column!r} has no value in some cells of a sample; expected one "
+            "for each sample"
+        )
+    if (found != found[0]).any():
+        different = np.unique(found)[:2]
+        shown = [repr(levels[int(v)]) if levels is not None else f"{v:g}" for v in different]
+        raise InputError(
+            f"{key}: obs column {column!r} is {shown[0]} and {shown[1]} in cells of one sample; "
+            "expected a column that is constant within each sample"
+        )
+    return found[0]
+
+
+def coded(values, levels, column, key):
+    """Columns of the design: numbers in standard deviations, or an indicator of each level but
+    the first."""
+    if (values == values[0]).all():
+        raise InputError(
+            f"{key}: obs column {column!r} has the same value in all samples; expected a column "
+            "that differs between them"
+        )
+    if levels is None:
+        if NUMBERED.search(column) and (values == np.round(values)).all():
+            warnings.warn(
+                f"{key}: obs column {column!r} holds numbers and is adjusted for as a quantity; if "
+                "these are names, store it as categories",
+                DataWarning,
+                stacklevel=1,
+            )
+        return ((values - values.mean()) / values.std())[:, None]
+    return np.equal.outer(values, np.unique(values)[1:]).astype(float)
+
+
+def check_pairs(key, contrast, donors, pairs, conditions):
+    """Two donors in both conditions, and a word on those in one."""
+    present = np.zeros((len(donors), 2), dtype=bool)
+    present[pairs, conditions] = True
+    complete = present.all(axis=1)
+    if complete.sum() < 2:
+        raise InputError(
+            f"{key}: {complete.sum()} levels of obs column {contrast['pair']!r} have samples of at "
+            f"least {contrast['min_cells']} cells in both {contrast['reference']!r} and "
+            f"{contrast['compared']!r}, expected 2 or more"
+        )
+    if not complete.all():
+        warnings.warn(
+            f"{key}: {listed(donors[~complete])} of obs column {contrast['pair']!r} "
+            f"{'is' if (~complete).sum() == 1 else 'are'} in one condition only: their cells help "
+            "to find states and the noise of genes, but not the difference of the conditions",
+            DataWarning,
+            stacklevel=1,
+        )
+
+
+def check_rank(option, contrast, design, parts):
+    """The condition must not follow from pairs and covariates, nor one of these from the rest."""
+    asked = "adjust" if contrast["adjust"] else "pair"
+    if not design.estimable:
+        alone = [c for c, x in parts.items() if not Design(design.conditions, x).estimable]
+        names = alone[:1] or list(parts)
+        joined = " and ".join(map(repr, names)) + (
+            f" within {contrast['pair']!r}" if not alone and design.pairs is not None else ""
+        )
+        raise InputError(
+            f"{option}.adjust: the condition follows from obs column {joined}: no difference of "
+            f"{contrast['column']!r} can be told from that; expected columns whose values occur in "
+            "both conditions"
+        )
+    for column in parts:
+        others = [x for other, x in parts.items() if other != column]
+        rest = np.hstack([*others, np.empty((len(design.conditions), 0))])
+        if np.linalg.matrix_rank(
+            Design(design.conditions, rest, design.pairs).matrix, tol=1e-6
+        ) == np.linalg.matrix_rank(design.matrix, tol=1e-6):
+            names = [c for c in (contrast["pair"], *parts) if c not in (None, column)]
+            raise InputError(
+                f"{option}.adjust: obs column {column!r} follows from {' and '.join(map(repr, names))}"
+                ", which is adjusted for already; expected columns of which none follows from the "
+                "others"
+            )
+    if design.freedom < 1:
+        raise InputError(
+            f"{option}.{asked}: {len(design.conditions)} samples leave no degree of freedom for "
+            "the variance between them after pairs and covariates; expected more samples, or fewer "
+            "columns"
+        )
