@@ -130,10 +130,10 @@ def check_rank(option, contrast, design, parts):
             Design(design.conditions, rest, design.pairs).matrix, tol=1e-6
         ) == np.linalg.matrix_rank(design.matrix, tol=1e-6):
             names = [c for c in (contrast["pair"], *parts) if c not in (None, column)]
+            rest = " and ".join(map(repr, names))
             raise InputError(
-                f"{option}.adjust: obs column {column!r} follows from {' and '.join(map(repr, names))}"
-                ", which is adjusted for already; expected columns of which none follows from the "
-                "others"
+                f"{option}.adjust: obs column {column!r} follows from {rest}, adjusted for "
+                "already; expected columns of which none follows from the others"
             )
     if design.freedom < 1:
         raise InputError(

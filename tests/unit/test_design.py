@@ -16,7 +16,7 @@ from statediff.residual import block_sums, residual_test
 from support import ROOT
 
 sys.path.append(str(ROOT / "scripts"))
-from _design import find_design  # noqa: E402
+from _design import find_design
 
 PAIRED = Design(np.tile([0, 1], 4), np.empty((8, 0)), np.repeat(np.arange(4), 2))
 
@@ -46,9 +46,8 @@ def test_regression_is_weighted_least_squares(design):
         np.testing.assert_allclose(noise[k][there], np.diag(r / n @ r.T), atol=1e-9)
         assert found.freedom[k] == there.sum() - np.linalg.matrix_rank(x)
         assert not residuals[k][~there].any()
-        for s in np.flatnonzero(there):
-            np.testing.assert_allclose(found.fitting(s)[k][there], hat[np.flatnonzero(there) == s][0],
-                                       atol=1e-9)  # fmt: skip
+        for row, s in enumerate(np.flatnonzero(there)):
+            np.testing.assert_allclose(found.fitting(s)[k][there], hat[row], atol=1e-9)
         fitted = found.squares_of_fit(cells[:, :, None] * means)[k]
         np.testing.assert_allclose(fitted, (n[:, None] * (hat @ means[k][there]) ** 2).sum(axis=0))
 
@@ -194,7 +193,7 @@ def test_a_design_from_the_annotation(tmp_path):
         ({"adjust": ["unknown"]}, "obs column 'unknown' has no value in some cells of a sample"),
         ({"adjust": ["sample"]}, "the condition follows from obs column 'sample'"),
         ({"pair": "donor", "adjust": ["age"]}, "'age' follows from 'donor'"),
-        ({"adjust": ["batch", "age", "donor"]}, "which is adjusted for already"),
+        ({"adjust": ["batch", "age", "donor"]}, "adjusted for already"),
         ({"pair": "sample", "sample": "sample"},
          "contrasts.x.pair: 0 levels of obs column 'sample' have samples of at least 2 cells in "
          "both 'no' and 'yes', expected 2 or more"),

@@ -318,11 +318,17 @@ def test_called_changes_by_definition():
     pvalue = 2 * norm.sf(np.abs(change["lfc_zscore"]))
     np.testing.assert_allclose(result["pvalue"], pvalue)
     np.testing.assert_allclose(result["qvalue"], pvalue * 4 / np.array([2, 3, 4, 1]))
-    # Sure and large; sure and negative; too uncertain; too small.
-    assert result["lfc_direction"].tolist() == [2, 0, 1, 1]
+    # Sure; sure and negative; too uncertain; small, but sure.
+    assert result["lfc_direction"].tolist() == [2, 0, 1, 2]
+    # Standard errors are 0.4, 0.5, 4 and 1/18.
+    beyond = called_changes(change, lfc_threshold=1.0)
+    wanted = [norm.sf(2.5) + norm.sf(7.5), norm.sf(2) + norm.sf(6), norm.sf(0.25) + norm.sf(0.75),
+              norm.sf(-9) + norm.sf(27)]  # fmt: skip
+    np.testing.assert_allclose(beyond["pvalue"], wanted)
+    assert beyond["lfc_direction"].tolist() == [2, 0, 1, 1]
     with_samples = called_changes(change, freedom=4.0)
     np.testing.assert_allclose(with_samples["pvalue"], 2 * t.sf(np.abs(change["lfc_zscore"]), 4))
-    assert called_changes(change, fdr_threshold=1e-5)["lfc_direction"].tolist() == [2, 1, 1, 1]
+    assert called_changes(change, fdr_threshold=1e-5)["lfc_direction"].tolist() == [2, 1, 1, 2]
 
 
 def test_a_cell_far_from_all_others_has_no_change(cells):

@@ -5,9 +5,10 @@ integrate: `statediff.matching`; metric: `statediff.diffusion`; ls_factor:
 sigma: the noise of every gene, or None where that is learnt too; kernel:
 `statediff.basis.Basis.prior`; covariance: `statediff.expression.whitener`; ptp_sides:
 `statediff.abundance.differential_abundance`; lfc_threshold: the change of abundance (natural log)
-to be exceeded, with `estimator` ratio beyond its uncertainty; estimator: `statediff.density` or `statediff.ratio`;
-uncertainty: `statediff.density.fit_density`; null: the residual test of `statediff.residual`, or
-the shuffled genes of `statediff.significance`; gaps: its `false_discovery_rates`.
+that has to be exceeded, beyond its uncertainty with the estimator ratio; estimator:
+`statediff.density` or `statediff.ratio`; uncertainty: `statediff.density.fit_density`; null: the
+residual test of `statediff.residual`, or the shuffled genes of `statediff.significance`; gaps: its
+`false_discovery_rates`.
 """
 
 __all__ = ["PRESETS", "TOLERANCES"]
