@@ -48,6 +48,7 @@ def main(job):
     described = describe_depth(contrast, arrays["depth"], members, of_samples, preprocessed)
     counts = {f"n_{role}": int(cells.sum()) for role, cells in members.items()}
     counts |= {"n_cells": len(evaluated), "n_evaluated": int(evaluated.sum())}
+    counts["n_samples"] = sum(len(samples.get(f"samples_{role}", ())) for role in members)
     arrays = {"evaluated": evaluated} | members | samples
     write_arrays(job.output[0], arrays, **counts, **described)
 

@@ -6,6 +6,7 @@ import yaml
 from _job import run
 from _page import write_page
 from markupsafe import Markup
+from statediff.design import sample_columns
 
 
 class Citations:
@@ -33,6 +34,7 @@ def main(job):
         summary=summary,
         settings=settings,
         contrast=settings["contrasts"][job.wildcards.contrast],
+        sampled=bool(sample_columns(settings["contrasts"][job.wildcards.contrast])),
         settings_text=yaml.safe_dump(settings, sort_keys=False, allow_unicode=True),
         cite=Citations(papers),
     )

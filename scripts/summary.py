@@ -29,6 +29,7 @@ def main(job):
             "evaluated": cells["n_evaluated"],
             "reference": cells["n_reference"],
             "compared": cells["n_compared"],
+            "samples": cells["n_samples"],
         },
         "abundance": density | dict(zip(DIRECTIONS, map(int, direction), strict=True)),
         "expression": fit

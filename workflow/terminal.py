@@ -72,6 +72,8 @@ def as_text(summary, stages, folder):
         f"  abundance   {density['up']:,} cells up, {density['down']:,} down, "
         f"{density['neutral']:,} neutral" + _amplitude(density),
     ]
+    if cells["samples"]:
+        lines.insert(2, f"  samples     {cells['samples']}{_design(summary['conditions'])}")
     if made := summary["preprocessed"]:
         kept, genes, parts = made["cells"], made["genes"], made["components"]
         lines.insert(
@@ -121,6 +123,15 @@ def as_text(summary, stages, folder):
             lines.append(f"    {name:<26} {stage['seconds']:>7.1f}   {peak:>7}")
     lines.append(f"  results in  {folder}")
     return "\n".join(lines)
+
+
+def _design(conditions):
+    """What the conditions are compared within and adjusted for."""
+    paired = f", paired by {conditions['pair']}" if conditions["pair"] else ""
+    adjusted = (
+        f", adjusted for {' and '.join(conditions['adjust'])}" if conditions["adjust"] else ""
+    )
+    return paired + adjusted
 
 
 def _choice(fit):

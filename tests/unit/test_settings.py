@@ -400,6 +400,27 @@ def test_what_a_null_needs(fdr, contrast, states, message):
         checked(config, SCHEMA)
 
 
+@pytest.mark.parametrize(
+    ("contrast", "sections", "message"),
+    [
+        ({"pair": "donor"}, {"fdr": {"null": "genes"}},
+         "pair: fdr.null 'genes' knows nothing of pairs and covariates; expected residual"),
+        ({"adjust": ["sex"], "sample": "s"}, {"abundance": {"estimator": "densities"}},
+         "adjust: abundance.estimator 'densities' knows nothing"),
+        ({"adjust": ["sex"]}, {}, "sample: found null, expected the obs column of the samples"),
+        ({"pair": "s", "sample": "s"}, {}, "pair: obs column 's' is named twice"),
+        ({"pair": "donor", "allow_single_condition_variance": True}, {},
+         "allow_single_condition_variance: found true, expected false with pair"),
+        ({}, {"fdr": {"null": "genes", "lfc": 0.5}}, "fdr.lfc: found 0.5 with fdr.null 'genes'"),
+    ],
+)  # fmt: skip
+def test_what_designs_and_thresholds_need(contrast, sections, message):
+    config = changed("conventions", "standard") | sections
+    next(iter(config["contrasts"].values())).update(contrast)
+    with pytest.raises(InputError, match=re.escape(message)):
+        checked(config, SCHEMA)
+
+
 def test_standardised_distances_come_of_some_nulls():
     config = changed("figures", {"volcano": "standardised"}) | {"fdr": {"null": "genes"}}
     with pytest.raises(InputError, match=r"figures\.volcano: found standardised with fdr\.null"):

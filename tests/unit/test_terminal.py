@@ -13,7 +13,7 @@ CHOSEN = {"amplitude": 2.0, "evidence": 31.5, "effective_freedom": 6.04}
 
 
 def lines(fit=FIT, abundance=ABUNDANCE):
-    cells = dict.fromkeys(("total", "evaluated", "reference", "compared"), 300)
+    cells = dict.fromkeys(("total", "evaluated", "reference", "compared"), 300) | {"samples": 0}
     summary = {
         "dataset": "demo", "contrast": "young_vs_old", "conventions": "standard",
         "conditions": {"reference": "Young", "compared": "Old"}, "cells": cells,

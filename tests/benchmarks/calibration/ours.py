@@ -7,6 +7,8 @@ from sklearn.decomposition import PCA
 from statediff.abundance import called_changes, differential_abundance
 from statediff.basis import build_basis
 from statediff.blocks import centroids, contrast_weights, find_blocks, nested_regions
+from statediff.conventions import PRESETS
+from statediff.design import Design
 from statediff.diffusion import scaled_components
 from statediff.linear import size_factors
 from statediff.preprocess import scale
@@ -16,6 +18,8 @@ from statediff.smoothness import choose_cells, learn_scale, length_scales
 
 from calibration.data import COMPONENTS
 
+# The change of abundance that has to be exceeded by default.
+THRESHOLD = PRESETS["standard"]["lfc_threshold"]
 __all__ = ["ABUNDANCE", "EXPRESSION", "blocks"]
 
 
@@ -38,7 +42,7 @@ def residual(dataset):
     codes, moved = blocks(dataset)
     conditions = conditions_of(dataset)
     parts = [(of, [contrast_weights(dataset.labels, moved, of)]) for of in codes]
-    values, groups = scale(dataset.counts), (dataset.samples, conditions)
+    values, groups = scale(dataset.counts), (dataset.samples, Design.unpaired(conditions))
     ((sums,),) = block_sums([(0, values)], parts[:1], *groups)
     factors = size_factors(sums.sums.sum(axis=0), sums.sums.sum(axis=1), sums.cells)
     values = sparse.diags(1.0 / factors[dataset.samples]) @ values
@@ -60,15 +64,19 @@ def calibrated(dataset):
     # Enough for the functions that labels tell something about.
     basis = build_basis(states, length_scales(smoothness.ls), tol=1e-4)
     phi = basis(states)
-    amplitude, _ = learn_amplitude(phi, dataset.labels, basis.eigenvalues)
+    design = Design.unpaired(conditions_of(dataset))
+    amplitude, _ = learn_amplitude(phi, dataset.samples, design, basis.eigenvalues)
     phi = amplitude * phi[:, : informative(basis.eigenvalues, amplitude)]
-    ratio = fit_ratio(phi, dataset.labels)
-    samples = [np.where(of, dataset.samples, -1) for of in (~dataset.labels, dataset.labels)]
-    found = find_overdispersion(phi, samples)
+    ratio = fit_ratio(phi, dataset.samples, design)
+    found = find_overdispersion(phi, np.arange(len(phi)), ratio, dataset.samples, design)
     change = differential_abundance(
         *ratio.log_densities(np.zeros(len(phi)), phi), ratio.variance(phi) * found.factor
     )
-    return change["lfc"], change["lfc_zscore"], called_changes(change, found.freedom)["qvalue"]
+    return (
+        change["lfc"],
+        change["lfc_zscore"],
+        called_changes(change, found.freedom, THRESHOLD)["qvalue"],
+    )
 
 
 EXPRESSION = {"residual": residual}

@@ -9,6 +9,7 @@ import numpy as np
 from scipy import sparse
 from scipy.special import expit, logit
 from statediff.basis import build_basis
+from statediff.design import Design
 from statediff.diffusion import scaled_components
 from statediff.expression import Posterior, gene_weights
 from statediff.neighbours import length_scale, nearest_distances
@@ -121,9 +122,12 @@ def _predict(states, expression, labels, held, learnt):
         residual = expression[tested].toarray() - mean
         of_values = -0.5 * (np.log(2.0 * np.pi * variance) + residual**2 / variance)
         densities[tested] = of_values.mean(axis=1)
-    amplitude = learn_amplitude(phi[kept], labels[kept], basis.eigenvalues)[0] if learnt else 1.0
+    design, conditions = Design.unpaired([0, 1]), labels.astype(int)
+    amplitude = 1.0
+    if learnt:
+        amplitude, _ = learn_amplitude(phi[kept], conditions[kept], design, basis.eigenvalues)
     scaled = amplitude * phi[:, : informative(basis.eigenvalues, amplitude)]
-    ratio = fit_ratio(scaled[kept], labels[kept])
+    ratio = fit_ratio(scaled[kept], conditions[kept], design)
     probability = expit(logit(ratio.share) + ratio(scaled[held]))
     of_labels = np.log(np.where(labels[held], probability, 1.0 - probability))
     return densities[held], of_labels

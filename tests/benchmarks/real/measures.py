@@ -20,7 +20,11 @@ from real.runs import COMPONENTS, LAYERS, Results
 __all__ = ["ACROSS", "MEASURES", "compare_components", "compare_layers", "compare_predictions"]
 
 LEVEL = 0.05
-OURS = {"with_sample": "statediff, samples", "without_sample": "statediff, no samples"}
+OURS = {
+    "with_sample": "statediff, samples",
+    "without_sample": "statediff, no samples",
+    "with_pairs": "statediff, pairs",
+}
 # Cells of either condition from which the mean expression of a type is compared.
 FEWEST = 50
 # Odds that changed by more than this ratio are to be found.

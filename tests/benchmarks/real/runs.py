@@ -33,12 +33,12 @@ from real.data import (
 
 __all__ = ["COMPONENTS", "LAYERS", "RUNS", "Results", "Run", "contrast"]
 
-HALVES = 10
+HALVES = 8
 # Of these halves, the groups are tested too.
-GROUPED_HALVES = 5
+GROUPED_HALVES = 4
 THINNED = 2
-BUMPS = 20
-SHUFFLED = 20
+BUMPS = 12
+SHUFFLED = 12
 RATIOS = {"half": 0.5, "quarter": 0.25}
 # Where a larger type loses cells, it is the share of the others that changes most.
 LARGEST_TYPE = 0.35
@@ -123,10 +123,10 @@ def configured():
     }
 
 
-def contrast(column, reference=LEVELS[0], compared=LEVELS[1], sample=None, groups=None):
+def contrast(column, reference=LEVELS[0], compared=LEVELS[1], **design):
+    """Entry of a contrast, with those of `sample`, `pair` and `groups` that are given."""
     entry = {"column": column, "reference": reference, "compared": compared}
-    entry |= {"sample": sample} if sample else {}
-    return entry | ({"groups": groups} if groups else {})
+    return entry | {key: value for key, value in design.items() if value is not None}
 
 
 class Results:
@@ -204,10 +204,13 @@ def whole(real):
 
     def contrasts(adata):
         levels = ("condition", real.reference, real.compared)
-        return {
+        made = {
             "with_sample": contrast(*levels, sample="sample", groups="cell_type"),
             "without_sample": contrast(*levels, groups="cell_type"),
         }
+        if real.pairs is not None:
+            made["with_pairs"] = contrast(*levels, pair=real.pairs, groups="cell_type")
+        return made
 
     return Run(lambda: real.adata, contrasts, targets=("results",))
 
@@ -256,7 +259,6 @@ def nulls(real):
         for i in range(HALVES):
             half = halve(samples, generator)
             made.obs[f"half_{i}"] = level(half)
-            made.obs[f"half_{i}_sample"] = samples + "_" + level(half)
         names = np.unique(samples)
         if len(names) == 4:
             for i, others in enumerate(names[1:]):
@@ -268,9 +270,8 @@ def nulls(real):
         for i in range(HALVES):
             groups = "cell_type" if i < GROUPED_HALVES else None
             made[f"half_{i}"] = contrast(f"half_{i}")
-            made[f"half_{i}_sample"] = contrast(
-                f"half_{i}", sample=f"half_{i}_sample", groups=groups
-            )
+            # Both halves of a sample: a pair.
+            made[f"half_{i}_sample"] = contrast(f"half_{i}", pair="sample", groups=groups)
         for column in filter(lambda name: name.startswith("split_"), adata.obs):
             made[column] = contrast(column, sample="sample", groups="cell_type")
         return made
@@ -286,13 +287,13 @@ def depth(real, draw):
         samples = made.obs["sample"].astype(str).to_numpy()
         half = halve(samples, generator)
         made.X = thin(made.X, half, 0.5, generator)
-        made.obs["thinned"], made.obs["thinned_sample"] = level(half), samples + "_" + level(half)
+        made.obs["thinned"] = level(half)
         return made
 
     def contrasts(adata):
         return {
             "thinned": contrast("thinned"),
-            "thinned_sample": contrast("thinned", sample="thinned_sample"),
+            "thinned_sample": contrast("thinned", pair="sample"),
         }
 
     return Run(adata, contrasts)

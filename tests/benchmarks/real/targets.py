@@ -13,10 +13,10 @@ SAMPLES, CELLS = "statediff, samples", "statediff, no samples"
 # Kinds of nulls, from the names of their contrasts.
 NULLS = {
     "half": "random halves of the cells",
-    "half, samples": "random halves of each sample",
+    "half, samples": "random halves of each sample, as pairs",
     "split, samples": "samples, two against two",
     "thinned": "half of the counts in half of the cells",
-    "thinned, samples": "the same, with samples",
+    "thinned, samples": "the same, as pairs",
 }
 # Beside the knocked-out gene, at most a handful.
 HANDFUL = 5
