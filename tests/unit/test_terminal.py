@@ -12,11 +12,14 @@ ABUNDANCE = {"up": 120, "down": 30, "neutral": 450}
 CHOSEN = {"amplitude": 2.0, "evidence": 31.5, "effective_freedom": 6.04}
 
 
-def lines(fit=FIT, abundance=ABUNDANCE):
-    cells = dict.fromkeys(("total", "evaluated", "reference", "compared"), 300) | {"samples": 0}
+def lines(fit=FIT, abundance=ABUNDANCE, samples=0, **design):
+    cells = dict.fromkeys(("total", "evaluated", "reference", "compared"), 300)
+    cells["samples"] = samples
+    conditions = {"reference": "Young", "compared": "Old", "pair": None, "adjust": []}
     summary = {
         "dataset": "demo", "contrast": "young_vs_old", "conventions": "standard",
-        "conditions": {"reference": "Young", "compared": "Old"}, "cells": cells,
+        "conditions": conditions | design,
+        "cells": cells,
         "expression": fit, "abundance": abundance,
         **dict.fromkeys(("preprocessed", "blocks", "groups", "truth")),
         "counts": {"transform": "unknown"},
@@ -38,6 +41,14 @@ def test_smoothness_is_told_in_words(changes, choice):
     assert lines(FIT | changes)["smoothness"] == (
         f"length scale 0.25 ({choice}); effective degrees of freedom 14.2 in Young, 13.0 in Old"
     )
+
+
+def test_samples_and_their_design_are_told():
+    assert "samples" not in lines()
+    assert lines(samples=6)["samples"] == "6"
+    assert lines(samples=6, pair="donor")["samples"] == "6, paired by donor"
+    both = lines(samples=6, pair="donor", adjust=["sex", "age"])
+    assert both["samples"] == "6, paired by donor, adjusted for sex and age"
 
 
 def test_amplitude_of_abundance_is_told_where_it_was_chosen():

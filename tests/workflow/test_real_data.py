@@ -27,7 +27,6 @@ def small(real, planted=False):
         samples = made.obs["sample"].astype(str).to_numpy()
         half = level(halve(samples, generator))
         made.obs["half"] = np.where(control, half, "other")
-        made.obs["half_sample"] = samples + "_" + half
         first = np.unique(samples[control])[:2]
         made.obs["split"] = np.where(control, level(np.isin(samples, first)), "other")
         states = Cells.of(made, "condition", real.reference, real.compared).states
@@ -42,13 +41,16 @@ def small(real, planted=False):
         grouped = "cell_type" if real.name == "kang_donors" else None
         made = {"whole": contrast(*levels, sample="sample", groups=grouped)}
         made["half"] = contrast("half")
-        made["half_sample"] = contrast("half", sample="half_sample")
+        made["half_sample"] = contrast("half", pair="sample")
         made["split"] = contrast("split", sample="sample", groups="cell_type")
         made |= {name: contrast(name) for name in (*BUMPS, "shuffled")}
-        kept = {*BUMPS, "shuffled"} if planted else {"whole", NULLS[real.name]}
+        if real.pairs is not None:
+            made["paired"] = contrast(*levels, pair=real.pairs)
+        kept = {*BUMPS, "shuffled"} if planted else {"whole", "paired", NULLS[real.name]}
         return {name: entry for name, entry in made.items() if name in kept}
 
     names = () if planted else ("whole", NULLS[real.name])
+    names += ("paired",) if real.pairs and not planted else ()
     files = [f"results/real/{name}/stages/fdr.h5" for name in names]
     return Run(adata, contrasts, targets=(*files, "abundance"))
 
@@ -76,8 +78,8 @@ def real_runs(shared, tmp_path_factory):
     return results
 
 
-def known(results, kind, real):
-    genes = results.genes("whole")
+def known(results, kind, real, contrast="whole"):
+    genes = results.genes(contrast)
     return genes.assign(rank=genes["pvalue"].rank(method="min")).reindex(real.known[kind]).dropna()
 
 
@@ -90,6 +92,16 @@ def test_interferon_genes_come_first(real_runs):
     # Hundreds of genes respond to interferon.
     assert (interferon["rank"] <= 20).sum() >= 6
     assert interferon["rank"].max() <= 100
+
+
+def test_interferon_genes_lead_among_pairs_of_donors(real_runs):
+    """Compared within donors, at least as many genes differ."""
+    results = real_runs("kang_donors")
+    called = results.genes("paired")["called"].sum()
+    assert called >= results.genes("whole")["called"].sum()
+    interferon = known(results, "interferon-stimulated", SETS["kang_donors"], "paired")
+    assert interferon["called"].all()
+    assert (interferon["rank"] <= 20).sum() >= 5
 
 
 def test_genes_of_the_knock_out_of_tal1(real_runs):
