@@ -56,6 +56,60 @@ def test_shuffled_conditions_change_no_gene(standard_run):
     assert null.min() > 1e-5 > fdr["pvalue"].min()
 
 
+def test_where_called_genes_change(standard_run):
+    folder = standard_run / STANDARD
+    found, _ = read_arrays(folder / "stages/localisation.h5")
+    fdr, _ = read_arrays(folder / "stages/fdr.h5", "is_de")
+    np.testing.assert_array_equal(found["genes"], np.flatnonzero(fdr["is_de"]))
+    codes = read_arrays(folder / "stages/blocks.h5", "code")[0]["code"][0]
+    assert found["direction"].shape == found["lfc"].shape == (len(found["genes"]), codes.max() + 1)
+    np.testing.assert_array_equal(np.sign(found["lfc"]), found["direction"])
+    genes = pd.read_parquet(folder / "tables/genes.parquet")
+    called, others = genes[genes["is_de"]], genes[~genes["is_de"]]
+    columns = ["changed_share", "pattern", "strongest_type", "strongest_type_lfc"]
+    assert others[columns].isna().all(axis=None)
+    adata = anndata.read_h5ad(folder / "adata.h5ad")
+    names = adata.var_names[found["genes"]]
+    changed = pd.DataFrame(found["direction"][:, codes[codes >= 0]] != 0, names)
+    share = called.set_index("gene")["changed_share"]
+    np.testing.assert_allclose(share, changed.mean(axis=1)[share.index])
+    told = called["changed_share"] > 0
+    assert told.mean() > 0.5
+    assert set(called["pattern"][told]) <= {"everywhere", "region", "opposite"}
+    assert called.loc[told, columns].notna().all(axis=None)
+    # Every cell that is told to change is of a gene that does, in this direction.
+    truth = adata.var[[name for name in adata.var if name.startswith("true_lfc_")]]
+    truth = truth.rename(columns=lambda name: name.removeprefix("true_lfc_")).loc[names]
+    cells = adata.obs[codes >= 0]
+    late = (cells["pseudotime"] > 0.5).to_numpy()
+    true = truth[cells["lineage"].astype(str)].to_numpy()[:, late]
+    direction = found["direction"][:, codes[codes >= 0]][:, late]
+    assert (np.sign(true) == direction)[direction != 0].mean() > 0.85
+    # Each type of which some of the cells change.
+    table = pd.read_parquet(folder / "tables/gene_regions.parquet")
+    assert list(table) == ["gene", "cell_type", "direction", "share", "lfc"]
+    assert set(table["gene"]) <= set(called["gene"][told])
+    assert list(table["gene"].unique()) == [g for g in called["gene"] if g in set(table["gene"])]
+    row = table.iloc[0]
+    of_type = (adata.obs["cell_type"] == row["cell_type"]).to_numpy() & (codes >= 0)
+    sign = {"up": 1, "down": -1}[row["direction"]]
+    directions = found["direction"][names.get_loc(row["gene"])][codes[of_type]]
+    assert row["share"] == pytest.approx((directions == sign).mean())
+    assert np.sign(row["lfc"]) == sign
+
+
+def test_regions_where_there_are_no_types(standard_run, snakemake_run, standard_configs, tmp_path):
+    more = changed(tmp_path, dataset={"cell_type": None})
+    stem = f"{STANDARD}/tables/gene_regions"
+    before = pd.read_parquet(standard_run / f"{stem}.parquet")
+    snakemake_run(standard_run, f"{stem}.tsv", configfile=[*standard_configs, more])
+    table = pd.read_csv(standard_run / f"{stem}.tsv", sep="\t")
+    assert list(table) == ["gene", "region", "direction", "share", "lfc"]
+    assert table["share"].between(0, 1).all()
+    assert set(before["gene"]) <= set(table["gene"])
+    snakemake_run(standard_run, f"{stem}.tsv", configfile=standard_configs)
+
+
 def test_methods_of_the_standard(standard_run, snakemake_run, standard_configs):
     page = f"{STANDARD}/methods.html"
     snakemake_run(standard_run, page, configfile=standard_configs)

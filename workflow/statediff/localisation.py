@@ -37,10 +37,19 @@ from scipy.stats import false_discovery_control
 
 from statediff.residual import region_tests
 
-__all__ = ["Localisation", "localise", "select_regions"]
+__all__ = [
+    "Localisation",
+    "in_groups",
+    "localise",
+    "patterns",
+    "select_regions",
+    "strongest_group",
+]
 
 # The smaller mean of a region is taken for at least this part of the pooled one.
 LEAST_MEAN = 0.01
+# A gene changes everywhere if it does in this share of the cells; in a group, if in this one.
+EVERYWHERE, MOST = 0.8, 0.5
 
 
 @dataclass(frozen=True)
@@ -167,3 +176,80 @@ def _fold_changes(sums, regions):
     both = np.maximum([reference, reference + difference], LEAST_MEAN * mean)
     both = np.maximum(both, 1e-300)
     return np.log2(both[1] / both[0])
+
+
+def patterns(direction, cells):
+    """In how many cells each gene changes, and in which way.
+
+    Parameters
+    ----------
+    direction : ndarray of int8, shape (genes, blocks)
+    cells : ndarray, shape (blocks,)
+        Number of cells.
+
+    Returns
+    -------
+    share : ndarray, shape (genes,)
+        Of the cells, those that lie where the gene changes.
+    pattern : ndarray of object, shape (genes,)
+        opposite: up in some blocks and down in others; everywhere: in 80 % of the cells; region:
+        in fewer; None: no region could be told.
+    """
+    share = (direction != 0) @ cells / cells.sum()
+    opposite = (direction > 0).any(axis=1) & (direction < 0).any(axis=1)
+    pattern = np.full(len(share), None, dtype=object)
+    pattern[share > 0] = "region"
+    pattern[share >= EVERYWHERE] = "everywhere"
+    pattern[opposite] = "opposite"
+    return share, pattern
+
+
+def in_groups(changed, lfc, cells):
+    """Share of each group's cells in which genes change, and the log2 fold change there.
+
+    Parameters
+    ----------
+    changed : ndarray of bool, shape (genes, blocks)
+    lfc : ndarray, shape (genes, blocks)
+    cells : ndarray, shape (groups, blocks)
+        Cells of each group.
+
+    Returns
+    -------
+    share, mean : ndarray, shape (genes, groups)
+        The mean is over the cells in which the gene changes, 0 where there are none.
+    """
+    count = changed @ cells.T
+    total = np.where(changed, lfc, 0.0) @ cells.T
+    share = count / np.maximum(cells.sum(axis=1), 1.0)
+    return share, np.divide(total, count, out=np.zeros_like(total), where=count > 0)
+
+
+def strongest_group(direction, lfc, cells):
+    """Group of cells in which each gene changes most.
+
+    That of the largest mean log2 fold change over its cells (0 where the gene does not change)
+    among the groups of which half of the cells lie where the gene changes; without such a group
+    that of the largest share.
+
+    Parameters
+    ----------
+    direction, lfc : ndarray, shape (genes, blocks)
+    cells : ndarray, shape (groups, blocks)
+        Cells of each group.
+
+    Returns
+    -------
+    group : ndarray of int, shape (genes,)
+        −1 where no region could be told.
+    mean : ndarray, shape (genes,)
+        log2 fold change over its cells; NaN where there is none.
+    """
+    share, inside = in_groups(direction != 0, lfc, cells)
+    mean = share * inside
+    most = share >= MOST
+    score = np.where(most.any(axis=1)[:, None], np.where(most, np.abs(mean), -1.0), share)
+    group = np.argmax(score, axis=1)
+    found = mean[np.arange(len(mean)), group]
+    nowhere = ~(direction != 0).any(axis=1)
+    return np.where(nowhere, -1, group), np.where(nowhere, np.nan, found)

@@ -222,7 +222,9 @@ def residual_test(partitions, sample_effects, lfc=0.0, threads=1):
     pvalues, squares, effects = [], [], [None] * len(partitions)
     if sample_effects:
         known = isinstance(sample_effects, SampleEffects)
-        effects[0] = sample_effects if known else fit_sample_effects(partitions[0][0], None, threads)
+        effects[0] = sample_effects
+        if not known:
+            effects[0] = fit_sample_effects(partitions[0][0], threads=threads)
         with ThreadPoolExecutor(threads) as pool:
             rest = [(sums, effects[0]) for sums, _ in partitions[1:]]
             effects[1:] = pool.map(lambda fit: fit_sample_effects(*fit), rest)
