@@ -4,6 +4,7 @@ import numpy as np
 from _job import run
 from _samples import read_design
 from _values import open_values, with_known_factors
+from statediff.blocks import centroids, region_tree
 from statediff.localisation import localise
 from statediff.residual import block_sums
 from statediff.sample_effects import SampleEffects
@@ -14,8 +15,10 @@ def main(job):
     fdr, attributes = read_arrays(job.input.fdr, "is_de")
     genes = np.flatnonzero(fdr["is_de"])
     blocks, _ = read_arrays(job.input.blocks)
-    codes, regions = blocks["code"][0], blocks["regions_0"]
-    empty = np.empty((0, regions.shape[1]))
+    codes = blocks["code"][0]
+    inside = codes >= 0
+    tree = region_tree(centroids(blocks["coordinates"][inside], codes[inside]))
+    empty = np.empty((0, codes.max() + 1))
     found = {
         "region": empty.astype(np.int16),
         "direction": empty.astype(np.int8),
@@ -26,7 +29,7 @@ def main(job):
         effects, _ = read_arrays(job.input.effects)
         effects = SampleEffects(**effects).of_genes(genes) if effects else None
         sums = sums_of(job, genes, codes, blocks)
-        where = localise(sums, regions, effects, level, job.params.lfc, job.threads)
+        where = localise(sums, tree, effects, level, job.params.lfc, job.threads)
         found = {name: getattr(where, name).astype(of.dtype) for name, of in found.items()}
     write_arrays(job.output[0], found | {"genes": genes})
 

@@ -45,10 +45,9 @@ def by_region(found, cells):
     for gene, region in enumerate(found["region"]):
         for number in np.unique(region[region >= 0]):
             blocks = region == number
-            first = np.argmax(blocks)
-            direction = "up" if found["direction"][gene, first] > 0 else "down"
-            share = cells[blocks].sum() / cells.sum()
-            rows.append((gene, number + 1, direction, share, found["lfc"][gene, first]))
+            lfc = np.average(found["lfc"][gene, blocks], weights=cells[blocks])
+            direction = "up" if lfc > 0 else "down"
+            rows.append((gene, number + 1, direction, cells[blocks].sum() / cells.sum(), lfc))
     table = pd.DataFrame(rows, columns=["of", "region", "direction", "share", "lfc"])
     return table.astype({"of": int, "region": int, "share": float, "lfc": float})
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from statediff.blocks import nested_regions
+from statediff.blocks import region_tree
 from statediff.design import Design
 from statediff.localisation import (
     in_groups,
@@ -19,7 +19,7 @@ from statediff.sample_effects import fit_sample_effects
 CONDITIONS = np.array([0, 0, 0, 1, 1, 1])
 BLOCKS, CELLS = 16, 12
 # Blocks along a line, in four distant groups.
-REGIONS = nested_regions(np.array([[10.0 * (k // 4) + k % 4] for k in range(BLOCKS)]))
+TREE = region_tree(np.array([[10.0 * (k // 4) + k % 4] for k in range(BLOCKS)]))
 LEVEL = 0.05 * 0.1
 
 
@@ -49,14 +49,14 @@ def sums_of(changes, rng, sample_sd=0.05):
 
 def located(changes, seed, samples=True, level=LEVEL):
     sums = sums_of(changes, np.random.default_rng(seed))
-    return localise(sums, REGIONS, fit_sample_effects(sums) if samples else None, level)
+    return localise(sums, TREE, fit_sample_effects(sums) if samples else None, level)
 
 
 @pytest.mark.parametrize("samples", [True, False])
 def test_nothing_is_localised_in_genes_that_do_not_change(samples):
     sums = sums_of(np.zeros((BLOCKS, 3000)), np.random.default_rng(0), 0.05 if samples else 0.0)
     effects = fit_sample_effects(sums) if samples else None
-    found = localise(sums, REGIONS, effects, LEVEL)
+    found = localise(sums, TREE, effects, LEVEL)
     assert (found.direction != 0).any(axis=1).mean() < 0.01
     assert not found.lfc[found.direction == 0].any()
     assert ((found.region < 0) == (found.direction == 0)).all()
@@ -98,7 +98,7 @@ def test_few_regions_are_false():
     changes = np.zeros((BLOCKS, 3000))
     changes[:4, :100], changes[:8, 100:200], changes[12:, 200:300] = 0.4, 0.3, -0.5
     sums = sums_of(changes, np.random.default_rng(4))
-    found = localise(sums, REGIONS, fit_sample_effects(sums), LEVEL)
+    found = localise(sums, TREE, fit_sample_effects(sums), LEVEL)
     pairs = false = 0
     for gene, region in enumerate(found.region[:300]):
         for number in np.unique(region[region >= 0]):
@@ -117,45 +117,54 @@ def test_a_region_is_tested_by_its_own_blocks():
     shifted = sums.contrast.copy()
     shifted[8:] += 100.0
     others = replace(sums, contrast=shifted)
-    inside = ~REGIONS[:, 8:].any(axis=1)
-    before, after = (region_tests(s, REGIONS, effects)[0][inside] for s in (sums, others))
+    inside = ~TREE[0][:, 8:].any(axis=1)
+    before, after = (region_tests(s, TREE[0], effects)[0][inside] for s in (sums, others))
     np.testing.assert_allclose(before, after, rtol=1e-5)
     assert 0.03 < (before < 0.05).mean() < 0.07
 
 
-def regions(*sets):
-    found = np.zeros((len(sets), 8), dtype=bool)
-    for region, blocks in zip(found, sets, strict=True):
-        region[list(blocks)] = True
-    return found
+# Blocks 0 and 1, 2 and 3, and all four.
+SMALL = region_tree(np.array([[0.0], [1.0], [10.0], [11.1]]))
 
 
-NESTED = regions(range(3), range(3, 6), range(6), range(8))
+def chosen(singles, pairs, everything, signs=(1,) * 7):
+    pvalues = np.array([*singles, *pairs, everything])
+    found = select_regions(pvalues[:, None], np.array(signs)[:, None], SMALL, 0.01)
+    return [list(values[0]) for values in found]
 
 
-def chosen(pvalues, signs, level=0.01):
-    region, direction = select_regions(
-        np.array(pvalues)[:, None], np.array(signs)[:, None], NESTED, level
-    )
-    return list(region[0]), list(direction[0])
+def test_nodes_of_a_tree_come_after_their_parts():
+    nodes, parts = SMALL
+    expected = [[1, 1, 0, 0], [0, 0, 1, 1], [1, 1, 1, 1]]
+    np.testing.assert_array_equal(nodes, np.vstack([np.eye(4), expected]).astype(bool))
+    np.testing.assert_array_equal(np.sort(parts), [[0, 1], [2, 3], [4, 5]])
+    np.testing.assert_array_equal(region_tree(np.zeros((1, 2)))[0], [[True]])
 
 
-def test_the_smallest_region_selected_is_taken():
-    # One part selected, the other without a sign of it: the part, and what is left of all.
-    found = chosen([1e-6, 0.5, 1e-5, 0.3], [1, 1, 1, 1])
-    assert found == ([0] * 3 + [-1] * 5, [1] * 3 + [0] * 5)
-    # The other part has the same sign, and p below the level.
-    found = chosen([1e-6, 0.009, 1e-5, 0.3], [1, 1, 1, 1])
-    assert found == ([0] * 3 + [1] * 3 + [-1] * 2, [1] * 6 + [0] * 2)
-    # No part has: the whole.
-    assert chosen([0.1, 0.1, 1e-5, 0.3], [1, 1, 1, 1])[0] == [2] * 6 + [-1] * 2
-    # Opposite parts, of which one is selected within a selected region.
-    assert chosen([1e-9, 1e-3, 1e-5, 0.3], [1, -1, 1, 1])[1] == [1] * 3 + [-1] * 3 + [0] * 2
-    # Blocks in no smaller region go with the part beside them.
-    assert chosen([0.1, 0.1, 1e-5, 1e-5], [1, 1, 1, 1])[0] == [2] * 6 + [3] * 2
-    assert chosen([0.1, 0.1, 0.2, 1e-5], [1, 1, 1, 1])[0] == [3] * 8
-    # Deeper than a part that is not selected.
-    assert chosen([1e-6, 0.5, 0.5, 1e-5], [1, 1, 1, 1])[0] == [0] * 3 + [-1] * 5
+def test_the_smallest_region_that_says_it_is_taken():
+    # Nothing is selected.
+    assert chosen([0.5] * 4, [0.5] * 2, 0.01) == [[-1] * 4, [0] * 4]
+    # No part says as much as the whole, or enough.
+    assert chosen([0.5] * 4, [0.02, 0.06], 1e-4)[0] == [6] * 4
+    # One part says more.
+    assert chosen([0.5] * 4, [1e-6, 0.5], 1e-4)[0] == [4, 4, -1, -1]
+    # Although the other would pass for adding to it.
+    assert chosen([0.5] * 4, [1e-6, 0.04], 1e-4)[0] == [4, 4, -1, -1]
+    # It adds to the first, since both together say more, unless its sign differs.
+    assert chosen([0.5] * 4, [1e-4, 0.04], 1e-5)[0] == [4, 4, 5, 5]
+    assert chosen([0.5] * 4, [1e-4, 0.04], 1e-5, (1, 1, 1, 1, 1, -1, 1))[0] == [4, 4, -1, -1]
+    # Too little for two blocks.
+    assert chosen([0.5] * 4, [1e-4, 0.06], 1e-5)[0] == [4, 4, -1, -1]
+    # A single block.
+    assert chosen([1e-9, 0.3, 0.5, 0.5], [1e-7, 0.5], 1e-4)[0] == [0, -1, -1, -1]
+    # Selected, in a whole that is not.
+    assert chosen([0.5] * 4, [1e-6, 0.5], 0.5)[0] == [4, 4, -1, -1]
+
+
+def test_opposite_parts_keep_their_signs():
+    signs = (1, 1, -1, -1, 1, -1, 1)
+    assert chosen([0.5] * 4, [1e-9, 1e-5], 1e-3, signs) == [[4, 4, 5, 5], [1, 1, -1, -1]]
+    assert chosen([0.5] * 4, [1e-9, 1e-5], 0.5, signs) == [[4, 4, 5, 5], [1, 1, -1, -1]]
 
 
 def test_patterns_and_strongest_groups():

@@ -1,9 +1,9 @@
 r"""Where a gene changes: regions of blocks in which its expression differs.
 
-The residual test calls genes; the regions of one partition of the cells (nested sets of
-neighbouring blocks, `statediff.blocks.nested_regions`) tell where a called gene differs. Of m genes
-R are called at the false discovery rate q. Within each of them the Benjamini-Hochberg procedure
-selects regions at the level
+The residual test calls genes; the nodes of the tree of the blocks of one partition
+(`statediff.blocks.region_tree`), from single blocks to all of them, tell where a called gene
+differs. Of m genes R are called at the false discovery rate q. Within each of them the
+Benjamini-Hochberg procedure selects regions at the level
 
 .. math:: \alpha = q R / m,
 
@@ -12,11 +12,17 @@ Bogomolov, 2014). The score of a region is the sum of its own blocks, without th
 `statediff.residual`: this subtracts a part of what samples have in common with the blocks
 outside, so that a difference there would show inside.
 
-A selected region may differ in a part of it only. From the largest selected region downwards, a
-part (a region next in size within it) *differs too* if it is selected itself, or if its score has
-the same sign and :math:`p \le \alpha`. A gene changes in the parts that do; in the whole region
-where none of them does and no selected region lies deeper. Blocks that lie in no smaller region go
-with the part beside them. Opposite changes cancel in a large region, and are found in smaller ones.
+A region is selected where something in it differs, which may be little of it. From the largest
+selected region C downwards, the gene therefore changes in a part P of C, and not in the rest, if
+
+* P is selected itself, or :math:`p_P \le \alpha` with the sign of C,
+* or P has the sign of C and says more than C, :math:`p_P < p_C`: the rest dilutes it,
+* or P adds to a part Q that is one of these: it has the sign of C, :math:`p_C \le p_Q`, and
+  :math:`p_P \le 0.1 / |P|`, by which 0.05 blocks are added in error on average.
+
+It changes in the whole of C if neither part is one of these and no selected region lies deeper.
+Opposite changes cancel in a large region, and are found in smaller ones. Blocks hold some cells of
+neighbouring states: nothing is told below them.
 
 With :math:`\delta = \sum_k d_k / \sum_k m_k` the adjusted difference of a region,
 :math:`\bar y = \sum_k m_k \bar y_k / \sum_k m_k` its mean and f the share of the compared
@@ -46,6 +52,8 @@ __all__ = [
     "strongest_group",
 ]
 
+# A part of so many blocks may add to another one if its p-value is at most this by their number.
+ADDED = 0.1
 # The smaller mean of a region is taken for at least this part of the pooled one.
 LEAST_MEAN = 0.01
 # A gene changes everywhere if it does in this share of the cells; in a group, if in this one.
@@ -59,11 +67,13 @@ class Localisation:
     Attributes
     ----------
     region : ndarray of int, shape (genes, blocks)
-        Number of the region by which a block differs, −1 where it does not.
+        The largest node of the tree around a block in all of which the gene changes in one
+        direction; −1 where it does not change.
     direction : ndarray of int8, shape (genes, blocks)
         1: higher in the compared condition, −1: lower, 0: no difference is told.
     lfc : ndarray of float32, shape (genes, blocks)
-        log2 fold change of the block's region, 0 where no difference is told.
+        log2 fold change of the smallest region by which a block is told to differ; 0 where it is
+        not.
     """
 
     region: np.ndarray
@@ -71,15 +81,15 @@ class Localisation:
     lfc: np.ndarray
 
 
-def localise(sums, regions, effects, level, lfc=0.0, threads=1):
+def localise(sums, tree, effects, level, lfc=0.0, threads=1):
     """Blocks in which called genes differ.
 
     Parameters
     ----------
     sums : statediff.residual.BlockSums
         Of the called genes.
-    regions : array of bool, shape (regions, blocks)
-        From `statediff.blocks.nested_regions`.
+    tree : tuple of ndarray
+        Nodes and their parts, from `statediff.blocks.region_tree`.
     effects : statediff.sample_effects.SampleEffects or None
         Of the called genes; None where there are no samples.
     level : float
@@ -92,72 +102,73 @@ def localise(sums, regions, effects, level, lfc=0.0, threads=1):
     -------
     Localisation
     """
-    regions = np.asarray(regions, dtype=bool)
-    pvalues, scores = region_tests(sums, regions, effects, lfc, threads)
+    nodes, _ = tree
+    pvalues, scores = region_tests(sums, nodes, effects, lfc, threads)
     signs = np.sign(scores).astype(np.int8)
-    region, direction = select_regions(pvalues, signs, regions, level)
-    found = np.take_along_axis(_fold_changes(sums, regions), np.maximum(region, 0).T, axis=0).T
-    return Localisation(region, direction, np.where(region >= 0, found, 0.0).astype(np.float32))
+    told, direction = select_regions(pvalues, signs, tree, level)
+    found = np.take_along_axis(_fold_changes(sums, nodes), np.maximum(told, 0).T, axis=0).T
+    found = np.where(told >= 0, found, 0.0).astype(np.float32)
+    return Localisation(_joined(direction, tree), direction, found)
 
 
-def select_regions(pvalues, signs, regions, level):
-    """Region by which each block of each gene differs, and its direction.
+def select_regions(pvalues, signs, tree, level):
+    """The smallest region by which each block of each gene differs, and the direction.
 
     Parameters
     ----------
-    pvalues, signs : ndarray, shape (regions, genes)
-    regions : ndarray of bool, shape (regions, blocks)
-        Nested: of two regions one holds the other, or they share no block.
+    pvalues, signs : ndarray, shape (nodes, genes)
+    tree : tuple of ndarray
     level : float
         Of the Benjamini-Hochberg procedure within a gene.
 
     Returns
     -------
     region : ndarray of int, shape (genes, blocks)
-        −1 for none.
+        A node; −1 for none.
     direction : ndarray of int8, shape (genes, blocks)
     """
-    n_genes, (n_regions, n_blocks) = pvalues.shape[1], regions.shape
+    nodes, parts = tree
+    n_nodes, n_blocks = nodes.shape
     selected = (false_discovery_control(pvalues, axis=0) <= level) & (signs != 0)
-    parts, order = _parts(regions)
-    # Whether a region is selected, or one within it.
+    allowed = ADDED / nodes.sum(axis=1)
+    # Whether a node is selected, or one within it.
     held = selected.copy()
-    for i in order[::-1]:
-        held[i] |= held[parts[i]].any(axis=0)
-    reached = np.zeros((n_regions, n_genes), dtype=np.int8)
-    region = np.full((n_genes, n_blocks), -1)
-    direction = np.zeros((n_genes, n_blocks), dtype=np.int8)
-
-    def mark(genes, blocks, i):
-        at = np.ix_(genes, blocks)
-        region[at] = i
-        direction[at] = reached[i, genes][:, None]
-
-    for i in order:
+    for i, pair in enumerate(parts, start=n_blocks):
+        held[i] |= held[pair].any(axis=0)
+    reached = np.zeros(pvalues.shape, dtype=np.int8)
+    region = np.full((pvalues.shape[1], n_blocks), -1)
+    direction = np.zeros(region.shape, dtype=np.int8)
+    for i in range(n_nodes - 1, -1, -1):
         reached[i] = np.where(selected[i], signs[i], reached[i])
-        there = reached[i] != 0
-        differs = [
-            there & (selected[part] | ((pvalues[part] <= level) & (signs[part] == reached[i])))
-            for part in parts[i]
-        ]
-        for part, also in zip(parts[i], differs, strict=True):
-            reached[part] = np.where(also, reached[i], 0)
-        mark(there & ~held[parts[i]].any(axis=0) & ~np.any(differs, axis=0), regions[i], i)
-        rest = regions[i] & ~regions[parts[i]].any(axis=0)
-        if differs and rest.any():
-            mark(np.any(differs, axis=0), rest, i)
+        here = reached[i] != 0
+        whole = here
+        if i >= n_blocks:
+            pair = parts[i - n_blocks]
+            same = here & (signs[pair] == reached[i])
+            clear = (here & selected[pair]) | (
+                same & ((pvalues[pair] <= level) | (pvalues[pair] < pvalues[i]))
+            )
+            adds = same & (pvalues[pair] <= allowed[pair, None])
+            adds &= clear[::-1] & (pvalues[i] <= pvalues[pair[::-1]])
+            differs = clear | adds
+            reached[pair] = np.where(differs, reached[i], 0)
+            whole = here & ~differs.any(axis=0) & ~held[pair].any(axis=0)
+        at = np.ix_(whole, nodes[i])
+        region[at], direction[at] = i, reached[i, whole][:, None]
     return region, direction
 
 
-def _parts(regions):
-    """The largest regions within each, and all regions from the largest on."""
-    size = regions.sum(axis=1)
-    order = np.argsort(-size, kind="stable")
-    parts = [[] for _ in regions]
-    for at, i in enumerate(order[1:], start=1):
-        around = [j for j in order[:at] if (regions[j] >= regions[i]).all()]
-        parts[around[-1]].append(int(i))
-    return parts, order
+def _joined(direction, tree):
+    """The largest node around each block in all of which the direction is the same."""
+    nodes, parts = tree
+    n_blocks = nodes.shape[1]
+    whole = np.zeros((len(nodes), len(direction)), dtype=np.int8)
+    whole[:n_blocks] = direction.T
+    region = np.where(direction != 0, np.arange(n_blocks), -1)
+    for i, (left, right) in enumerate(parts, start=n_blocks):
+        whole[i] = np.where(whole[left] == whole[right], whole[left], 0)
+        region[np.ix_(whole[i] != 0, nodes[i])] = i
+    return region
 
 
 def _fold_changes(sums, regions):
