@@ -25,6 +25,21 @@ def direction_counts(job):
     return table.rename_axis(columns=None).reset_index()
 
 
+def read_localisation(files):
+    """Where the called genes of a contrast change, the cells of each type in each block, and the
+    names of the types.
+
+    Cells that take part in the contrast; one type and no names, where the configuration has none.
+    """
+    found, _ = read_arrays(files.localisation)
+    codes = read_arrays(files.blocks, "code")[0]["code"][0]
+    types = read_types(files.get("cell_types"), len(codes))
+    inside = codes >= 0
+    cells = np.zeros((len(types.categories), codes.max() + 1))
+    np.add.at(cells, (types.codes[inside], codes[inside]), 1.0)
+    return found, cells, types.categories if files.get("cell_types") else None
+
+
 def save(job, table):
     with atomic(job.output.tsv) as part:
         table.to_csv(part, sep="\t", index=False)

@@ -7,6 +7,7 @@ from _values import open_values
 from statediff.blocks import permute_within
 from statediff.normalisation import expression_blocks
 from statediff.residual import block_sums, residual_test
+from statediff.sample_effects import fit_sample_effects
 from statediff.store import read_arrays, write_arrays
 
 # Genes, drawn at random, that are also tested where nothing can differ.
@@ -34,10 +35,16 @@ def main(job):
     del found
     samples = attributes["has_samples"]
     null = residual_test(checked, samples, threads=job.threads)["pvalue"]
+    effects = fit_sample_effects(tested[0][0], threads=job.threads) if samples else None
     write_arrays(
-        job.output[0],
-        residual_test(tested, samples, job.params.lfc, job.threads)
+        job.output.test,
+        residual_test(tested, effects or False, job.params.lfc, job.threads)
         | {"null_pvalue": null, "sample_factors": factors},
+    )
+    # To tell later where the called genes differ.
+    write_arrays(
+        job.output.effects,
+        vars(effects) | {"trend": effects.trend.astype(np.float32)} if samples else {},
     )
 
 

@@ -249,7 +249,8 @@ def test_scripts_start_with_the_packages_they_use_and_no_others():
     assert not using["anndata"] & figures
     numbers = {"abundance_change", "abundance_density", "blocks", "contrast_cells",
                "expression_noise", "expression_predict", "fdr", "group_cells", "group_fdr",
-               "group_distances", "label_distances", "null_distances", "residual_test"}  # fmt: skip
+               "group_distances", "label_distances", "localisation", "null_distances",
+               "residual_test"}  # fmt: skip
     assert numbers <= found.keys()
     assert not (using["anndata"] | using["pandas"]) & (
         numbers | using["jax"] - {"smooth_expression"}

@@ -9,6 +9,7 @@ import pytest
 import yaml
 from scipy.stats import false_discovery_control
 from statediff.store import read_arrays
+from support import ROOT
 
 STANDARD = "results/standard/young_vs_old"
 SMALL = "results/small/young_vs_old"
@@ -56,6 +57,64 @@ def test_shuffled_conditions_change_no_gene(standard_run):
     assert null.min() > 1e-5 > fdr["pvalue"].min()
 
 
+def test_where_called_genes_change(standard_run):
+    folder = standard_run / STANDARD
+    found, _ = read_arrays(folder / "stages/localisation.h5")
+    fdr, _ = read_arrays(folder / "stages/fdr.h5", "is_de")
+    np.testing.assert_array_equal(found["genes"], np.flatnonzero(fdr["is_de"]))
+    codes = read_arrays(folder / "stages/blocks.h5", "code")[0]["code"][0]
+    assert found["direction"].shape == found["lfc"].shape == (len(found["genes"]), codes.max() + 1)
+    np.testing.assert_array_equal(np.sign(found["lfc"]), found["direction"])
+    genes = pd.read_parquet(folder / "tables/genes.parquet")
+    called, others = genes[genes["is_de"]], genes[~genes["is_de"]]
+    columns = ["changed_share", "pattern", "strongest_type", "strongest_type_lfc"]
+    assert others[columns].isna().all(axis=None)
+    adata = anndata.read_h5ad(folder / "adata.h5ad")
+    names = adata.var_names[found["genes"]]
+    changed = pd.DataFrame(found["direction"][:, codes[codes >= 0]] != 0, names)
+    share = called.set_index("gene")["changed_share"]
+    np.testing.assert_allclose(share, changed.mean(axis=1)[share.index])
+    told = called["changed_share"] > 0
+    assert told.mean() > 0.5
+    assert set(called["pattern"][told]) <= {"everywhere", "region", "opposite"}
+    assert called.loc[told, columns].notna().all(axis=None)
+    # Where a gene is told to change it does, in this direction.
+    truth = adata.var[[name for name in adata.var if name.startswith("true_lfc_")]]
+    truth = truth.rename(columns=lambda name: name.removeprefix("true_lfc_")).loc[names]
+    cells = adata.obs[codes >= 0]
+    late = (cells["pseudotime"] > 0.5).to_numpy()
+    true = truth[cells["lineage"].astype(str)].to_numpy()[:, late]
+    direction = found["direction"][:, codes[codes >= 0]][:, late]
+    assert (np.sign(true) == direction)[direction != 0].mean() > 0.9
+    # Each type of which some of the cells change.
+    explained = yaml.safe_load((ROOT / "workflow/report/columns.yaml").read_text())
+    assert set(genes) <= explained["genes"].keys()
+    assert set(columns) <= set(genes)
+    table = pd.read_parquet(folder / "tables/gene_regions.parquet")
+    assert list(table) == ["gene", "cell_type", "direction", "share", "lfc"]
+    assert set(table["gene"]) <= set(called["gene"][told])
+    assert list(table["gene"].unique()) == [g for g in called["gene"] if g in set(table["gene"])]
+    row = table.iloc[0]
+    of_type = (adata.obs["cell_type"] == row["cell_type"]).to_numpy() & (codes >= 0)
+    sign = {"up": 1, "down": -1}[row["direction"]]
+    directions = found["direction"][names.get_loc(row["gene"])][codes[of_type]]
+    assert row["share"] == pytest.approx((directions == sign).mean())
+    assert np.sign(row["lfc"]) == sign
+
+
+def test_regions_where_there_are_no_types(standard_run, snakemake_run, standard_configs, tmp_path):
+    more = changed(tmp_path, dataset={"cell_type": None})
+    stem = f"{STANDARD}/tables/gene_regions"
+    before = pd.read_parquet(standard_run / f"{stem}.parquet")
+    snakemake_run(standard_run, f"{stem}.tsv", configfile=[*standard_configs, more])
+    table = pd.read_csv(standard_run / f"{stem}.tsv", sep="\t")
+    assert list(table) == ["gene", "region", "direction", "share", "lfc"]
+    assert not table.duplicated(["gene", "region"]).any()
+    assert table["share"].between(0, 1).all()
+    assert set(before["gene"]) <= set(table["gene"])
+    snakemake_run(standard_run, f"{stem}.tsv", configfile=standard_configs)
+
+
 def test_methods_of_the_standard(standard_run, snakemake_run, standard_configs):
     page = f"{STANDARD}/methods.html"
     snakemake_run(standard_run, page, configfile=standard_configs)
@@ -68,7 +127,7 @@ def test_methods_of_the_standard(standard_run, snakemake_run, standard_configs):
     assert "was chosen by the marginal likelihood" in text
     assert "Noise and signal-to-noise ratio of each gene were chosen" in text
     assert "allowing for the variance between samples" in text
-    for name in ("Benjamini Y", "Liu Y", "Setty M, Kiseliovas V"):
+    for name in ("Benjamini Y, H", "Benjamini Y, B", "Liu Y", "Setty M, Kiseliovas V"):
         assert text.count(name) == 1
     assert "shuffled over the cells" not in text
 
@@ -114,6 +173,25 @@ def test_labels(small_copy, snakemake_run, small_config):
     expected = found["mahalanobis"] / np.sqrt((permuted**2).mean(axis=0))
     np.testing.assert_allclose(found["standardised"], expected, rtol=1e-6)
     assert 0 < found["is_de"].sum() < 100
+
+
+def test_regions_without_samples(small_copy, snakemake_run, small_config):
+    more = changed(small_copy, fdr={"null": "residual", "block_cells": 40})
+    tables = [f"{SMALL}/tables/{name}.parquet" for name in ("genes", "gene_regions")]
+    snakemake_run(small_copy, *tables, configfile=[small_config, more])
+    assert read_arrays(small_copy / SMALL / "stages/sample_effects.h5")[0] == {}
+    genes, regions = (pd.read_parquet(small_copy / table) for table in tables)
+    assert set(regions["gene"]) == set(genes["gene"][genes["changed_share"] > 0]) > set()
+
+
+def test_nothing_is_localised_where_no_gene_is_called(small_copy, snakemake_run, small_config):
+    more = changed(small_copy, fdr={"null": "residual", "block_cells": 40, "threshold": 1e-300})
+    tables = [f"{SMALL}/tables/{name}.parquet" for name in ("genes", "gene_regions")]
+    snakemake_run(small_copy, *tables, configfile=[small_config, more])
+    genes, regions = (pd.read_parquet(small_copy / table) for table in tables)
+    assert genes[["changed_share", "pattern", "strongest_type"]].isna().all(axis=None)
+    assert list(regions) == ["gene", "cell_type", "direction", "share", "lfc"]
+    assert regions.empty
 
 
 def test_external_distances_and_genes(small_copy, snakemake_run, small_config):

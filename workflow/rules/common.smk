@@ -70,6 +70,8 @@ if STATES["compute"] and STATES["compute"]["integrate"] == "samples":
         samples.setdefault(tuple(sample_columns(one)) or (one["column"],), one["column"])
     INTEGRATED = sorted([[column], list(sample)] for sample, column in samples.items())
 RESIDUAL = FDR["null"] == "residual"
+# Where the called genes differ, which this null alone tells.
+LOCALISED = "<run>/{contrast}/stages/localisation.h5" if RESIDUAL else []
 # Names of the figures to make; None: all.
 MADE = config["figures"]["make"]
 # What the report shows of the enrichment, where that is there.
@@ -338,6 +340,7 @@ def computing_stages(folder, suffix):
         "external": ["null_distances"] if FDR["external"]["shuffled"] else [],
     }
     last = [*nulls[FDR["null"]], "false_discovery"]
+    last += ["localisation"] if RESIDUAL else []
     grouped = ["group_cells", "group_distances", "group_discovery"]
     grouped += ["group_test"] if RESIDUAL else []
     grouped += [] if RESIDUAL or "null_distances" in last else ["null_distances"]

@@ -1,6 +1,6 @@
 # What a user keeps: AnnData, tables, a summary.
 
-TABLES = ["genes", "cells", "cell_types"]
+TABLES = ["genes", "cells", "cell_types"] + (["gene_regions"] if RESIDUAL else [])
 
 
 rule adata:
@@ -50,6 +50,9 @@ rule gene_table:
     input:
         store="<data>/store.h5ad",
         fdr="<run>/{contrast}/stages/fdr.h5",
+        localisation=LOCALISED,
+        blocks="<run>/{contrast}/stages/blocks.h5" if RESIDUAL else [],
+        cell_types=cell_types if RESIDUAL else [],
     output:
         tsv="<run>/{contrast}/tables/genes.tsv",
         parquet="<run>/{contrast}/tables/genes.parquet",
@@ -60,10 +63,33 @@ rule gene_table:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(300, gene=1),
+        mem_mb=memory(300, cell=0.5, gene=2.5),
         runtime=minutes(10),
     script:
         "../../scripts/gene_table.py"
+
+
+rule region_table:
+    input:
+        store="<data>/store.h5ad",
+        fdr="<run>/{contrast}/stages/fdr.h5",
+        localisation="<run>/{contrast}/stages/localisation.h5",
+        blocks="<run>/{contrast}/stages/blocks.h5",
+        cell_types=cell_types,
+    output:
+        tsv="<run>/{contrast}/tables/gene_regions.tsv",
+        parquet="<run>/{contrast}/tables/gene_regions.parquet",
+    log:
+        "<logs>/{contrast}/region_table.log",
+    benchmark:
+        "<benchmarks>/{contrast}/region_table.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=memory(300, cell=0.5, gene=5),
+        runtime=minutes(10),
+    script:
+        "../../scripts/region_table.py"
 
 
 rule cell_table:

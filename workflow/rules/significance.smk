@@ -77,7 +77,8 @@ rule residual_test:
         linear="<data>/linear.h5",
         blocks="<run>/{contrast}/stages/blocks.h5",
     output:
-        "<run>/{contrast}/stages/residual.h5",
+        test="<run>/{contrast}/stages/residual.h5",
+        effects="<run>/{contrast}/stages/sample_effects.h5",
     log:
         "<logs>/{contrast}/residual_test.log",
     benchmark:
@@ -141,6 +142,33 @@ rule false_discovery:
         null_genes=FDR["external"]["genes"] if FDR["null"] == "external" else [],
     script:
         "../../scripts/fdr.py"
+
+
+# Where the genes differ that are called.
+rule localisation:
+    input:
+        store="<data>/store.h5ad",
+        linear="<data>/linear.h5",
+        blocks="<run>/{contrast}/stages/blocks.h5",
+        residual="<run>/{contrast}/stages/residual.h5",
+        effects="<run>/{contrast}/stages/sample_effects.h5",
+        fdr="<run>/{contrast}/stages/fdr.h5",
+    output:
+        "<run>/{contrast}/stages/localisation.h5",
+    log:
+        "<logs>/{contrast}/localisation.log",
+    benchmark:
+        "<benchmarks>/{contrast}/localisation.tsv"
+    conda:
+        ENVIRONMENT
+    threads: workers
+    resources:
+        mem_mb=memory(300, gene=2, block=30, sums=SUMS, sums_sample=SUMS_SAMPLE),
+        runtime=minutes(15, value=0.5),
+    params:
+        lfc=config["fdr"]["lfc"],
+    script:
+        "../../scripts/localisation.py"
 
 
 rule fdr:

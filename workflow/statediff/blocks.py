@@ -26,6 +26,7 @@ __all__ = [
     "nested_regions",
     "partition_cells",
     "permute_within",
+    "region_tree",
     "samples_meet",
 ]
 
@@ -144,14 +145,34 @@ def nested_regions(centres):
         Regions of three blocks or more; all blocks last.
     """
     count = len(centres)
-    if count == 1:
-        return np.ones((1, 1), dtype=bool)
-    nodes = np.zeros((2 * count - 1, count), dtype=bool)
-    nodes[:count] = np.eye(count, dtype=bool)
-    for i, (left, right) in enumerate(linkage(centres, "ward")[:, :2].astype(int)):
-        nodes[count + i] = nodes[left] | nodes[right]
+    nodes, _ = region_tree(centres)
     inner = nodes[count:-1]
     return np.concatenate([inner[inner.sum(axis=1) >= REGION], nodes[-1:]])
+
+
+def region_tree(centres):
+    """Ward's tree of the blocks.
+
+    Parameters
+    ----------
+    centres : array, shape (blocks, P)
+
+    Returns
+    -------
+    nodes : ndarray of bool, shape (2 blocks − 1, blocks)
+        Sets of blocks: the single ones, then each after its parts; all blocks last.
+    parts : ndarray of int, shape (blocks − 1, 2)
+        The two nodes that each node beyond the single blocks is made of.
+    """
+    count = len(centres)
+    nodes = np.zeros((2 * count - 1, count), dtype=bool)
+    nodes[:count] = np.eye(count, dtype=bool)
+    if count == 1:
+        return nodes, np.empty((0, 2), dtype=int)
+    parts = linkage(centres, "ward")[:, :2].astype(int)
+    for i, (left, right) in enumerate(parts):
+        nodes[count + i] = nodes[left] | nodes[right]
+    return nodes, parts
 
 
 def _shifts(coordinates, centres, codes, groups, ls):

@@ -34,10 +34,10 @@ from scipy import sparse
 from scipy.special import gammaincc, ndtr
 
 from statediff.design import Design, regress
-from statediff.sample_effects import PRIOR_CELLS, fit_sample_effects
+from statediff.sample_effects import PRIOR_CELLS, SampleEffects, fit_sample_effects
 from statediff.significance import cauchy_combination
 
-__all__ = ["BlockSums", "block_sums", "residual_test"]
+__all__ = ["BlockSums", "block_sums", "region_tests", "residual_test"]
 
 # How much of the sample effects the filter removes, and the leading components of them.
 REMOVED, FILTERED = 0.2, 2
@@ -199,9 +199,10 @@ def residual_test(partitions, sample_effects, lfc=0.0, threads=1):
     partitions : sequence of (BlockSums, array of bool, shape (regions, blocks))
         Sums of each partition of the cells into blocks, and its sets of blocks
         (`statediff.blocks.nested_regions`); all blocks last.
-    sample_effects : bool
+    sample_effects : bool or statediff.sample_effects.SampleEffects
         Whether to count the variance between samples, which must meet in some block of each
-        partition (`statediff.blocks.samples_meet`).
+        partition (`statediff.blocks.samples_meet`); or their effects, if they are known of the
+        first partition.
     lfc : float
         c, a log2 fold change.
     threads : int
@@ -220,7 +221,10 @@ def residual_test(partitions, sample_effects, lfc=0.0, threads=1):
     """
     pvalues, squares, effects = [], [], [None] * len(partitions)
     if sample_effects:
-        effects[0] = fit_sample_effects(partitions[0][0], threads=threads)
+        known = isinstance(sample_effects, SampleEffects)
+        effects[0] = sample_effects
+        if not known:
+            effects[0] = fit_sample_effects(partitions[0][0], threads=threads)
         with ThreadPoolExecutor(threads) as pool:
             rest = [(sums, effects[0]) for sums, _ in partitions[1:]]
             effects[1:] = pool.map(lambda fit: fit_sample_effects(*fit), rest)
@@ -239,6 +243,38 @@ def residual_test(partitions, sample_effects, lfc=0.0, threads=1):
 
 def _test(sums, regions, effects, lfc, threads):
     """P-values of one partition, and mean squares of the regions' standardised scores."""
+    pvalues, scores = region_tests(sums, regions, effects, lfc, threads, REMOVED)
+    tests = [pvalues[-1]]
+    if len(regions) > 1:
+        tests.append(cauchy_combination(pvalues[:-1]))
+    combined = np.maximum(cauchy_combination(np.array(tests)), TINY)
+    squares = np.einsum("rg,rg->g", scores, scores) / len(scores)
+    return np.where((pvalues < 1.0).any(axis=0), combined, 1.0), squares
+
+
+def region_tests(sums, regions, effects, lfc=0.0, threads=1, removed=0.0):
+    r"""P-value of every region and gene.
+
+    Parameters
+    ----------
+    sums : BlockSums
+    regions : array of bool, shape (regions, blocks)
+    effects : statediff.sample_effects.SampleEffects or None
+        Of the same genes; None where there are no samples.
+    lfc : float
+        As for `residual_test`.
+    threads : int
+    removed : float
+        :math:`\epsilon`, how much of the sample effects the filter removes; with 0 the score of a
+        region is the sum of its own blocks, and a difference elsewhere is nothing to it.
+
+    Returns
+    -------
+    pvalues, scores : ndarray, shape (regions, genes)
+        Scores by their standard deviation; positive where expression is higher in the compared
+        condition.
+    """
+    regions = np.asarray(regions, dtype=np.float64)
     total, shrunk = _variances(sums)
     pvalues, scores = np.empty((2, len(regions), total.shape[1]))
     information = np.where(sums.information > 1e-6, sums.information, 0.0)[:, None]
@@ -258,24 +294,24 @@ def _test(sums, regions, effects, lfc, threads):
         else:
             smooth = information * shrunk[:, genes]
             score, variance, _, pvalue = _effects_tests(
-                regions, *moments, smooth, exposure, effects, genes
+                regions, *moments, smooth, exposure, effects, genes, removed
             )
-        pvalues[:, genes] = np.maximum(pvalue, TINY)
+        pvalues[:, genes] = np.clip(pvalue, TINY, 1.0)
         scores[:, genes] = np.divide(
-            score**2, variance, out=np.zeros_like(score), where=variance > 0
+            score, np.sqrt(variance), out=np.zeros_like(score), where=variance > 0
         )
 
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(fill, sums.slices(max(len(regions), columns))))
-    tests = [pvalues[-1]]
-    if len(regions) > 1:
-        tests.append(cauchy_combination(pvalues[:-1]))
-    varies = noise.max(axis=0) > 0
-    combined = np.maximum(cauchy_combination(np.array(tests)), TINY)
-    return np.where(varies, combined, 1.0), np.where(varies, scores.mean(axis=0), 0.0)
+    # Rounding leaves scores to genes without variance.
+    constant = noise.max(axis=0) == 0
+    pvalues[:, constant], scores[:, constant] = 1.0, 0.0
+    return pvalues, scores
 
 
-def _effects_tests(regions, contrast, noise, third, most, smooth, exposure, effects, genes):
+def _effects_tests(
+    regions, contrast, noise, third, most, smooth, exposure, effects, genes, strength=REMOVED
+):
     r"""Scores of some genes in all regions where samples have effects.
 
     Parameters
@@ -291,6 +327,8 @@ def _effects_tests(regions, contrast, noise, third, most, smooth, exposure, effe
     effects : SampleEffects
     genes : slice
         Of these the genes at hand.
+    strength : float
+        How much of the sample effects the filter removes.
 
     Returns
     -------
@@ -304,7 +342,7 @@ def _effects_tests(regions, contrast, noise, third, most, smooth, exposure, effe
     leading = patterns[:, :FILTERED].reshape(len(patterns), -1)
     root = np.sqrt(trend).astype(np.float32)[:, :, None]
     own = trend * ((exposure**2).sum(axis=1) * effects.remainder)
-    removed = REMOVED * mean
+    removed = strength * mean
     diagonal = smooth.T + removed[:, None] * own
     precision = np.divide(1.0, diagonal, out=np.zeros_like(diagonal), where=diagonal > 0)
     filters = _filters(regions, precision, root * leading, removed)

@@ -20,7 +20,7 @@ over genes. Rubin & Thayer (1982), Psychometrika 47, for factor analysis.
 """
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import isotonic_regression
@@ -70,6 +70,10 @@ class SampleEffects:
     remainder: np.ndarray
     factors: np.ndarray
     posterior: np.ndarray
+
+    def of_genes(self, genes):
+        """The effects of some genes only."""
+        return replace(self, trend=self.trend[:, genes], posterior=self.posterior[genes])
 
     @property
     def mean(self):
