@@ -4,14 +4,12 @@ integrate: `statediff.matching`; metric: `statediff.diffusion`; ls_factor:
 `statediff.neighbours.length_scale`, or None where `statediff.smoothness` learns the length scale;
 sigma: the noise of every gene, or None where that is learnt too; kernel:
 `statediff.basis.Basis.prior`; covariance: `statediff.expression.whitener`; ptp_sides:
-`statediff.abundance.differential_abundance`; lfc_threshold: the change of abundance (natural log)
-that has to be exceeded, beyond its uncertainty with the estimator ratio; estimator:
-`statediff.density` or `statediff.ratio`; uncertainty: `statediff.density.fit_density`; null: the
-residual test of `statediff.residual`, or the shuffled genes of `statediff.significance`; gaps: its
-`false_discovery_rates`.
+`statediff.abundance.differential_abundance`; estimator: `statediff.density` or `statediff.ratio`;
+uncertainty: `statediff.density.fit_density`; null: the residual test of `statediff.residual`, or
+the shuffled genes of `statediff.significance`; gaps: its `false_discovery_rates`.
 """
 
-__all__ = ["PRESETS", "TOLERANCES"]
+__all__ = ["PRESETS", "THRESHOLDS", "TOLERANCES"]
 
 #: Of each preset, the value of each choice.
 PRESETS = {
@@ -24,7 +22,6 @@ PRESETS = {
         "kernel": "matern52",
         "covariance": "sum",
         "ptp_sides": 1,
-        "lfc_threshold": 0.2,
         "estimator": "ratio",
         "uncertainty": "full",
         "null": "residual",
@@ -38,7 +35,6 @@ PRESETS = {
         "kernel": "matern52",
         "covariance": "sum",
         "ptp_sides": 1,
-        "lfc_threshold": 1.0,
         "estimator": "densities",
         "uncertainty": "diagonal",
         "null": "genes",
@@ -53,7 +49,6 @@ PRESETS = {
         "kernel": "matern52+linear",
         "covariance": "mean",
         "ptp_sides": 2,
-        "lfc_threshold": 1.0,
         "estimator": "densities",
         "uncertainty": "diagonal",
         "null": "genes",
@@ -64,3 +59,6 @@ PRESETS = {
 #: functions all but repeat a linear part, distances depend on the far smaller ones that would tell
 #: the two apart.
 TOLERANCES = {"matern52": 1e-6, "matern52+linear": 1e-8}
+#: Of each estimator of abundance, the natural-log fold change to be exceeded: beyond its
+#: uncertainty with a ratio, as an estimate with densities (published).
+THRESHOLDS = {"ratio": 0.2, "densities": 1.0}

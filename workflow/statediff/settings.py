@@ -10,7 +10,7 @@ from pathlib import Path
 import jsonschema
 
 from statediff import InputError
-from statediff.conventions import PRESETS, TOLERANCES
+from statediff.conventions import PRESETS, THRESHOLDS, TOLERANCES
 from statediff.design import sample_columns
 from statediff.provenance import safe
 from statediff.urls import url_fault
@@ -34,7 +34,6 @@ CHOICES = {
     ("expression", "covariance"): "covariance",
     ("abundance", "estimator"): "estimator",
     ("abundance", "ptp_sides"): "ptp_sides",
-    ("abundance", "lfc_threshold"): "lfc_threshold",
     ("abundance", "uncertainty"): "uncertainty",
     ("fdr", "null"): "null",
     ("fdr", "gaps"): "gaps",
@@ -92,6 +91,7 @@ def checked(config, schema):
         if filled[section][key] is None:
             filled[section][key] = PRESETS[filled["conventions"]][choice]
     _fill_in_smoothness(filled)
+    _fill_in_threshold(filled)
     if filled["contrasts"]:
         _check_null(filled)
         _check_design(filled)
@@ -342,6 +342,17 @@ def _fill_in_smoothness(config):
     compute = config["dataset"]["cell_states"]["compute"]
     if compute is not None and compute["integrate"] is None:
         compute["integrate"] = preset["integrate"]
+
+
+def _fill_in_threshold(config):
+    """Change of abundance to be exceeded, unless one is given."""
+    abundance = config["abundance"]
+    if abundance["lfc_threshold"] is None:
+        # Files of kompot hold two densities, whatever would be estimated here.
+        from_file = config["dataset"]["results"] == "from_file"
+        abundance["lfc_threshold"] = THRESHOLDS[
+            "densities" if from_file else abundance["estimator"]
+        ]
 
 
 def _check_preprocess(config):

@@ -7,7 +7,7 @@ from sklearn.decomposition import PCA
 from statediff.abundance import called_changes, differential_abundance
 from statediff.basis import build_basis
 from statediff.blocks import centroids, contrast_weights, find_blocks, nested_regions
-from statediff.conventions import PRESETS
+from statediff.conventions import THRESHOLDS
 from statediff.design import Design
 from statediff.diffusion import scaled_components
 from statediff.linear import size_factors
@@ -19,7 +19,7 @@ from statediff.smoothness import choose_cells, learn_scale, length_scales
 from calibration.data import COMPONENTS
 
 # The change of abundance that has to be exceeded by default.
-THRESHOLD = PRESETS["standard"]["lfc_threshold"]
+THRESHOLD = THRESHOLDS["ratio"]
 __all__ = ["ABUNDANCE", "EXPRESSION", "blocks"]
 
 
