@@ -27,6 +27,8 @@ def with_fields(table, arrays, fields):
         values = arrays[role]
         if role == "lfc_direction":
             values = pd.Categorical.from_codes(values, DIRECTIONS)
+        elif values.dtype == object:
+            values = pd.Categorical(values)
         elif values.dtype.kind == "f":
             # Kompot's figures print no numbers of single precision.
             values = values.astype(np.float64)

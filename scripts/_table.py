@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from statediff.localisation import patterns, strongest_group
 from statediff.provenance import DIRECTIONS
 from statediff.store import atomic, read_arrays
 
@@ -38,6 +39,24 @@ def read_localisation(files):
     cells = np.zeros((len(types.categories), codes.max() + 1))
     np.add.at(cells, (types.codes[inside], codes[inside]), 1.0)
     return found, cells, types.categories if files.get("cell_types") else None
+
+
+def where_changed(files, n_genes):
+    """Columns that tell where the called genes change; nothing for the others."""
+    found, cells, types = read_localisation(files)
+    share, pattern = patterns(found["direction"], cells.sum(axis=0))
+    columns = {"changed_share": share, "pattern": pattern}
+    if types is not None:
+        strongest, lfc = strongest_group(found["direction"], found["lfc"], cells)
+        # The last is none.
+        columns["strongest_type"] = np.array([*types, None], dtype=object)[strongest]
+        columns["strongest_type_lfc"] = lfc
+    everywhere = {}
+    for name, values in columns.items():
+        nothing = np.nan if values.dtype.kind == "f" else None
+        everywhere[name] = np.full(n_genes, nothing, dtype=values.dtype)
+        everywhere[name][found["genes"]] = values
+    return everywhere
 
 
 def save(job, table):

@@ -14,6 +14,7 @@ from _adata import (
     write_run,
 )
 from _job import run
+from _table import where_changed
 from anndata.io import read_elem, write_elem
 from shareable import without_folders
 from statediff.design import sample_columns
@@ -25,13 +26,14 @@ from statediff.provenance import (
     expression_fields,
     expression_run,
 )
-from statediff.store import create_h5ad, read_arrays
+from statediff.store import create_h5ad, read_arrays, read_names
 
 LAYERS = {
     "smoothed": ("smoothed_reference", "smoothed_compared"),
     "fold_change": ("fold_change",),
     "fold_change_zscores": ("fold_change_zscores",),
 }
+LOCATED = ("changed_share", "pattern", "strongest_type", "strongest_type_lfc")
 ADDITIONAL = ("tail_fdr", "neg_log10_ptp")
 
 
@@ -41,7 +43,10 @@ def main(job):
     density, ls = read_arrays(job.input.density, "log_density_reference", "log_density_compared")
     fit, basis = read_arrays(job.input.fit, "std_reference", "std_compared")
     cells = abundance | density
-    da_fields, de_fields = fields(job, cells, calibrated=fdr["ranking"] != "mahalanobis")
+    if job.input.get("localisation"):
+        with h5py.File(job.input.store, "r") as store:
+            genes |= where_changed(job.input, len(read_names(store["var"])))
+    da_fields, de_fields = fields(job, cells, genes, calibrated=fdr["ranking"] != "mahalanobis")
     with h5py.File(job.input.store, "r") as store, create_h5ad(job.output[0]) as out:
         obs, var = read_elem(store["obs"]), read_elem(store["var"])
         obs = with_fields(with_fields(obs, cells, da_fields), fit, de_fields)
@@ -79,7 +84,7 @@ def main(job):
         write_rest(out, job.input.source)
 
 
-def fields(job, cells, calibrated):
+def fields(job, cells, genes, calibrated):
     """Fields of abundance and of expression that are there and asked for."""
     config, contrast = job.params, job.params.contrast
     of_contrast = contrast["reference"], contrast["compared"], bool(sample_columns(contrast))
@@ -89,6 +94,8 @@ def fields(job, cells, calibrated):
     skipped |= {role for layer in LAYERS if layer not in config.layers for role in LAYERS[layer]}
     in_groups = read_arrays(job.input.groups)[0] if job.input.get("groups") else {}
     tested = ("local_fdr",) if "qvalue" in in_groups else ("pvalue", "qvalue")
+    # Of genes that no test localises, or without cell types.
+    skipped |= {role for role in LOCATED if role not in genes}
     skipped |= {f"{role}_groups" for role in IN_GROUPS if role not in in_groups or role in tested}
     da_fields, de_fields = (
         abundance_fields(*of_contrast),

@@ -15,6 +15,9 @@ rule adata:
         genes=all_chunks("<run>/{contrast}/stages/genes.{scatteritem}.h5"),
         fdr="<run>/{contrast}/stages/fdr.h5",
         groups=where_grouped("<run>/{contrast}/stages/group_fdr.h5"),
+        localisation=LOCALISED,
+        blocks="<run>/{contrast}/stages/blocks.h5" if RESIDUAL else [],
+        cell_types=cell_types if RESIDUAL else [],
         summary="<run>/{contrast}/summary.json",
     output:
         "<run>/{contrast}/adata.h5ad",

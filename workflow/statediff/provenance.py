@@ -142,7 +142,33 @@ def expression_fields(reference, compared, replicates=False, calibrated=False):
             "false discovery rate (Benjamini-Hochberg) of the genes with a p-value as small",
         ),
     }
-    return (tested if calibrated else uncalibrated) | {
+    located = {
+        "changed_share": (
+            "var",
+            f"{stem}_changed_share{suffix}",
+            "changed_share",
+            "share of the cells that lie where the gene changes, if it is called",
+        ),
+        "pattern": (
+            "var",
+            f"{stem}_pattern{suffix}",
+            "pattern",
+            "where the gene changes: everywhere, in a region, or in opposite directions",
+        ),
+        "strongest_type": (
+            "var",
+            f"{stem}_strongest_type{suffix}",
+            "strongest_type",
+            "cell type in which the gene changes most",
+        ),
+        "strongest_type_lfc": (
+            "var",
+            f"{stem}_strongest_type_lfc{suffix}",
+            "strongest_type_lfc",
+            "log2 fold change in that type",
+        ),
+    }
+    return (tested | located if calibrated else uncalibrated) | {
         "mahalanobis": ("var", f"{stem}_mahalanobis{suffix}", "mahalanobis", distance),
         "mean_lfc": (
             "var",
