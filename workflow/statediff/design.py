@@ -155,9 +155,10 @@ class Regression:
         return np.einsum("kp,ksp->ks", self.basis[:, sample], self.basis) * root * scale[:, None]
 
     def variances(self):
-        r"""Variance of the residuals: a of sample effects of variance 1, b of cells of variance 1.
+        r"""Variances of the residuals, by sample effects and by cells of variance 1.
 
-        :math:`(R R^T)_{ss}` and :math:`(R W^{-1} R^T)_{ss} = (1 - h_s) / n_s`.
+        :math:`(R R^T)_{ss}` and :math:`(R W^{-1} R^T)_{ss} = (1 - h_s) / n_s`, with h the leverage;
+        both 0 where a sample is not there or fitted exactly.
 
         Returns
         -------

@@ -97,13 +97,15 @@ def fit_sample_effects(sums, known=None, threads=1):
     -------
     SampleEffects
     """
-    trend = _level_trend(sums)
-    loadings, remainder = _components(_correlation(sums, trend))
+    regression = regress(sums.cells, sums.design.matrix)
+    trend = _level_trend(sums, regression)
+    loadings, remainder = _components(_correlation(sums, regression, trend))
     if known is not None:
         return SampleEffects(trend, loadings, remainder, known.factors, known.posterior)
 
     def likelihood(genes):
-        return _log_likelihood(sums.of_genes(genes), trend[:, genes], loadings, remainder)
+        part = sums.of_genes(genes), regression, trend[:, genes]
+        return _log_likelihood(*part, loadings, remainder)
 
     with ThreadPoolExecutor(threads) as pool:
         parts = list(pool.map(likelihood, sums.slices(COMPONENTS**2)))
@@ -156,29 +158,14 @@ def within_variance(sums):
     return (squares + PRIOR_CELLS * pooled) / (freedom + PRIOR_CELLS)
 
 
-def _deviations(sums):
-    r"""Deviations of samples from what their condition, pair and covariates let expect.
-
-    Returns
-    -------
-    regression : statediff.design.Regression
-        Of the samples in each block.
-    deviation : ndarray, shape (blocks, samples, genes)
-    effect, noise : ndarray, shape (blocks, samples)
-        Its variance is effect × that of sample effects + noise × that of cells; both zero where
-        the sample is not there, or fitted exactly.
-    """
-    regression = regress(sums.cells, sums.design.matrix)
-    return regression, regression.residuals(sums.sums), *regression.variances()
-
-
-def _correlation(sums, trend):
+def _correlation(sums, regression, trend):
     """K, shape (blocks, blocks): each entry shrunk to their mean by its own uncertainty."""
     products, weights, squares = np.zeros((3, len(trend), len(trend)))
+    effect, noise = regression.variances()
     for genes in sums.slices():
         part, expected = sums.of_genes(genes), trend[:, None, genes]
         within = within_variance(part)[:, None]
-        regression, deviation, effect, noise = _deviations(part)
+        deviation = regression.residuals(part.sums)
         variance = effect[:, :, None] * expected + noise[:, :, None] * within
         precision = np.divide(1.0, variance, out=np.zeros_like(variance), where=variance > 0)
         # One gene of huge effects would stand for all.
@@ -231,7 +218,7 @@ def _components(correlation):
     return loadings, np.maximum(1.0 - (loadings**2).sum(axis=1), 0.0)
 
 
-def _log_likelihood(sums, trend, loadings, remainder):
+def _log_likelihood(sums, regression, trend, loadings, remainder):
     """Log likelihood of each τ² in FACTORS, shape (genes, len(FACTORS)).
 
     That of the samples' deviations from the design, as if these were independent but for what the
@@ -240,7 +227,7 @@ def _log_likelihood(sums, trend, loadings, remainder):
     count = loadings.shape[1]
     within, found = within_variance(sums), np.zeros((trend.shape[1], len(FACTORS)))
     pairs = (loadings[:, :, None] * loadings[:, None]).reshape(len(loadings), -1)
-    _, deviation, effect, noise = _deviations(sums)
+    deviation, (effect, noise) = regression.residuals(sums.sums), regression.variances()
     shares = 1.0 - sums.design.leverage()
     for s in np.flatnonzero(noise.any(axis=0)):
         expected = trend * effect[:, s, None]
@@ -258,7 +245,7 @@ def _log_likelihood(sums, trend, loadings, remainder):
     return found
 
 
-def _level_trend(sums):
+def _level_trend(sums, regression):
     """Variance between samples expected at each gene's level in each block (blocks, genes).
 
     The squared deviations of samples from the design, less what their cells explain, rise
@@ -269,9 +256,8 @@ def _level_trend(sums):
     freedom = np.maximum(sums.cells - 1.0, 0.0).sum(axis=1)[:, None]
     noise = np.maximum(within, 0.0) / np.maximum(freedom, 1.0)
     level = sums.sums.sum(axis=1) / np.maximum(sums.cells.sum(axis=1), 1.0)[:, None]
-    regression = regress(sums.cells, sums.design.matrix)
     used = (regression.freedom >= 1) & (freedom[:, 0] > 0)
-    between = _by_genes(sums, _between)
+    between = _by_genes(sums, lambda part: _between(part, regression))
     excess = (between - noise * regression.freedom[:, None])[used].ravel()
     share = (sums.cells * regression.variances()[0]).sum(axis=1)
     levels = level[used].ravel()
@@ -298,6 +284,7 @@ def _within(sums):
     return sums.squares - np.einsum("ksg,ks->kg", sums.sums**2, 1.0 / counts, optimize=True)
 
 
-def _between(sums):
+def _between(sums, regression):
     """Summed squares, over the cells, of deviations of samples' means from the design."""
-    return np.einsum("ks,ksg->kg", sums.cells, _deviations(sums)[1] ** 2, optimize=True)
+    squares = regression.residuals(sums.sums) ** 2
+    return np.einsum("ks,ksg->kg", sums.cells, squares, optimize=True)
