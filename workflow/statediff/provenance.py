@@ -81,7 +81,7 @@ def abundance_fields(reference, compared, replicates=False):
             "obs",
             f"{stem}_lfc_direction{suffix}",
             "direction",
-            "up, down or neutral by both thresholds",
+            "up, down or neutral, as the change is called",
         ),
         "log_density_reference": (
             "obs",
