@@ -121,7 +121,7 @@ def test_the_page_says_which_target_is_missed():
     text = report.document(measured, {"kang_donors": ["Warning (blocks): little is left"]})
     assert "| genes called, with samples ≥ 400 | 37 ✗ |" in text
     assert "| null, random halves of the cells: mean genes called ≤ 0.5 | 0.5 ✓ |" in text
-    assert "| null, random halves of each sample: mean genes called ≤ 0.5 | 8 ✗ |" in text
+    assert "| null, random halves of each sample, as pairs: mean genes called ≤ 0.5 | 8 ✗ |" in text
     assert "components ≥ 0.9 | 0.7 ✗ |" in text
     assert "| planted bumps: mean slope ≥ 0.6 | – ✗ |" in text
     applying = sum(target.only in (None, "kang_donors") for target in TARGETS)
