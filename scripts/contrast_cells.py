@@ -36,9 +36,8 @@ def main(job):
                 f"contrasts.{name}.{role}: {contrast[role]!r} has {n} cells{passing}, expected at "
                 f"least {MIN_CELLS}"
             )
-    samples = {}
-    if replicates:
-        samples = find_samples(name, contrast, *replicates, members)
+    samples = find_samples(name, contrast, *replicates, members) if replicates else {}
+    if contrast["pair"] or contrast["adjust"]:
         with open_h5ad(job.input.store) as store:
             samples |= written(find_design(store, name, contrast, samples))
     warn_of_candidates(name, candidates)
