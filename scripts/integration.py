@@ -3,7 +3,7 @@
 import numpy as np
 from _cells import read_column
 from _job import run
-from statediff.matching import lie_apart, mix_samples
+from statediff.matching import finest_partitions, lie_apart, mix_samples
 from statediff.store import open_h5ad, write_arrays
 
 
@@ -15,14 +15,16 @@ def main(job):
             for condition, sample in job.params.columns
         ]
     mixed = []
-    for (_, names), (conditions, samples) in zip(job.params.columns, found, strict=True):
+    kept = finest_partitions([samples for _, samples in found])
+    for i in kept:
+        conditions, samples = found[i]
         # Contrasts that name columns of their own would mix the cells more and more; where samples
         # do not lie apart, a column of several is left alone.
-        if len(found) == 1 or needs_mixing(coordinates, conditions, samples):
+        if len(kept) == 1 or needs_mixing(coordinates, conditions, samples):
             # Cells with a value missing are a level of their own.
             _, numbers = np.unique(samples, return_inverse=True)
             coordinates = mix_samples(coordinates, numbers)
-            mixed.append(" × ".join(names))
+            mixed.append(" × ".join(job.params.columns[i][1]))
     print(f"integrated over: {', '.join(mixed) or 'nothing'}")
     write_arrays(job.output[0], {"coordinates": coordinates}, columns=", ".join(mixed))
 

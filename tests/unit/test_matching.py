@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from statediff.matching import lie_apart, mix_samples, overlap
+from statediff.matching import finest_partitions, lie_apart, mix_samples, overlap
 
 
 def draw(sizes, shifts, seed=0, dimensions=4):
@@ -112,3 +112,20 @@ def test_conditions_that_lie_apart_are_told_from_those_that_change_in_abundance(
     of_one = x + 4.0 * np.isin(mixing, [0, 2])[:, None] * np.array([1.0, 0, 0, 0])
     assert overlap(of_one, conditions[mixing]) > 0.9
     assert lie_apart(of_one, mixing, conditions)
+
+
+CONDITIONS, SAMPLES, HALVES = [0, 0, 1, 1, 2, 2], [0, 1, 2, 3, 4, 4], [0, 1, 0, 1, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("partitions", "kept"),
+    [
+        ([CONDITIONS, SAMPLES], [1]),
+        ([SAMPLES, CONDITIONS], [0]),
+        ([SAMPLES, SAMPLES], [1]),
+        ([CONDITIONS, HALVES], [0, 1]),
+        ([CONDITIONS, SAMPLES, HALVES], [1, 2]),
+    ],
+)
+def test_conditions_are_left_out_where_their_samples_are_mixed(partitions, kept):
+    assert finest_partitions([np.array(one) for one in partitions]) == kept

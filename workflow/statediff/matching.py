@@ -14,7 +14,14 @@ import numpy as np
 
 from statediff.neighbours import nearest_of
 
-__all__ = ["SEPARATED", "lie_apart", "mix_samples", "overlap", "sample_separation"]
+__all__ = [
+    "SEPARATED",
+    "finest_partitions",
+    "lie_apart",
+    "mix_samples",
+    "overlap",
+    "sample_separation",
+]
 
 ROUNDS = 5
 # Nearest cells in another sample, and matched cells of its own over which a cell averages.
@@ -94,6 +101,35 @@ def lie_apart(coordinates, samples, conditions, seed=0):
     """
     separation = sample_separation(coordinates, samples, conditions, seed)
     return separation > SEPARATED or overlap(coordinates, conditions[samples], seed) < OVERLAP
+
+
+def finest_partitions(partitions):
+    """Those of several partitions of the same cells that no other one divides further.
+
+    Mixing samples also mixes the conditions they belong to. A contrast thus gets the same states
+    whether or not one without samples stands beside it.
+
+    Parameters
+    ----------
+    partitions : sequence of array of int, shape (n,)
+        Number of each cell's part.
+
+    Returns
+    -------
+    list of int
+        Their positions, in order; of equal partitions the last.
+    """
+    kept = []
+    for i in range(len(partitions)):
+        others = [*kept, *range(i + 1, len(partitions))]
+        if not any(_divides(partitions[other], partitions[i]) for other in others):
+            kept.append(i)
+    return kept
+
+
+def _divides(fine, coarse):
+    """Whether every part of one partition lies within a part of another."""
+    return np.unique(np.stack([fine, coarse]), axis=1).shape[1] == len(np.unique(fine))
 
 
 def overlap(coordinates, groups, seed=0):
