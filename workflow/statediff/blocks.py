@@ -199,15 +199,15 @@ def _shifts(coordinates, centres, codes, groups, ls):
 def contrast_weights(labels, coordinates, codes, nuisance=None):
     r"""Weights w of the cells with which a sum over a block is its difference of conditions.
 
-    What is left of the condition (0 or 1) of each cell after regression, within the block, on a
+    What is left of the condition (0 or 1, or a number) of each cell after regression, within the block, on a
     constant, its leading directions of variation, and donors and covariates:
     :math:`\sum_i w_i y_i / \sum_i w_i^2` is the difference adjusted for where in the block the
     cells of each condition lie, and for all effects of donors and covariates there.
 
     Parameters
     ----------
-    labels : array of bool, shape (n,)
-        Whether a cell is of the compared condition.
+    labels : array, shape (n,)
+        Condition of each cell: `statediff.design.Design.labels` of its sample.
     coordinates : array, shape (n, P)
     codes : array of int, shape (n,)
     nuisance : array, shape (n, q), optional
@@ -225,14 +225,14 @@ def contrast_weights(labels, coordinates, codes, nuisance=None):
     weights = np.zeros(len(codes))
     for cells in np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes))[:-1]):
         label = labels[cells].astype(np.float64)
-        left = label - label.mean()
-        if not left.any():
+        if (label == label[0]).all():
             continue
+        left = label - label.mean()
         adjusted = [] if nuisance is None else [nuisance[cells] - nuisance[cells].mean(axis=0)]
         directions = min(DIRECTIONS, len(cells) // CELLS_PER_DIRECTION)
         if directions:
             within = coordinates[cells] - coordinates[cells].mean(axis=0)
-            adjusted.append(_leading(within, label, directions))
+            adjusted.append(_leading(within, left, directions))
         if adjusted:
             columns = np.hstack(adjusted)
             left -= columns @ np.linalg.lstsq(columns, left, rcond=None)[0]
@@ -241,10 +241,8 @@ def contrast_weights(labels, coordinates, codes, nuisance=None):
 
 
 def _leading(values, label, count):
-    """Scores of centred cells on the leading directions of variation within the conditions."""
-    inner = values.copy()
-    for condition in (0.0, 1.0):
-        inner[label == condition] -= values[label == condition].mean(axis=0)
+    """Scores of centred cells on the leading directions of variation at the same condition."""
+    inner = values - np.outer(label, label @ values / (label @ label))
     _, _, directions = np.linalg.svd(inner, full_matrices=False)
     return values @ directions[:count].T
 
@@ -278,7 +276,7 @@ def information_left(weights, labels, nuisance=None):
     ----------
     weights : ndarray, shape (n,)
         From `contrast_weights`.
-    labels : array of bool, shape (n,)
+    labels : array, shape (n,)
     nuisance : array, shape (n, q), optional
         As for `contrast_weights`.
 

@@ -4,10 +4,14 @@ The mean of sample s, of a gene in a block of cells or of the abundance at a sta
 
 .. math:: y_s = \mu + l_s \beta + z_s^T \gamma + u_s + \epsilon_s
 
-with :math:`l_s` its condition (0 or 1), :math:`z_s` the indicator of its donor and its covariates,
+with :math:`l_s` its condition, :math:`z_s` the indicator of its donor and its covariates,
 :math:`u_s` the effect of the sample and :math:`\epsilon_s` the noise of its :math:`n_s` cells. A
 regression with weights :math:`n_s` leaves the residuals :math:`Ry` with :math:`R = I - X (X^T W
 X)^- X^T W`, from which the variance between samples is learnt.
+
+The condition is 0 or 1, or a number such as an age or a dose: :math:`l_s = (t_s - t_0) / (t_1 -
+t_0)` with :math:`t_0` and :math:`t_1` the mean values of the lower and of the upper half of the
+samples. :math:`\beta` is then the change along a straight line between these two values.
 
 References
 ----------
@@ -18,7 +22,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Design", "Regression", "regress", "sample_columns"]
+__all__ = ["Design", "Regression", "halves", "regress", "sample_columns"]
 
 # Part of a singular value, relative to the largest, that counts as none.
 RANK = 1e-7
@@ -33,22 +37,30 @@ class Design:
     Attributes
     ----------
     conditions : ndarray of int, shape (samples,)
-        0: reference, 1: compared.
+        0: reference, 1: compared; of a numeric condition the lower and the upper half.
     covariates : ndarray, shape (samples, q)
         What the comparison is adjusted for; no columns where for nothing.
     pairs : ndarray of int, shape (samples,) or None
         Number of the donor of each sample, from 0; None without pairs.
+    values : ndarray, shape (samples,) or None
+        :math:`l_s` of a numeric condition; None for two groups.
     """
 
     conditions: np.ndarray
     covariates: np.ndarray
     pairs: np.ndarray | None = None
+    values: np.ndarray | None = None
 
     @classmethod
     def unpaired(cls, conditions):
         """Two groups of samples and nothing else."""
         conditions = np.asarray(conditions)
         return cls(conditions, np.empty((len(conditions), 0)))
+
+    @property
+    def labels(self):
+        """:math:`l_s`, shape (samples,)."""
+        return self.conditions.astype(float) if self.values is None else self.values
 
     @property
     def nuisance(self):
@@ -67,7 +79,7 @@ class Design:
     @property
     def matrix(self):
         """The condition, then the nuisance columns, shape (samples, 2 + donors + q)."""
-        return np.column_stack([self.conditions.astype(float), self.nuisance])
+        return np.column_stack([self.labels, self.nuisance])
 
     @property
     def freedom(self):
@@ -171,6 +183,24 @@ class Regression:
         effect = 1.0 - 2.0 * self.leverage + fitted
         noise = (1.0 - self.leverage) / cells
         return np.where(self.free, effect, 0.0), np.where(self.free, noise, 0.0)
+
+
+def halves(values):
+    """Divide samples by a number that each has into two parts of as equal sizes as can be.
+
+    Parameters
+    ----------
+    values : array, shape (samples,)
+        At least two differ.
+
+    Returns
+    -------
+    ndarray of int, shape (samples,)
+        1 for values in the upper half; samples of equal values are in the same one.
+    """
+    candidates = np.unique(values)[1:]
+    upper = np.array([(values >= least).sum() for least in candidates])
+    return (values >= candidates[np.argmin(np.abs(2 * upper - len(values)))]).astype(int)
 
 
 def sample_columns(contrast):

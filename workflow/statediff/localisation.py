@@ -26,7 +26,7 @@ neighbouring states: nothing is told below them.
 
 With :math:`\delta = \sum_k d_k / \sum_k m_k` the adjusted difference of a region,
 :math:`\bar y = \sum_k m_k \bar y_k / \sum_k m_k` its mean and f the share of the compared
-condition, the means of the conditions are :math:`\bar y - f \delta` and :math:`\bar y + (1 - f)
+condition (or the mean of a numeric one), the means of the conditions are :math:`\bar y - f \delta` and :math:`\bar y + (1 - f)
 \delta`.
 
 References
@@ -45,6 +45,7 @@ from statediff.residual import region_tests
 
 __all__ = [
     "Localisation",
+    "fold_changes",
     "in_groups",
     "localise",
     "patterns",
@@ -106,7 +107,7 @@ def localise(sums, tree, effects, level, lfc=0.0, threads=1):
     pvalues, scores = region_tests(sums, nodes, effects, lfc, threads)
     signs = np.sign(scores).astype(np.int8)
     told, direction = select_regions(pvalues, signs, tree, level)
-    found = np.take_along_axis(_fold_changes(sums, nodes), np.maximum(told, 0).T, axis=0).T
+    found = np.take_along_axis(fold_changes(sums, nodes), np.maximum(told, 0).T, axis=0).T
     found = np.where(told >= 0, found, 0.0).astype(np.float32)
     return Localisation(_joined(direction, tree), direction, found)
 
@@ -171,14 +172,24 @@ def _joined(direction, tree):
     return region
 
 
-def _fold_changes(sums, regions):
-    """log2 fold change of each region, shape (regions, genes)."""
+def fold_changes(sums, regions):
+    """log2 fold change of each region, adjusted as in the test, from its sums.
+
+    Parameters
+    ----------
+    sums : statediff.residual.BlockSums
+    regions : array of bool, shape (regions, blocks)
+
+    Returns
+    -------
+    ndarray, shape (regions, genes)
+    """
     information = np.where(sums.information > 1e-6, sums.information, 0.0)
     weighted = regions * information
     total = np.maximum(weighted.sum(axis=1), 1e-300)[:, None]
     cells = np.maximum(sums.cells.sum(axis=1), 1.0)
     means = sums.sums.sum(axis=1) / cells[:, None]
-    compared = sums.cells @ (sums.design.conditions == 1) / cells
+    compared = sums.cells @ sums.design.labels / cells
     mean = weighted @ means / total
     difference = regions @ np.where(information[:, None] > 0, sums.contrast, 0.0) / total
     # By the cells' expression: one log fold change makes a difference in proportion to it.

@@ -1,7 +1,7 @@
 r"""Change of abundance as the ratio of two densities, learnt at once, and its significance.
 
 Which of the samples a cell belongs to is a classification of cell states by Gaussian processes.
-With :math:`n_s` the cells of sample s, :math:`l_s` its condition (0: a, 1: b) and :math:`z_s` its
+With :math:`n_s` the cells of sample s, :math:`l_s` its condition (0: a, 1: b, or a number) and :math:`z_s` its
 covariates, among the samples of the same donor (or all, without pairs)
 
 .. math:: P(s \mid x) \propto n_s \exp\bigl(l_s f(x) + z_s^T g(x) + \delta_s\bigr), \qquad
@@ -68,7 +68,7 @@ class _Choices:
     def __init__(self, samples, design, constants=None):
         self.samples = np.asarray(samples)
         pairs = np.zeros(len(design.conditions)) if design.pairs is None else design.pairs
-        described = np.column_stack([pairs, design.conditions, design.covariates])
+        described = np.column_stack([pairs, design.labels, design.covariates])
         rows, of_sample = np.unique(described, axis=0, return_inverse=True)
         self.of_sample, self.columns = of_sample.ravel(), rows[:, 1:]
         self.own = self.of_sample[self.samples]
@@ -138,8 +138,8 @@ class Ratio:
         :math:`\delta` of donors and covariates.
     covariance : ndarray, shape (r, r)
         Covariance of the weights over labels without information.
-    share : float
-        Of b among the cells.
+    labels, shares : ndarray, shape (conditions,)
+        Values of the condition, and their shares of the cells.
     freedom : float
         Effective degrees of freedom: the trace of the block of :math:`H^{-1} (H - I)` for w.
     """
@@ -148,7 +148,8 @@ class Ratio:
     adjustments: np.ndarray
     constants: np.ndarray
     covariance: np.ndarray
-    share: float
+    labels: np.ndarray
+    shares: np.ndarray
     freedom: float
 
     def __call__(self, phi):
@@ -162,8 +163,8 @@ class Ratio:
     def log_densities(self, log_density, phi):
         """Log densities of a and b, given that of their cells together, at basis values phi."""
         lfc = self(phi)
-        # The density of all is the mean of the two, weighted with the shares of their cells.
-        weighted = np.logaddexp(np.log1p(-self.share), np.log(self.share) + lfc)
+        # The density of all is the mean of all conditions, weighted with the shares of their cells.
+        weighted = logsumexp(np.multiply.outer(lfc, self.labels), axis=1, b=self.shares)
         return log_density - weighted, log_density - weighted + lfc
 
 
@@ -262,7 +263,7 @@ def fit_ratio(phi, samples, design):
     Rasmussen & Williams (2006), section 3.5 (Laplace approximation, several classes).
     """
     choices = _Choices(samples, design)
-    share = float(design.conditions[choices.samples].mean())
+    labels, of_cell = np.unique(design.labels[choices.samples], return_inverse=True)
     weights, decrease = _mode(phi, choices)
     if not decrease <= CONVERGED * len(phi):
         raise InputError(
@@ -273,7 +274,15 @@ def fit_ratio(phi, samples, design):
     inverse, covariance = _scatter(known)
     own = slice(phi.shape[1])
     freedom = float(phi.shape[1] - np.trace(inverse[own, own]))
-    return Ratio(weights[0], weights[1:], choices.constants, covariance[own, own], share, freedom)
+    return Ratio(
+        weights=weights[0],
+        adjustments=weights[1:],
+        constants=choices.constants,
+        covariance=covariance[own, own],
+        labels=labels,
+        shares=np.bincount(of_cell) / len(phi),
+        freedom=freedom,
+    )
 
 
 def _mode(phi, choices):

@@ -128,6 +128,6 @@ def _predict(states, expression, labels, held, learnt):
         amplitude, _ = learn_amplitude(phi[kept], conditions[kept], design, basis.eigenvalues)
     scaled = amplitude * phi[:, : informative(basis.eigenvalues, amplitude)]
     ratio = fit_ratio(scaled[kept], conditions[kept], design)
-    probability = expit(logit(ratio.share) + ratio(scaled[held]))
+    probability = expit(logit(ratio.shares[1]) + ratio(scaled[held]))
     of_labels = np.log(np.where(labels[held], probability, 1.0 - probability))
     return densities[held], of_labels
