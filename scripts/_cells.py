@@ -4,6 +4,7 @@ import h5py
 import numpy as np
 from _inputs import listed
 from statediff import InputError
+from statediff.design import halves, sample_columns
 from statediff.store import read_levels
 
 # A column of groups with more levels was not meant: it holds numbers or names of cells.
@@ -55,11 +56,46 @@ def contrast_members(store, name, contrast):
     """Masks of the cells that pass the filter, and of those in each condition."""
     evaluated = select(store, contrast["cells"] or {}, f"contrasts.{name}.cells")
     column = contrast["column"], f"contrasts.{name}.column"
+    if contrast["numeric"]:
+        return evaluated, halves_of_samples(store, name, contrast, evaluated)
     return evaluated, {
         role: evaluated
         & at_levels(store, column[0], [contrast[role]], f"contrasts.{name}.{role}", column[1])
         for role in ("reference", "compared")
     }
+
+
+def halves_of_samples(store, name, contrast, evaluated):
+    """Masks of the cells whose samples have the lower and the upper half of the numbers."""
+    values = read_numbers(store, name, contrast)
+    samples = np.array(
+        [read_column(store, one, f"contrasts.{name}.sample")[0] for one in sample_columns(contrast)]
+    )
+    cells = np.flatnonzero(evaluated & ~np.isnan(values) & (samples >= 0).all(axis=0))
+    known, of_cell = np.unique(
+        np.vstack([samples[:, cells], values[cells]]), axis=1, return_inverse=True
+    )
+    if len(np.unique(known[-1])) < 2:
+        found = f"{known[-1, 0]:g} in all samples" if known.size else "missing in all cells"
+        raise InputError(
+            f"contrasts.{name}.column: obs column {contrast['column']!r} is {found}; expected "
+            "numbers that differ between samples"
+        )
+    upper = np.full(len(values), -1)
+    upper[cells] = halves(known[-1])[of_cell.ravel()]
+    return {"reference": upper == 0, "compared": upper == 1}
+
+
+def read_numbers(store, name, contrast):
+    """Value of a numeric condition in every cell; NaN where it is missing."""
+    option = f"contrasts.{name}.column"
+    values, levels = read_values(store, contrast["column"], option)
+    if levels is not None:
+        raise InputError(
+            f"{option}: obs column {contrast['column']!r} holds no numbers but {listed(levels)}; "
+            "expected numbers, or two of these as reference and compared"
+        )
+    return values
 
 
 def find_groups(store, groups, option, evaluated):

@@ -2,9 +2,10 @@
 
 import re
 import warnings
+from dataclasses import replace
 
 import numpy as np
-from _cells import read_column, read_values
+from _cells import read_column, read_numbers, read_values
 from _inputs import listed
 from statediff import DataWarning, InputError
 from statediff.design import Design
@@ -33,21 +34,37 @@ def find_design(store, name, contrast, samples):
     conditions = np.repeat([0, 1], [len(samples[f"samples_{role}"]) for role in ROLES])
     cells_of = [np.flatnonzero(samples["sample"] == code) for code in codes]
     option, parts, pairs = f"contrasts.{name}", {}, None
+    values = numbers_of_samples(store, name, contrast, cells_of, conditions)
     if contrast["pair"] is not None:
         key = f"{option}.pair"
         values, levels = read_column(store, contrast["pair"], key)
         found = [one_value(values, cells, key, contrast["pair"], levels) for cells in cells_of]
         donors, pairs = np.unique(found, return_inverse=True)
-        check_pairs(key, contrast, levels[donors.astype(int)], pairs, conditions)
+        labels = conditions if values is None else values
+        check_pairs(key, contrast, levels[donors.astype(int)], pairs, labels)
     for column in contrast["adjust"]:
         key = f"{option}.adjust"
         values, levels = read_values(store, column, key)
         found = np.array([one_value(values, cells, key, column, levels) for cells in cells_of])
         parts[column] = coded(found, levels, column, key)
     covariates = np.hstack([*parts.values(), np.empty((len(codes), 0))])
-    design = Design(conditions, covariates, pairs)
+    design = Design(conditions, covariates, pairs, values)
     check_rank(option, contrast, design, parts)
     return design
+
+
+def numbers_of_samples(store, name, contrast, cells_of, conditions):
+    """Numeric condition of each sample: 0 at the mean of the lower half, 1 at that of the upper.
+
+    None for a condition that is not numeric.
+    """
+    if not contrast["numeric"]:
+        return None
+    found = read_numbers(store, name, contrast)
+    column = contrast["column"]
+    values = [one_value(found, c, f"contrasts.{name}.column", column, None) for c in cells_of]
+    low, high = (np.mean(values, where=conditions == role) for role in (0, 1))
+    return (np.array(values) - low) / (high - low)
 
 
 def one_value(values, cells, key, column, levels):
@@ -88,16 +105,16 @@ def coded(values, levels, column, key):
     return np.equal.outer(values, np.unique(values)[1:]).astype(float)
 
 
-def check_pairs(key, contrast, donors, pairs, conditions):
+def check_pairs(key, contrast, donors, pairs, labels):
     """Two donors in both conditions, and a word on those in one."""
-    present = np.zeros((len(donors), 2), dtype=bool)
-    present[pairs, conditions] = True
-    complete = present.all(axis=1)
+    complete = np.array([len(np.unique(labels[pairs == i])) > 1 for i in range(len(donors))])
     if complete.sum() < 2:
+        both = f"in both {contrast['reference']!r} and {contrast['compared']!r}"
+        if contrast["numeric"]:
+            both = f"at different values of {contrast['column']!r}"
         raise InputError(
             f"{key}: {complete.sum()} levels of obs column {contrast['pair']!r} have samples of at "
-            f"least {contrast['min_cells']} cells in both {contrast['reference']!r} and "
-            f"{contrast['compared']!r}, expected 2 or more"
+            f"least {contrast['min_cells']} cells {both}, expected 2 or more"
         )
     if not complete.all():
         warnings.warn(
@@ -113,7 +130,8 @@ def check_rank(option, contrast, design, parts):
     """The condition must not follow from pairs and covariates, nor one of these from the rest."""
     asked = "adjust" if contrast["adjust"] else "pair"
     if not design.estimable:
-        alone = [c for c, x in parts.items() if not Design(design.conditions, x).estimable]
+        unpaired = replace(design, pairs=None)
+        alone = [c for c, x in parts.items() if not replace(unpaired, covariates=x).estimable]
         names = alone[:1] or list(parts)
         joined = " and ".join(map(repr, names)) + (
             f" within {contrast['pair']!r}" if not alone and design.pairs is not None else ""
@@ -127,7 +145,7 @@ def check_rank(option, contrast, design, parts):
         others = [x for other, x in parts.items() if other != column]
         rest = np.hstack([*others, np.empty((len(design.conditions), 0))])
         if np.linalg.matrix_rank(
-            Design(design.conditions, rest, design.pairs).matrix, tol=1e-6
+            replace(design, covariates=rest).matrix, tol=1e-6
         ) == np.linalg.matrix_rank(design.matrix, tol=1e-6):
             names = [c for c in (contrast["pair"], *parts) if c not in (None, column)]
             rest = " and ".join(map(repr, names))

@@ -4,6 +4,8 @@ import numpy as np
 from statediff.design import Design
 
 ROLES = ("reference", "compared")
+# What a design can have beside the conditions.
+DESCRIBED = ("covariates", "pairs", "values")
 
 
 def numbered(members):
@@ -17,7 +19,7 @@ def numbered(members):
             samples[cells] = len(conditions)
             conditions.append(condition)
     cells = np.flatnonzero(samples >= 0)
-    described = {key: members[key] for key in ("covariates", "pairs") if key in members}
+    described = {key: members[key] for key in DESCRIBED if key in members}
     return cells, samples[cells], read_design({"conditions": np.array(conditions)} | described)
 
 
@@ -25,7 +27,16 @@ def read_design(arrays):
     """The design among the arrays of a stage."""
     conditions = arrays["conditions"]
     covariates = arrays.get("covariates", np.empty((len(conditions), 0)))
-    return Design(conditions, covariates, arrays.get("pairs"))
+    return Design(conditions, covariates, arrays.get("pairs"), arrays.get("values"))
+
+
+def span(known):
+    """Attribute with the difference of the mean values of both halves of a numeric condition."""
+    return (
+        {"span": known["mean_compared"] - known["mean_reference"]}
+        if "mean_compared" in known
+        else {}
+    )
 
 
 def written(design):
@@ -33,4 +44,5 @@ def written(design):
     arrays = {"conditions": design.conditions}
     if design.covariates.size:
         arrays["covariates"] = design.covariates
-    return arrays | ({} if design.pairs is None else {"pairs": design.pairs})
+    known = {"pairs": design.pairs, "values": design.values}
+    return arrays | {key: values for key, values in known.items() if values is not None}

@@ -19,6 +19,8 @@ def main(job):
         result |= called_changes(
             result, density["freedom"], job.params.lfc_threshold, job.params.fdr_threshold
         )
+    if "span" in fit:
+        result["lfc_per_unit"] = result["lfc"] / fit["span"]
     write_arrays(job.output[0], result)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from _basis import read_basis
 from _fit import ROLES
 from _job import run
-from _samples import numbered
+from _samples import numbered, span
 from _states import read_states
 from statediff.density import fit_density
 from statediff.ratio import find_overdispersion, fit_ratio, informative, learn_amplitude
@@ -15,7 +15,7 @@ from statediff.store import read_arrays, write_arrays
 
 def main(job):
     gp = job.params.gp
-    members, _ = read_arrays(job.input.cells)
+    members, described = read_arrays(job.input.cells)
     both = members["reference"] | members["compared"]
     basis, _, known = read_basis(job.input.basis)
     states, _ = read_states(job.input.states, known["metric"])
@@ -46,7 +46,7 @@ def main(job):
         arrays["variance"] = arrays["variance"] * found.factor
         arrays["freedom"] = found.freedom
         attributes["overdispersion"] = found.mean
-    write_arrays(job.output[0], arrays, estimator="ratio", **attributes)
+    write_arrays(job.output[0], arrays, estimator="ratio", **attributes, **span(described))
 
 
 run(main, snakemake)

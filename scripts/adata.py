@@ -33,6 +33,7 @@ LAYERS = {
     "fold_change": ("fold_change",),
     "fold_change_zscores": ("fold_change_zscores",),
 }
+NUMERIC = ("adjusted_lfc", "lfc_per_unit")
 LOCATED = ("changed_share", "pattern", "strongest_type", "strongest_type_lfc")
 ADDITIONAL = ("tail_fdr", "neg_log10_ptp")
 
@@ -94,8 +95,8 @@ def fields(job, cells, genes, calibrated):
     skipped |= {role for layer in LAYERS if layer not in config.layers for role in LAYERS[layer]}
     in_groups = read_arrays(job.input.groups)[0] if job.input.get("groups") else {}
     tested = ("local_fdr",) if "qvalue" in in_groups else ("pvalue", "qvalue")
-    # Of genes that no test localises, or without cell types.
-    skipped |= {role for role in LOCATED if role not in genes}
+    # Of genes that no test localises, without cell types, or of conditions that are no numbers.
+    skipped |= {role for role in (*LOCATED, *NUMERIC) if role not in genes}
     skipped |= {f"{role}_groups" for role in IN_GROUPS if role not in in_groups or role in tested}
     da_fields, de_fields = (
         abundance_fields(*of_contrast),

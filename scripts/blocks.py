@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 from _job import run
-from _samples import numbered, written
+from _samples import numbered, span, written
 from statediff import DataWarning, InputError
 from statediff.blocks import (
     centroids,
@@ -24,7 +24,7 @@ INFORMATION, COVER = 0.3, 0.5
 
 def main(job):
     settings, name = job.params.blocks, job.wildcards.contrast
-    members, _ = read_arrays(job.input.cells)
+    members, known = read_arrays(job.input.cells)
     coordinates = read_arrays(job.input.coordinates, "coordinates")[0]["coordinates"]
     cells, samples, design = numbered(members)
     conditions = design.conditions
@@ -39,7 +39,7 @@ def main(job):
             f"contrasts.{name}.sample: no block of cells holds {enough}, so that nothing tells how "
             f"samples differ in the same state; expected samples that overlap: {advice}"
         )
-    labels = conditions[samples] == 1
+    labels, compared = design.labels[samples], conditions[samples] == 1
     nuisance = None if design.adjusted is None else design.adjusted[samples]
     weights = np.array([contrast_weights(labels, moved, c, nuisance) for c in codes])
     information = float(np.mean([information_left(w, labels, nuisance) for w in weights]))
@@ -48,7 +48,7 @@ def main(job):
             f"contrasts.{name}: no block of cells holds both conditions, so that no expression can "
             f"be compared in the same state; expected conditions that overlap: {advice}"
         )
-    cover = np.mean([condition_cover(c, labels) for c in codes], axis=0)
+    cover = np.mean([condition_cover(c, compared) for c in codes], axis=0)
     separation = sample_separation(moved, samples, conditions, seed)
     warn(name, information, cover, separation, advice)
     arrays = {
@@ -70,6 +70,7 @@ def main(job):
         cover_reference=float(cover[0]),
         cover_compared=float(cover[1]),
         separation=float(separation),
+        **span(known),
     )
 
 

@@ -10,6 +10,7 @@ from statediff.store import read_arrays, read_levels, read_names
 
 COLUMNS = [
     "lfc",
+    "lfc_per_unit",
     "lfc_zscore",
     "neg_log10_lfc_ptp",
     "pvalue",

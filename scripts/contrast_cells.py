@@ -4,7 +4,7 @@ import warnings
 
 import h5py
 import numpy as np
-from _cells import contrast_members, read_column
+from _cells import contrast_members, read_column, read_numbers
 from _design import find_design
 from _job import run
 from _samples import written
@@ -29,6 +29,7 @@ def main(job):
         evaluated, members = contrast_members(store, name, contrast)
         replicates = read_samples(store, name, contrast)
         candidates = {} if replicates else find_candidates(store, contrast, members)
+        numbers = read_numbers(store, name, contrast) if contrast["numeric"] else None
     for role, cells in members.items():
         if (n := int(cells.sum())) < MIN_CELLS:
             passing = f" that pass contrasts.{name}.cells" if contrast["cells"] else ""
@@ -37,7 +38,7 @@ def main(job):
                 f"least {MIN_CELLS}"
             )
     samples = find_samples(name, contrast, *replicates, members) if replicates else {}
-    if contrast["pair"] or contrast["adjust"]:
+    if contrast["pair"] or contrast["adjust"] or contrast["numeric"]:
         with open_h5ad(job.input.store) as store:
             samples |= written(find_design(store, name, contrast, samples))
     warn_of_candidates(name, candidates)
@@ -47,6 +48,8 @@ def main(job):
     described = describe_depth(contrast, arrays["depth"], members, of_samples, preprocessed)
     counts = {f"n_{role}": int(cells.sum()) for role, cells in members.items()}
     counts |= {"n_cells": len(evaluated), "n_evaluated": int(evaluated.sum())}
+    if numbers is not None:
+        described |= describe_numbers(numbers, samples)
     counts["n_samples"] = sum(len(samples.get(f"samples_{role}", ())) for role in members)
     arrays = {"evaluated": evaluated} | members | samples
     write_arrays(job.output[0], arrays, **counts, **described)
@@ -120,6 +123,17 @@ def describe_depth(contrast, depth, members, samples, preprocessed):
             "docs/warnings.md#depth"
         )
     return {"depth_reference": found.reference, "depth_compared": found.compared}
+
+
+def describe_numbers(numbers, samples):
+    """Values of a numeric condition: mean and range of the samples of either half."""
+    described = {}
+    for role in ("reference", "compared"):
+        first = [np.argmax(samples["sample"] == code) for code in samples[f"samples_{role}"]]
+        values = numbers[first]
+        for what, value in (("mean", values.mean()), ("min", values.min()), ("max", values.max())):
+            described[f"{what}_{role}"] = float(value)
+    return described
 
 
 def find_samples(name, contrast, codes, levels, members):

@@ -10,6 +10,8 @@ from statediff.store import read_arrays, read_names
 # Of these, those that the test gives.
 COLUMNS = [
     "mean_lfc",
+    "adjusted_lfc",
+    "lfc_per_unit",
     "mahalanobis",
     "standardised",
     "local_fdr",

@@ -67,7 +67,7 @@ def partitions(blocks, mask, settings, design, samples):
     where the conditions, or the samples, do not meet in a block."""
     cells = np.flatnonzero(mask & (blocks["code"][0] >= 0))
     sample, moved = blocks["sample"][cells], blocks["coordinates"][cells].astype(np.float64)
-    labels = design.conditions[sample] == 1
+    labels = design.labels[sample]
     nuisance = None if design.adjusted is None else design.adjusted[sample]
     if labels.all() or not labels.any():
         return []

@@ -5,6 +5,7 @@ from _job import run
 from _samples import read_design
 from _values import open_values
 from statediff.blocks import permute_within
+from statediff.localisation import fold_changes
 from statediff.normalisation import expression_blocks
 from statediff.residual import block_sums, residual_test
 from statediff.sample_effects import fit_sample_effects
@@ -36,11 +37,12 @@ def main(job):
     samples = attributes["has_samples"]
     null = residual_test(checked, samples, threads=job.threads)["pvalue"]
     effects = fit_sample_effects(tested[0][0], threads=job.threads) if samples else None
-    write_arrays(
-        job.output.test,
-        residual_test(tested, effects or False, job.params.lfc, job.threads)
-        | {"null_pvalue": null, "sample_factors": factors},
-    )
+    result = residual_test(tested, effects or False, job.params.lfc, job.threads)
+    everywhere = [fold_changes(sums, sets[-1:])[0] for sums, sets in tested]
+    result["adjusted_lfc"] = np.mean(everywhere, axis=0)
+    if "span" in attributes:
+        result["lfc_per_unit"] = result["adjusted_lfc"] / attributes["span"]
+    write_arrays(job.output.test, result | {"null_pvalue": null, "sample_factors": factors})
     # To tell later where the called genes differ.
     write_arrays(
         job.output.effects,

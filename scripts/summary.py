@@ -22,7 +22,7 @@ def main(job):
     result = {
         "dataset": job.params.dataset,
         "contrast": job.wildcards.contrast,
-        "conditions": job.params.contrast,
+        "conditions": job.params.contrast | describe_halves(cells),
         "conventions": job.params.conventions,
         "cells": {
             "total": cells["n_cells"],
@@ -56,6 +56,18 @@ def main(job):
     }
     with atomic(job.output[0]) as part:
         part.write_text(json.dumps(result, indent=1, allow_nan=False) + "\n")
+
+
+def describe_halves(cells):
+    """Mean and range of the values of both halves of a numeric condition."""
+    if "mean_reference" not in cells:
+        return {}
+    return {
+        "values": {
+            role: {what: cells[f"{what}_{role}"] for what in ("mean", "min", "max")}
+            for role in ("reference", "compared")
+        }
+    }
 
 
 def describe_counts(path, cells):

@@ -11,7 +11,8 @@ from scipy import sparse
 from scipy.stats import false_discovery_control
 from statediff import DataWarning, InputError
 from statediff.blocks import contrast_weights, information_left, samples_meet
-from statediff.design import Design, regress, sample_columns
+from statediff.design import Design, halves, regress, sample_columns
+from statediff.localisation import fold_changes
 from statediff.residual import block_sums, residual_test
 from support import ROOT
 
@@ -97,7 +98,7 @@ def values_with_donors(rng, changed, genes=400, cells=1600, donors=4):
 
 
 def pvalues(values, samples, codes, design):
-    labels = design.conditions[samples] == 1
+    labels = design.labels[samples]
     nuisance = None if design.adjusted is None else design.adjusted[samples]
     weights = contrast_weights(labels, np.zeros((len(samples), 0)), codes, nuisance)
     ((sums,),) = block_sums([(0, values)], [(codes, [weights])], samples, design)
@@ -139,9 +140,73 @@ def test_a_threshold_asks_for_more_than_a_difference():
         assert found[0.5].min() > 0.5
 
 
+@pytest.mark.parametrize(
+    ("values", "upper"),
+    [
+        ([1.0, 2.0, 3.0, 4.0], [0, 0, 1, 1]),
+        ([5.0, 0.0, 0.0, 0.0, 1.0], [1, 0, 0, 0, 1]),
+        ([1.0, 2.0, 2.0, 2.0], [0, 1, 1, 1]),
+        ([0.0, 7.0], [0, 1]),
+    ],
+)
+def test_halves_have_samples_as_equal_in_number_as_can_be(values, upper):
+    assert halves(np.array(values)).tolist() == upper
+
+
+# Eight samples of four doses, two of each; l is 0 at the mean of the lower half.
+DOSES = np.repeat([0.0, 1.0, 2.0, 5.0], 2)
+DOSED = Design(halves(DOSES), np.empty((8, 0)), values=(DOSES - 0.5) / 3.0)
+
+
+def values_with_doses(rng, change, genes=200, cells=1600):
+    """Counts of cells of these samples; log expression of the first genes is linear in the dose."""
+    samples = rng.integers(0, 8, cells)
+    effects = 0.1 * rng.normal(size=(8, genes))
+    effects[:, :40] += change * DOSES[:, None]
+    values = rng.poisson(np.exp(1.0 + effects[samples]))
+    return sparse.csr_matrix(values, dtype=float), samples, rng.integers(0, 20, cells)
+
+
+def test_numbers_hold_the_level_and_find_what_two_groups_do_not():
+    rng = np.random.default_rng(5)
+    null = np.concatenate([pvalues(*values_with_doses(rng, 0.0), DOSED) for _ in range(8)])
+    assert 0.03 < (null < 0.05).mean() < 0.075
+    assert (null < 0.001).mean() < 0.004
+    data = values_with_doses(rng, 0.12)
+    numbers = false_discovery_control(pvalues(*data, DOSED)) < 0.05
+    groups = false_discovery_control(pvalues(*data, Design.unpaired(DOSED.conditions))) < 0.05
+    assert numbers[:40].mean() > groups[:40].mean() + 0.1
+    assert numbers[40:].sum() <= 4
+
+
+def test_the_unit_of_numbers_does_not_matter():
+    data = values_with_doses(np.random.default_rng(6), 0.1)
+    other = Design(DOSED.conditions, DOSED.covariates, values=7.0 * DOSED.values - 3.0)
+    np.testing.assert_allclose(pvalues(*data, DOSED), pvalues(*data, other), rtol=1e-4)
+
+
+def test_two_numbers_are_two_groups():
+    rng = np.random.default_rng(7)
+    data = values_with_donors(rng, 40)
+    numbers = Design(PAIRED.conditions, PAIRED.covariates, PAIRED.pairs, PAIRED.conditions * 1.0)
+    np.testing.assert_allclose(pvalues(*data, PAIRED), pvalues(*data, numbers), rtol=1e-12)
+
+
+def test_fold_change_between_two_numbers():
+    """Of expression that is linear in the dose: between the mean doses of both halves."""
+    rng = np.random.default_rng(8)
+    samples, codes = rng.integers(0, 8, 20_000), rng.integers(0, 20, 20_000)
+    rates = 2.0 + 0.5 * DOSES[samples]
+    values = sparse.csr_matrix(rng.poisson(rates[:, None], (20_000, 5)), dtype=float)
+    weights = contrast_weights(DOSED.labels[samples], np.zeros((20_000, 0)), codes)
+    ((sums,),) = block_sums([(0, values)], [(codes, [weights])], samples, DOSED)
+    found = fold_changes(sums, np.ones((1, 20), dtype=bool))[0]
+    np.testing.assert_allclose(found, np.log2((2.0 + 0.5 * 3.5) / (2.0 + 0.5 * 0.5)), atol=0.05)
+
+
 CONTRAST = {
     "column": "treated", "reference": "no", "compared": "yes", "sample": None, "pair": None,
-    "adjust": [], "min_cells": 2,
+    "adjust": [], "min_cells": 2, "numeric": False,
 }  # fmt: skip
 OBS = pd.DataFrame(
     {

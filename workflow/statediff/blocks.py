@@ -199,8 +199,8 @@ def _shifts(coordinates, centres, codes, groups, ls):
 def contrast_weights(labels, coordinates, codes, nuisance=None):
     r"""Weights w of the cells with which a sum over a block is its difference of conditions.
 
-    What is left of the condition (0 or 1, or a number) of each cell after regression, within the block, on a
-    constant, its leading directions of variation, and donors and covariates:
+    What is left of the condition (0 or 1, or a number) of each cell after regression, within the
+    block, on a constant, its leading directions of variation, and donors and covariates:
     :math:`\sum_i w_i y_i / \sum_i w_i^2` is the difference adjusted for where in the block the
     cells of each condition lie, and for all effects of donors and covariates there.
 

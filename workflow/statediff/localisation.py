@@ -26,8 +26,8 @@ neighbouring states: nothing is told below them.
 
 With :math:`\delta = \sum_k d_k / \sum_k m_k` the adjusted difference of a region,
 :math:`\bar y = \sum_k m_k \bar y_k / \sum_k m_k` its mean and f the share of the compared
-condition (or the mean of a numeric one), the means of the conditions are :math:`\bar y - f \delta` and :math:`\bar y + (1 - f)
-\delta`.
+condition (the mean of a numeric one), the means of the conditions are :math:`\bar y - f \delta` and
+:math:`\bar y + (1 - f) \delta`.
 
 References
 ----------

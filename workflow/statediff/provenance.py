@@ -53,6 +53,12 @@ def abundance_fields(reference, compared, replicates=False):
     lfc = "log fold change of cell density"
     return {
         "lfc": ("obs", f"{stem}_lfc", "log_fold_change", f"natural-{lfc}"),
+        "lfc_per_unit": (
+            "obs",
+            f"{stem}_lfc_per_unit",
+            "log_fold_change_per_unit",
+            f"natural-{lfc} for an increase of a numeric condition by 1",
+        ),
         "lfc_zscore": (
             "obs",
             f"{stem}_lfc_zscore{suffix}",
@@ -133,6 +139,18 @@ def expression_fields(reference, compared, replicates=False, calibrated=False):
             f"{stem}_standardised_distance{suffix}",
             "standardised_distance",
             "size of the change, about 1 where nothing differs, whatever the gene",
+        ),
+        "adjusted_lfc": (
+            "var",
+            f"{stem}_adjusted_lfc{suffix}",
+            "adjusted_log_fold_change",
+            "log2 fold change of normalised counts in the same states, adjusted as the test is",
+        ),
+        "lfc_per_unit": (
+            "var",
+            f"{stem}_lfc_per_unit{suffix}",
+            "log_fold_change_per_unit",
+            "this fold change for an increase of a numeric condition by 1",
         ),
         "pvalue": ("var", f"{stem}_pvalue{suffix}", "pvalue", "p-value of the change"),
         "qvalue": (

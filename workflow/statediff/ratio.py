@@ -1,8 +1,8 @@
 r"""Change of abundance as the ratio of two densities, learnt at once, and its significance.
 
 Which of the samples a cell belongs to is a classification of cell states by Gaussian processes.
-With :math:`n_s` the cells of sample s, :math:`l_s` its condition (0: a, 1: b, or a number) and :math:`z_s` its
-covariates, among the samples of the same donor (or all, without pairs)
+With :math:`n_s` the cells of sample s, :math:`l_s` its condition (0: a, 1: b, or a number) and
+:math:`z_s` its covariates, among the samples of the same donor (or all, without pairs)
 
 .. math:: P(s \mid x) \propto n_s \exp\bigl(l_s f(x) + z_s^T g(x) + \delta_s\bigr), \qquad
           f = \Phi w, \quad g_j = \Phi v_j, \quad w, v_j \sim N(0, I),

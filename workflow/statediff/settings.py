@@ -71,6 +71,7 @@ def checked(config, schema):
             "contrasts: found nothing, expected at least one entry (or one of smooth, to smooth "
             "expression alone)"
         )
+    _name_halves(filled["contrasts"])
     _check_contrasts(filled["contrasts"])
     _check_case("smooth", filled["smooth"])
     _check_case("paper", filled["paper"])
@@ -177,6 +178,23 @@ def _check_download(source):
             raise InputError(f"dataset.source.zenodo.{key}: {zenodo[key]!r} {fault}")
 
 
+def _name_halves(contrasts):
+    """A contrast without levels is one of numbers, of which two halves are shown."""
+    for name, contrast in contrasts.items():
+        given = [key for key in ("reference", "compared") if contrast[key] is not None]
+        contrast["numeric"] = not given
+        if len(given) == 1:
+            missing = {"reference": "compared", "compared": "reference"}[given[0]]
+            raise InputError(
+                f"contrasts.{name}: missing {missing}; expected reference and compared, two levels "
+                "of the column, or neither for a column of numbers"
+            )
+        if not given:
+            contrast["reference"], contrast["compared"] = (
+                f"{half} {contrast['column']}" for half in ("low", "high")
+            )
+
+
 def _check_contrasts(contrasts):
     for name, contrast in contrasts.items():
         reference, compared = contrast["reference"], contrast["compared"]
@@ -249,15 +267,21 @@ def _check_design(config):
     for name, contrast in config["contrasts"].items():
         option = f"contrasts.{name}"
         asked = [key for key in ("pair", "adjust") if contrast[key]]
+        asked += ["column"] if contrast["numeric"] else []
         if not asked:
             continue
         key = f"{option}.{asked[0]}"
         for setting, (expected, found) in tests.items():
             if found != expected:
                 raise InputError(
-                    f"{key}: {setting} {found!r} knows nothing of pairs and covariates; expected "
-                    f"{expected}, that of conventions: standard"
+                    f"{key}: {setting} {found!r} knows nothing of pairs, covariates and numeric "
+                    f"conditions; expected {expected}, that of conventions: standard"
                 )
+        if not sample_columns(contrast) and contrast["numeric"]:
+            raise InputError(
+                f"{option}: missing reference and compared; expected two levels of the column, or "
+                "for a column of numbers its samples (sample)"
+            )
         if not sample_columns(contrast):
             raise InputError(
                 f"{option}.sample: found null, expected the obs column of the samples, whose "
@@ -269,6 +293,9 @@ def _check_design(config):
                 f"{asked[0]}: each condition needs samples"
             )
         used = [contrast["column"], contrast["sample"], contrast["pair"], *contrast["adjust"]]
+        if contrast["numeric"] and contrast["sample"] == contrast["column"]:
+            # A sample at each value.
+            used.pop(0)
         used = [column for column in used if column is not None]
         if twice := [column for i, column in enumerate(used) if column in used[:i]]:
             raise InputError(

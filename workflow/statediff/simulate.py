@@ -111,7 +111,7 @@ class Simulation:
 
     @cached_property
     def obs(self):
-        """Cells: age, sample, cell type, pseudotime, lineage and true log fold change.
+        """Cells: age, sample, age in months, cell type, pseudotime, lineage, true log fold change.
 
         `true_abundance_lfc` is the natural-log fold change of the density from young to old,
         without what samples add to it by chance.
@@ -142,6 +142,7 @@ class Simulation:
             {
                 "Age": pd.Categorical(age, categories=list(AGES)),
                 "sample": pd.Categorical(sample),
+                "months": np.where(age == "Young", 2.0 + animal, 20.0 + 2.0 * animal),
                 **donors,
                 "cell_type": pd.Categorical(
                     _cell_types(lineage[state], time), categories=_cell_type_names()
