@@ -34,13 +34,13 @@ def find_design(store, name, contrast, samples):
     conditions = np.repeat([0, 1], [len(samples[f"samples_{role}"]) for role in ROLES])
     cells_of = [np.flatnonzero(samples["sample"] == code) for code in codes]
     option, parts, pairs = f"contrasts.{name}", {}, None
-    values = numbers_of_samples(store, name, contrast, cells_of, conditions)
+    numbers = numbers_of_samples(store, name, contrast, cells_of, conditions)
     if contrast["pair"] is not None:
         key = f"{option}.pair"
         values, levels = read_column(store, contrast["pair"], key)
         found = [one_value(values, cells, key, contrast["pair"], levels) for cells in cells_of]
         donors, pairs = np.unique(found, return_inverse=True)
-        labels = conditions if values is None else values
+        labels = conditions if numbers is None else numbers
         check_pairs(key, contrast, levels[donors.astype(int)], pairs, labels)
     for column in contrast["adjust"]:
         key = f"{option}.adjust"
@@ -48,7 +48,7 @@ def find_design(store, name, contrast, samples):
         found = np.array([one_value(values, cells, key, column, levels) for cells in cells_of])
         parts[column] = coded(found, levels, column, key)
     covariates = np.hstack([*parts.values(), np.empty((len(codes), 0))])
-    design = Design(conditions, covariates, pairs, values)
+    design = Design(conditions, covariates, pairs, numbers)
     check_rank(option, contrast, design, parts)
     return design
 

@@ -17,6 +17,7 @@ from statediff.residual import block_sums, residual_test
 from support import ROOT
 
 sys.path.append(str(ROOT / "scripts"))
+from _cells import contrast_members
 from _design import find_design
 
 PAIRED = Design(np.tile([0, 1], 4), np.empty((8, 0)), np.repeat(np.arange(4), 2))
@@ -284,6 +285,30 @@ def test_a_covariate_that_differs_within_a_sample(tmp_path):
         pytest.raises(InputError, match="'batch' is 'x' and 'y' in cells of one sample"),
     ):
         find_design(store, "x", CONTRAST | {"sample": "sample", "adjust": ["batch"]}, samples)
+
+
+def test_numbers_from_the_annotation(tmp_path):
+    changes = {"numeric": True, "sample": "sample", "column": "age"}
+    obs = OBS.set_axis([f"c{i}" for i in range(len(OBS))])
+    anndata.AnnData(obs=obs).write_h5ad(tmp_path / "a.h5ad")
+    with h5py.File(tmp_path / "a.h5ad") as store:
+        evaluated, members = contrast_members(
+            store, "x", CONTRAST | changes | {"cells": {"kit": "a"}}
+        )
+        # Samples of 30, 41, 28 and 70 years.
+        assert evaluated.sum() == 12
+        assert sorted(set(obs["age"][members["reference"]])) == [28.0, 30.0]
+        assert sorted(set(obs["age"][members["compared"]])) == [41.0, 70.0]
+        samples = {"sample": np.arange(24) // 3, "samples_reference": np.array([0, 4]),
+                   "samples_compared": np.array([2, 6])}  # fmt: skip
+        design = find_design(store, "x", CONTRAST | changes, samples)
+        np.testing.assert_allclose(design.values, (np.array([30, 28, 41, 70]) - 29) / 26.5)
+        for column, message in (("batch", "no numbers but x, y"), ("zero", "is 0 in all samples")):
+            if column == "zero":
+                changes["cells"] = {"kit": "a"}
+            wrong = CONTRAST | changes | {"column": {"zero": "dose"}.get(column, column)}
+            with pytest.raises(InputError, match=message):
+                contrast_members(store, "x", {"cells": None} | wrong)
 
 
 def test_columns_that_make_the_samples():

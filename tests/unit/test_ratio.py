@@ -295,6 +295,36 @@ def test_covariates_take_what_goes_with_them_out():
     assert found.mean < 1.3
 
 
+def test_numbers_change_the_composition_in_proportion():
+    """Eight samples of four doses, whose log odds along the first axis are linear in the dose."""
+    rng = np.random.default_rng(11)
+    states = rng.normal(size=(3000, 2))
+    phi = build_basis(states, 3.0, tol=1e-3)(states)
+    doses = np.repeat([0.0, 1.0, 2.0, 5.0], 2)
+    design = Design((doses > 1.5).astype(int), np.empty((8, 0)), values=(doses - 0.5) / 3.0)
+    z = []
+    for change in (0.3, *np.zeros(8)):
+        logits = np.log(rng.uniform(0.5, 2.0, 8)) + np.outer(states[:, 0], change * doses)
+        samples = (logits + rng.gumbel(size=logits.shape)).argmax(axis=1)
+        ratio = fit_ratio(phi, samples, design)
+        found = find_overdispersion(phi, np.arange(3000), ratio, samples, design)
+        if change:
+            slope = np.linalg.lstsq(states, ratio(phi), rcond=None)[0]
+            # From a dose of 0.5 to one of 3.5.
+            np.testing.assert_allclose(slope, [0.9, 0.0], atol=0.15)
+            # The mixture of all doses is the density of all cells.
+            low, high = ratio.log_densities(np.zeros(3000), phi)
+            np.testing.assert_allclose(high - low, ratio(phi))
+            shares = np.bincount(samples, minlength=8) / 3000
+            mixed = [
+                n * np.exp(low + v * ratio(phi)) for n, v in zip(shares, design.values, strict=True)
+            ]
+            np.testing.assert_allclose(np.sum(mixed, axis=0), 1.0)
+        else:
+            z.append(ratio(phi) / np.sqrt(ratio.variance(phi) * found.factor))
+    assert 1.6 < np.quantile(np.abs(z), 0.95) < 2.4
+
+
 def test_moderation_recovers_the_prior():
     rng = np.random.default_rng(7)
     true = 3 / f_distribution.rvs(1e9, 12, size=40000, random_state=rng)
