@@ -60,7 +60,11 @@ def where_changed(files, n_genes):
 
 
 def save(job, table):
-    with atomic(job.output.tsv) as part:
+    save_as(table, job.output.tsv, job.output.parquet)
+
+
+def save_as(table, tsv, parquet):
+    with atomic(tsv) as part:
         table.to_csv(part, sep="\t", index=False)
-    with atomic(job.output.parquet) as part:
+    with atomic(parquet) as part:
         table.to_parquet(part, index=False)

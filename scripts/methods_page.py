@@ -33,8 +33,8 @@ def main(job):
         job,
         summary=summary,
         settings=settings,
-        contrast=settings["contrasts"][job.wildcards.contrast],
-        sampled=bool(sample_columns(settings["contrasts"][job.wildcards.contrast])),
+        contrast=summary["conditions"],
+        sampled=bool(sample_columns(summary["conditions"])),
         settings_text=yaml.safe_dump(settings, sort_keys=False, allow_unicode=True),
         cite=Citations(papers),
     )

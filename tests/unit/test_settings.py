@@ -6,7 +6,7 @@ import pytest
 import yaml
 from statediff import InputError
 from statediff.conventions import PRESETS, TOLERANCES
-from statediff.settings import CHOICES, checked
+from statediff.settings import checked, contrasts_of
 from support import ROOT
 
 SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
@@ -94,7 +94,11 @@ def test_the_order_of_keys_does_not_matter():
         ("smooth", {"x": {"genes": ["A"]}, "X": {"genes": ["A"]}}, "differ only in case"),
         ("contrasts.smooth", GOOD["contrasts"]["y"], "'smooth' is one of the workflow's own"),
         ("contrasts.y", None, "contrasts.y: found None, expected object"),
-        ("contrasts.y.compared", 3, "contrasts.y.compared: found 3, expected string (a level"),
+        (
+            "contrasts.y.compared",
+            3,
+            "contrasts.y.compared: found 3, expected string or null (a level",
+        ),
         ("contrasts.y.reference", False, 'write "false" in quotes'),
         ("contrasts.y.compared", "a", "contrasts.y: reference and compared are both 'a'"),
         ("contrasts.y.cells", {"leiden": 3}, "cells.leiden: found 3, expected string or array (a"),
@@ -404,7 +408,8 @@ def test_what_a_null_needs(fdr, contrast, states, message):
     ("contrast", "sections", "message"),
     [
         ({"pair": "donor"}, {"fdr": {"null": "genes"}},
-         "pair: fdr.null 'genes' knows nothing of pairs and covariates; expected residual"),
+         "pair: fdr.null 'genes' knows nothing of pairs, covariates and numeric "
+         "conditions; expected residual"),
         ({"adjust": ["sex"], "sample": "s"}, {"abundance": {"estimator": "densities"}},
          "adjust: abundance.estimator 'densities' knows nothing"),
         ({"adjust": ["sex"]}, {}, "sample: found null, expected the obs column of the samples"),
@@ -417,6 +422,51 @@ def test_what_a_null_needs(fdr, contrast, states, message):
 def test_what_designs_and_thresholds_need(contrast, sections, message):
     config = changed("conventions", "standard") | sections
     next(iter(config["contrasts"].values())).update(contrast)
+    with pytest.raises(InputError, match=re.escape(message)):
+        checked(config, SCHEMA)
+
+
+def test_contrasts_of_numbers_and_of_several_levels():
+    config = changed("conventions", "standard")
+    y = next(iter(config["contrasts"].values())) | {"reference": None, "compared": None}
+    config["contrasts"] = {
+        "age": {"column": "years", "sample": "s"},
+        "time": y | {"levels": ["d 0", "d 3", "d 7"], "groups": "cell_type"},
+    }
+    full = checked(config, SCHEMA)
+    assert checked(full, SCHEMA) == full
+    contrasts, families = contrasts_of(full)
+    assert list(contrasts) == ["age", "time_d_3", "time_d_7"]
+    assert families == {"time": ["time_d_3", "time_d_7"]}
+    assert (contrasts["age"]["reference"], contrasts["age"]["numeric"]) == ("low years", True)
+    one = contrasts["time_d_7"]
+    assert (one["reference"], one["compared"], one["groups"]) == ("d 0", "d 7", "cell_type")
+    assert not one["numeric"]
+
+
+@pytest.mark.parametrize(
+    ("contrasts", "sections", "message"),
+    [
+        ({"y": {"column": "c", "reference": "a"}}, {}, "contrasts.y: missing compared; expected"),
+        ({"y": {"column": "c"}}, {}, "contrasts.y: missing reference and compared (or levels)"),
+        ({"y": {"column": "c", "sample": "c"}}, {}, None),
+        ({"y": {"column": "c", "sample": "s"}}, {"conventions": "kompot-0.8"},
+         "y.column: fdr.null 'genes' knows nothing of pairs, covariates and numeric conditions"),
+        ({"y": {"column": "c", "reference": "a", "levels": ["a", "b", "d"]}}, {},
+         "contrasts.y.levels: found beside reference, expected one or the other"),
+        ({"y": {"column": "c", "levels": ["a", "b", "d"]},
+          "y_b": {"column": "c", "reference": "a", "compared": "b"}}, {},
+         "contrasts.y.levels: 'b' would make a contrast named 'y_b'"),
+        ({"y": {"column": "c", "levels": ["a", "b", "d"]}}, {"conventions": "tutorial"},
+         "contrasts.y.levels: fdr.null 'genes' has no p-values to combine; expected residual"),
+        ({"data": {"column": "c", "levels": ["a", "b", "d"]}}, {}, "one of the workflow's own"),
+    ],
+)  # fmt: skip
+def test_what_numbers_and_levels_need(contrasts, sections, message):
+    config = changed("conventions", "standard") | {"contrasts": contrasts} | sections
+    if message is None:
+        checked(config, SCHEMA)
+        return
     with pytest.raises(InputError, match=re.escape(message)):
         checked(config, SCHEMA)
 

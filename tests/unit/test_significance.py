@@ -2,11 +2,13 @@ import dense
 import numpy as np
 import pytest
 from scipy import sparse
+from scipy.stats import norm
 from statediff.significance import (
     GRID_POINTS,
     cauchy_combination,
     choose_null_genes,
     false_discovery_rates,
+    omnibus_test,
     permutation_test,
     permute_null_genes,
     rank_genes,
@@ -149,3 +151,36 @@ def test_ranking_of_genes():
     statistics = {"pvalue": np.array([0.5, 0.0, 0.0]), "standardised": np.array([9.0, 2.0, 3.0])}
     assert rank_genes(statistics, "pvalue").tolist() == [2, 1, 0]
     assert rank_genes(statistics, "standardised").tolist() == [0, 2, 1]
+
+
+def test_omnibus_holds_its_level_where_contrasts_share_a_reference():
+    rng = np.random.default_rng(0)
+    means = rng.normal(size=(4, 20_000))
+    z = (means[1:] - means[0]) / np.sqrt(2.0)
+    found = omnibus_test(2.0 * norm.sf(np.abs(z)))
+    for alpha in (0.1, 0.01):
+        assert (found["pvalue"] < alpha).mean() == pytest.approx(alpha, rel=0.2)
+    assert not found["called"].any()
+
+
+def test_omnibus_tells_which_contrasts_differ():
+    """Half of the genes differ at the second of three levels, and at no other."""
+    rng = np.random.default_rng(1)
+    true, shares = np.arange(4000) < 2000, []
+    for _ in range(10):
+        z = rng.normal(size=(3, 4000))
+        z[1, true] += 4.0
+        found = omnibus_test(2.0 * norm.sf(np.abs(z)))
+        assert found["called"][true].mean() > 0.8
+        assert found["differs"][1, true].mean() > 0.8
+        false = found["differs"] & ~(true & (np.arange(3) == 1)[:, None])
+        within = false.sum(axis=0) / np.maximum(found["differs"].sum(axis=0), 1)
+        shares.append(within[found["called"]].mean())
+        assert not found["differs"][:, ~found["called"]].any()
+    assert np.mean(shares) < 0.06
+
+
+def test_omnibus_of_p_values_at_the_ends():
+    found = omnibus_test(np.array([[0.0, 1.0], [1.0, 1.0]]))
+    assert found["pvalue"].tolist() == [pytest.approx(0.0, abs=1e-300), 1.0]
+    assert found["differs"].tolist() == [[True, False], [False, False]]

@@ -17,7 +17,7 @@ from statediff.design import sample_columns
 from statediff.paper import check_panels, panel_size, panel_stem
 from statediff.provenance import safe
 from shareable import without_folders
-from statediff.settings import checked
+from statediff.settings import checked, contrasts_of
 
 if not HERE.parent.samefile(Path(statediff.__file__).parents[1]):
     raise WorkflowError(
@@ -37,7 +37,8 @@ PREPROCESS = DATASET["preprocess"]
 STATES = DATASET["cell_states"]
 # Whether both analyses are in the source file already, and no model is learnt.
 FROM_FILE = DATASET["results"] == "from_file"
-CONTRASTS = config["contrasts"]
+# Contrasts; and of those of several levels of a column the names, by their common one.
+CONTRASTS, FAMILIES = contrasts_of(config)
 FDR = config["fdr"]
 # Keys of a contrast that decide about its groups and nothing else.
 GROUP_KEYS = ("groups", "leave_out_small_groups")
@@ -124,6 +125,7 @@ CONDITIONS = dict(condition(contrast, role) for contrast in CONTRASTS.values() f
 
 wildcard_constraints:
     contrast=one_of(CONTRASTS),
+    family=one_of(FAMILIES),
     condition=one_of(CONDITIONS),
     population=one_of(SMOOTH),
 

@@ -220,8 +220,46 @@ rule contrast_table:
         "../../scripts/contrast_table.py"
 
 
+rule omnibus_table:
+    input:
+        store="<data>/store.h5ad",
+        cell_types=cell_types,
+        genes=lambda wildcards: expand(
+            "<run>/{contrast}/stages/fdr.h5", contrast=FAMILIES[wildcards.family]
+        ),
+        cells=lambda wildcards: expand(
+            "<run>/{contrast}/stages/abundance.h5", contrast=FAMILIES[wildcards.family]
+        ),
+    output:
+        genes="<run>/{family}/omnibus_genes.tsv",
+        genes_parquet="<run>/{family}/omnibus_genes.parquet",
+        cells="<run>/{family}/omnibus_cells.tsv",
+        cells_parquet="<run>/{family}/omnibus_cells.parquet",
+    log:
+        "<logs>/{family}/omnibus_table.log",
+    benchmark:
+        "<benchmarks>/{family}/omnibus_table.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=memory(300, cell=2, gene=5),
+        runtime=minutes(10),
+    params:
+        contrasts=lambda wildcards: FAMILIES[wildcards.family],
+        genes=config["fdr"]["threshold"],
+        cells=config["abundance"]["fdr_threshold"],
+    script:
+        "../../scripts/omnibus_table.py"
+
+
+rule omnibus:
+    input:
+        expand(rules.omnibus_table.output, family=FAMILIES),
+
+
 rule results:
     input:
+        rules.omnibus.input,
         [] if FROM_FILE else rules.contrast_table.output,
         per_contrast("provenance.json" if FROM_FILE else "summary.json"),
         [] if FROM_FILE else per_contrast("adata.h5ad"),

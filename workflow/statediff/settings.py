@@ -5,6 +5,7 @@ import difflib
 import itertools
 import json
 import math
+import re
 from pathlib import Path
 
 import jsonschema
@@ -15,7 +16,7 @@ from statediff.design import sample_columns
 from statediff.provenance import safe
 from statediff.urls import url_fault
 
-__all__ = ["check_path", "checked"]
+__all__ = ["check_path", "checked", "contrasts_of"]
 
 # Folders of a data set beside those of its contrasts.
 FOLDERS = ("data", "logs", "benchmarks", "conditions", "figures", "paper", "smooth", "string")
@@ -71,16 +72,17 @@ def checked(config, schema):
             "contrasts: found nothing, expected at least one entry (or one of smooth, to smooth "
             "expression alone)"
         )
-    _name_halves(filled["contrasts"])
-    _check_contrasts(filled["contrasts"])
+    contrasts, families = contrasts_of(filled)
+    _check_contrasts(contrasts)
+    _check_names([*contrasts, *families])
     _check_case("smooth", filled["smooth"])
     _check_case("paper", filled["paper"])
     for name, page in filled["paper"].items():
         _check_case(f"paper.{name}.panels", page["panels"])
-    if unknown := sorted(set(filled["published"]) - set(filled["contrasts"])):
+    if unknown := sorted(set(filled["published"]) - set(contrasts)):
         raise InputError(
             f"published: found {', '.join(unknown)}, expected names of contrasts: "
-            f"{', '.join(filled['contrasts']) or 'there is none'}"
+            f"{', '.join(contrasts) or 'there is none'}"
         )
     check_path("dataset.source.path", filled["dataset"]["source"].get("path", ""))
     _check_download(filled["dataset"]["source"])
@@ -94,8 +96,8 @@ def checked(config, schema):
     _fill_in_smoothness(filled)
     _fill_in_threshold(filled)
     if filled["contrasts"]:
-        _check_null(filled)
-        _check_design(filled)
+        _check_null(filled, contrasts)
+        _check_design(filled, contrasts, families)
         _check_volcanos(filled)
         _check_results(filled)
     return _canonical(filled)
@@ -178,11 +180,50 @@ def _check_download(source):
             raise InputError(f"dataset.source.zenodo.{key}: {zenodo[key]!r} {fault}")
 
 
-def _name_halves(contrasts):
-    """A contrast without levels is one of numbers, of which two halves are shown."""
-    for name, contrast in contrasts.items():
-        given = [key for key in ("reference", "compared") if contrast[key] is not None]
-        contrast["numeric"] = not given
+def contrasts_of(config):
+    """The contrasts of a checked configuration, each with two names.
+
+    Parameters
+    ----------
+    config : dict
+        From `checked`.
+
+    Returns
+    -------
+    contrasts : dict of dict
+        Entries with `reference` and `compared`: one of each level but the first in place of an
+        entry with `levels`; and with `numeric`, whether these are the halves of a column of
+        numbers.
+    families : dict of list of str
+        The names of the contrasts that an entry with `levels` has become.
+
+    Raises
+    ------
+    InputError
+        If names of contrasts coincide, or what a contrast needs is missing.
+    """
+    contrasts, families = {}, {}
+    for name, entry in config["contrasts"].items():
+        contrast = {key: value for key, value in entry.items() if key != "levels"}
+        contrast["numeric"] = False
+        given = [key for key in ("reference", "compared") if entry[key] is not None]
+        if entry["levels"] is not None:
+            if given:
+                raise InputError(
+                    f"contrasts.{name}.levels: found beside {given[0]}, expected one or the "
+                    "other: the first of levels is the reference of all others"
+                )
+            families[name] = []
+            for level in entry["levels"][1:]:
+                one = f"{name}_{re.sub('[^A-Za-z0-9_-]', '_', level)}"
+                if len(one) > 64 or one in contrasts or one in config["contrasts"]:
+                    raise InputError(
+                        f"contrasts.{name}.levels: {level!r} would make a contrast named {one!r}; "
+                        "expected a name of up to 64 letters that no other has: rename the contrast"
+                    )
+                contrasts[one] = contrast | {"reference": entry["levels"][0], "compared": level}
+                families[name].append(one)
+            continue
         if len(given) == 1:
             missing = {"reference": "compared", "compared": "reference"}[given[0]]
             raise InputError(
@@ -190,9 +231,12 @@ def _name_halves(contrasts):
                 "of the column, or neither for a column of numbers"
             )
         if not given:
+            contrast["numeric"] = True
             contrast["reference"], contrast["compared"] = (
-                f"{half} {contrast['column']}" for half in ("low", "high")
+                f"{half} {entry['column']}" for half in ("low", "high")
             )
+        contrasts[name] = contrast
+    return contrasts, families
 
 
 def _check_contrasts(contrasts):
@@ -208,11 +252,15 @@ def _check_contrasts(contrasts):
                 f"contrasts.{name}: {reference!r} and {compared!r} would share the field name "
                 f"{safe(reference)!r} in the results; rename one of these levels in the data"
             )
+
+
+def _check_names(names):
+    for name in names:
         if name.lower() in FOLDERS:
             raise InputError(f"contrasts: {name!r} is one of the workflow's own folders; rename it")
         if name.lower() in ENTRIES:
             raise InputError(f"contrasts: {name!r} is an entry of every report; rename it")
-    _check_case("contrasts", contrasts)
+    _check_case("contrasts", names)
 
 
 def _check_volcanos(filled):
@@ -260,11 +308,11 @@ def _check_results(config):
             )
 
 
-def _check_design(config):
+def _check_design(config, contrasts, families):
     """What pairs and covariates need: samples, and tests that count them."""
     tests = {"fdr.null": ("residual", config["fdr"]["null"])}
     tests["abundance.estimator"] = "ratio", config["abundance"]["estimator"]
-    for name, contrast in config["contrasts"].items():
+    for name, contrast in contrasts.items():
         option = f"contrasts.{name}"
         asked = [key for key in ("pair", "adjust") if contrast[key]]
         asked += ["column"] if contrast["numeric"] else []
@@ -279,8 +327,8 @@ def _check_design(config):
                 )
         if not sample_columns(contrast) and contrast["numeric"]:
             raise InputError(
-                f"{option}: missing reference and compared; expected two levels of the column, or "
-                "for a column of numbers its samples (sample)"
+                f"{option}: missing reference and compared (or levels); expected levels of the "
+                "column, or for a column of numbers its samples (sample)"
             )
         if not sample_columns(contrast):
             raise InputError(
@@ -303,8 +351,16 @@ def _check_design(config):
                 "columns as column, sample, pair and adjust"
             )
 
+    for name in families:
+        for setting, (expected, found) in tests.items():
+            if found != expected:
+                raise InputError(
+                    f"contrasts.{name}.levels: {setting} {found!r} has no p-values to combine; "
+                    f"expected {expected}, that of conventions: standard"
+                )
 
-def _check_null(config):
+
+def _check_null(config, contrasts):
     """What the source of the null distribution needs."""
     fdr, states = config["fdr"], config["dataset"]["cell_states"]
     null = fdr["null"]
@@ -325,7 +381,7 @@ def _check_null(config):
             "test asks for changes beyond a threshold"
         )
     if null == "labels":
-        sampled = [name for name, one in config["contrasts"].items() if sample_columns(one)]
+        sampled = [name for name, one in contrasts.items() if sample_columns(one)]
         if sampled:
             raise InputError(
                 f"fdr.null: 'labels' permutes cells, which are not independent where there are "

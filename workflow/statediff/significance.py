@@ -7,11 +7,13 @@ Efron (2001). The other functions name their sources.
 import numpy as np
 from scipy import sparse
 from scipy.optimize import isotonic_regression
+from scipy.stats import false_discovery_control
 
 __all__ = [
     "cauchy_combination",
     "choose_null_genes",
     "false_discovery_rates",
+    "omnibus_test",
     "permutation_test",
     "permute_null_genes",
     "rank_genes",
@@ -163,6 +165,37 @@ def cauchy_combination(pvalues):
     # Those near 1 would outweigh small ones of other tests.
     quantiles = 1.0 / np.tan(np.pi * np.minimum(pvalues, LARGE))
     return np.arctan2(1.0, quantiles.mean(axis=0)) / np.pi
+
+
+def omnibus_test(pvalues, threshold=0.05):
+    """Whether anything differs in several contrasts, and if so in which of them.
+
+    The p-values of a gene (or cell) are combined, and genes are called at the false discovery rate
+    `threshold`. Within R called ones of m the Benjamini-Hochberg procedure selects contrasts at the
+    level threshold · R / m, which holds the expected share of false contrasts, averaged over the
+    called genes, at `threshold`.
+
+    Parameters
+    ----------
+    pvalues : ndarray, shape (contrasts, genes)
+    threshold : float
+
+    Returns
+    -------
+    dict of ndarray
+        `pvalue`, `qvalue` and `called`, shape (genes,); `differs`, shape (contrasts, genes).
+
+    References
+    ----------
+    Benjamini & Bogomolov (2014), Journal of the Royal Statistical Society B 76.
+    """
+    pvalues = np.maximum(pvalues, np.finfo(float).tiny)
+    pvalue = np.where((pvalues < 1.0).any(axis=0), cauchy_combination(pvalues), 1.0)
+    qvalue = false_discovery_control(pvalue)
+    called = qvalue < threshold
+    level = threshold * called.mean()
+    differs = called & (false_discovery_control(pvalues, axis=0) <= level)
+    return {"pvalue": pvalue, "qvalue": qvalue, "called": called, "differs": differs}
 
 
 def permutation_test(distances, permuted):
