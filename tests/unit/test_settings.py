@@ -6,7 +6,7 @@ import pytest
 import yaml
 from statediff import InputError
 from statediff.conventions import PRESETS, TOLERANCES
-from statediff.settings import checked, contrasts_of
+from statediff.settings import CHOICES, checked, contrasts_of
 from support import ROOT
 
 SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
