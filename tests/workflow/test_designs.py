@@ -119,7 +119,8 @@ def test_several_levels(paired_run):
         np.testing.assert_allclose(genes[f"{name}_pvalue"], one["pvalue"])
         np.testing.assert_allclose(genes[f"{name}_lfc"], one["adjusted_lfc"])
         assert not (genes[f"{name}_differs"] & ~genes["called"]).any()
-    assert genes["called"][changed].mean() >= 0.25
+    # Two samples of each later level, and donors that differ.
+    assert genes["called"][changed].sum() >= 4
     assert genes["called"][~changed].sum() <= 3
     # What is called in one contrast alone need not be in all together, but few are lost.
     either = np.any([one["is_de"] for one in pairs.values()], axis=0)
