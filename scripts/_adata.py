@@ -12,7 +12,7 @@ from statediff.store import create_slot, open_h5ad, read_arrays
 
 # Of a layer, at a time.
 VALUES = 1 << 24
-IN_GROUPS = ("mean_lfc", "mahalanobis", "local_fdr", "pvalue", "qvalue", "is_de")
+IN_GROUPS = ("mean_lfc", "adjusted_lfc", "mahalanobis", "local_fdr", "pvalue", "qvalue", "is_de")
 OF_SUMMARY = ("dataset", "contrast", "conditions", "conventions", "versions", "stages")
 COORDINATES = {
     "states": "cell states, on which the models live",

@@ -16,7 +16,7 @@ def main(job):
     settings = job.params.fdr
     groups, _ = read_arrays(job.input.distances)
     if job.input.get("test"):
-        tested, _ = read_arrays(job.input.test, "pvalue", "standardised")
+        tested, _ = read_arrays(job.input.test, "pvalue", "standardised", "adjusted_lfc")
         pvalue = tested["pvalue"]
         qvalue = false_discovery_control(pvalue.ravel()).reshape(pvalue.shape)
         rates = tested | {"qvalue": qvalue, "is_de": qvalue < settings["threshold"]}

@@ -10,6 +10,7 @@ from statediff.store import read_arrays, read_names
 # Of these, those that the test gives.
 COLUMNS = [
     "mean_lfc",
+    "adjusted_lfc",
     "mahalanobis",
     "standardised",
     "local_fdr",

@@ -17,6 +17,7 @@ from statediff.blocks import (
     partition_cells,
     samples_meet,
 )
+from statediff.localisation import fold_changes
 from statediff.residual import block_sums, residual_test
 from statediff.store import read_arrays, write_arrays
 
@@ -54,7 +55,10 @@ def main(job):
                     for (_, _, regions), (of_part,) in zip(parts[i], sums, strict=False)
                 ]
                 found[i] = residual_test(tested, samples, job.params.lfc, job.threads)
+                changes = [fold_changes(of_part, sets[-1:])[0] for of_part, sets in tested]
+                found[i]["adjusted_lfc"] = np.mean(changes, axis=0)
     nothing = {"pvalue": np.ones(n_genes), "standardised": np.zeros(n_genes)}
+    nothing["adjusted_lfc"] = np.full(n_genes, np.nan)
     write_arrays(
         job.output[0],
         {"names": groups["names"][kept]}
@@ -69,7 +73,7 @@ def partitions(blocks, mask, settings, design, samples):
     sample, moved = blocks["sample"][cells], blocks["coordinates"][cells].astype(np.float64)
     labels = design.labels[sample]
     nuisance = None if design.adjusted is None else design.adjusted[sample]
-    if labels.all() or not labels.any():
+    if not np.ptp(labels) > 0:
         return []
     found = []
     for codes in partition_cells(moved, settings["block_cells"], settings["seed"], PARTITIONS):

@@ -37,7 +37,7 @@ def paired_run(tmp_path_factory, snakemake_run):
     (directory / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
     pages = [f"results/paired/{name}/methods.html" for name in ("young_vs_old", "by_months")]
     tables = [f"results/paired/by_months/tables/{name}.tsv" for name in ("genes", "cells")]
-    targets = ["fdr", "abundance", "omnibus", *pages, *tables]
+    targets = ["fdr", "abundance", "omnibus", "groups", *pages, *tables]
     snakemake_run(directory, *targets, configfile=directory / "config.yaml")
     return directory / "results/paired"
 
@@ -104,6 +104,14 @@ def test_numbers_of_samples(paired_run):
         for name in ("young_vs_old", "by_months")
     ]
     assert np.corrcoef(*found)[0, 1] > 0.95
+    groups = pd.read_csv(paired_run / "by_months/tables/gene_groups.tsv", sep="\t")
+    tested = groups.groupby("group")["pvalue"].min() < 1.0
+    assert tested.sum() >= 2
+    # Genes that change in all cells do so in every group that could be tested.
+    largest = genes.set_index("gene").loc[genes["is_de"].array, "adjusted_lfc"].abs().idxmax()
+    of_largest = groups[(groups["gene"] == largest) & groups["group"].map(tested)]
+    wanted = genes.set_index("gene").loc[largest, "adjusted_lfc"]
+    assert (of_largest["adjusted_lfc"] * np.sign(wanted)).median() > 0.3
     methods = " ".join((paired_run / "by_months/methods.html").read_text().split())
     assert "months is a number: both tests ask for a change in proportion to it" in methods
     assert "the mean values of the lower half of the samples (up to 6)" in methods

@@ -263,6 +263,13 @@ def expression_fields(reference, compared, replicates=False, calibrated=False):
             "mean_log_fold_change",
             "mean over the cells of each group of the fold change",
         ),
+        "adjusted_lfc_groups": (
+            "varm",
+            f"{stem}_adjusted_lfc_groups{suffix}",
+            "adjusted_log_fold_change",
+            "log2 fold change of normalised counts in the same states of each group, adjusted as "
+            "the test is",
+        ),
         "mahalanobis_groups": (
             "varm",
             f"{stem}_mahalanobis_groups{suffix}",
