@@ -36,7 +36,7 @@ def main(job):
     if "sample" in members and not all(samples_meet(c, samples, design) for c in codes):
         enough = "two samples of one condition" if design.adjusted is None else "enough samples"
         raise InputError(
-            f"contrasts.{name}.sample: no block of cells holds {enough}, so that nothing tells how "
+            f"contrasts.{name}: no block of cells holds {enough}, so that nothing tells how "
             f"samples differ in the same state; expected samples that overlap: {advice}"
         )
     labels, compared = design.labels[samples], conditions[samples] == 1
