@@ -1,5 +1,7 @@
 """Where the called genes change: genes over cell types, or over blocks of cells."""
 
+from collections import Counter
+
 import h5py
 import numpy as np
 import pandas as pd
@@ -31,7 +33,7 @@ def draw(job):
         shown,
         types,
         conditions=conditions(job),
-        totals=pd.Series(pattern).value_counts(),
+        totals=Counter(pattern),
         percentile=job.params.percentile,
         **options,
     )

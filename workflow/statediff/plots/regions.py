@@ -102,7 +102,9 @@ def gene_regions(table, patterns, types, *, conditions, totals=None, cells=None,
     handles = [Patch(color=GREY, label="no significant change")]
     if named:
         handles.append(
-            Patch(fc="white", ec="#404040", lw=0.5, label="coloured width: share of the type's cells")
+            Patch(
+                fc="white", ec="#404040", lw=0.5, label="coloured width: share of the type's cells"
+            )
         )
     legend_above(figure, handles)
     return figure
