@@ -12,8 +12,8 @@ __all__ = ["gene_regions"]
 # Titles of the patterns of `statediff.localisation.patterns`, from above to below.
 TITLES = {
     "everywhere": "everywhere",
-    "region": "in part of the cells",
-    "opposite": "in opposite directions",
+    "region": "in some cells",
+    "opposite": "up and down",
 }
 NOWHERE = "not localised"
 # Inches of a row, of a type, and of all blocks together.
