@@ -17,7 +17,7 @@ TITLES = {
 }
 NOWHERE = "not localised"
 # Inches of a row, of a type, and of all blocks together.
-ROW, TYPE, BLOCKS = 0.19, 0.26, 5.2
+ROW, TYPE, BLOCKS = 0.19, 0.26, 4.2
 # Part of a row, and of a type, that is filled.
 FILLED = 0.86
 
@@ -94,7 +94,9 @@ def gene_regions(table, patterns, types, *, conditions, totals=None, cells=None,
         axes.set_xticks(left + widths / 2, names, rotation=90)
     else:
         axes.set_xticks([])
-        axes.set_xlabel(f"{len(types)} blocks of cells, similar ones side by side; width: cells")
+        axes.set_xlabel(
+            f"{len(types)} blocks of cells, similar ones side by side; width: number of cells"
+        )
     reference, compared = (short(name, 25) for name in conditions)
     label = f"log₂ fold change\n{compared} / {reference}\n(normalised counts)"
     extend = "both" if np.abs(change).max(initial=0.0) > limit else "neither"
