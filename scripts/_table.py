@@ -2,9 +2,13 @@
 
 import numpy as np
 import pandas as pd
-from statediff.localisation import patterns, strongest_group
+from statediff.localisation import in_groups, patterns, strongest_group
 from statediff.provenance import DIRECTIONS
 from statediff.store import atomic, read_arrays
+
+# A type of which a smaller share of the cells changes is left out: blocks hold some neighbours.
+LEAST_SHARE = 0.1
+SIGNS = {"up": 1, "down": -1}
 
 
 def read_types(paths, n_cells):
@@ -57,6 +61,18 @@ def where_changed(files, n_genes):
         everywhere[name] = np.full(n_genes, nothing, dtype=values.dtype)
         everywhere[name][found["genes"]] = values
     return everywhere
+
+
+def changes_by_type(found, cells, types):
+    """A row for each gene, direction and type of which some of the cells change so."""
+    parts = []
+    for name, sign in SIGNS.items():
+        share, lfc = in_groups(found["direction"] == sign, found["lfc"], cells)
+        genes, at = np.nonzero(share >= LEAST_SHARE)
+        columns = {"of": genes, "cell_type": np.asarray(types, dtype=object)[at]}
+        columns |= {"direction": name, "share": share[genes, at], "lfc": lfc[genes, at]}
+        parts.append(pd.DataFrame(columns))
+    return pd.concat(parts, ignore_index=True)
 
 
 def save(job, table):

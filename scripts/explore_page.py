@@ -12,7 +12,7 @@ from _figure import (
     own_colors,
 )
 from _job import run
-from _table import read_types
+from _table import read_localisation, read_types, where_changed
 from statediff.plots.explore import (
     MAX_CELLS,
     NAME,
@@ -44,6 +44,10 @@ def main(job):
         phi = read_rows(fit["phi"], drawn)
         coefficients = [fit[f"coefficients_{role}"][:][order] for role in ("reference", "compared")]
     reference, compared = conditions(job)
+    where = {}
+    if job.input.get("localisation"):
+        columns |= where_changed(job.input, len(names))
+        where = blocks_of_changes(job, order[: genes["is_de"].sum()], drawn)
     page = explore_page(
         xy[drawn],
         cells[drawn],
@@ -61,10 +65,19 @@ def main(job):
         fdr_threshold=fdr["threshold"],
         n_cells=len(xy),
         size=config.point_size,
+        **where,
     )
     with atomic(job.output[0]) as part:
         part.write_text(page, encoding="utf-8")
     print(f"{len(page) / 1e6:.1f} MB")
+
+
+def blocks_of_changes(job, called, drawn):
+    """Block of each cell drawn, and the fold changes of the called genes in the blocks."""
+    found, _, _ = read_localisation(job.input)
+    codes = read_arrays(job.input.blocks, "code")[0]["code"][0]
+    rows = np.searchsorted(found["genes"], called)
+    return {"blocks": codes[drawn], "block_lfc": found["lfc"][rows]}
 
 
 def read_rows(dataset, rows):

@@ -31,7 +31,7 @@ def main(job):
     with open(job.input.template) as file:
         template = jinja2.Template(file.read(), autoescape=True)
     page = template.render(
-        title=": ".join([job.params.table.capitalize(), *job.wildcards]),
+        title=": ".join([job.params.table.capitalize().replace("_", " "), *job.wildcards]),
         columns=explained,
         links=links,
         info=enrichment_info(job),

@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from statediff.blocks import region_tree
+from statediff.blocks import region_tree, side_by_side
 from statediff.design import Design
 from statediff.localisation import (
     in_groups,
     localise,
+    of_each_pattern,
     patterns,
     select_regions,
     strongest_group,
@@ -141,6 +142,16 @@ def test_nodes_of_a_tree_come_after_their_parts():
     np.testing.assert_array_equal(region_tree(np.zeros((1, 2)))[0], [[True]])
 
 
+def test_blocks_of_a_region_lie_side_by_side():
+    centres = np.random.default_rng(0).normal(size=(30, 3))
+    order = side_by_side(centres)
+    assert sorted(order) == list(range(30))
+    for node in region_tree(centres)[0]:
+        at = np.flatnonzero(node[order])
+        assert np.ptp(at) == len(at) - 1
+    assert list(side_by_side(centres[:1])) == [0]
+
+
 def test_the_smallest_region_that_says_it_is_taken():
     # Nothing is selected.
     assert chosen([0.5] * 4, [0.5] * 2, 0.01) == [[-1] * 4, [0] * 4]
@@ -180,6 +191,14 @@ def test_patterns_and_strongest_groups():
     share, mean = in_groups(direction > 0, lfc, cells)
     np.testing.assert_allclose(share[2], [1.0, 0.5, 0.0])
     np.testing.assert_allclose(mean[2], [0.5, 0.5, 0.0])
+
+
+def test_genes_of_each_pattern():
+    pattern = np.array(["region"] * 6 + [None, "opposite", "everywhere", "everywhere", "region"])
+    assert list(of_each_pattern(pattern, 5)) == [0, 1, 7, 8, 9]
+    assert list(of_each_pattern(pattern, 7)) == [0, 1, 2, 3, 7, 8, 9]
+    assert len(of_each_pattern(pattern, 100)) == 10
+    assert len(of_each_pattern(pattern[:0], 3)) == 0
 
 
 def test_a_gene_in_a_part_of_few_cells_has_its_group_by_share():

@@ -11,7 +11,13 @@ import pytest
 from plotly.offline import get_plotlyjs
 from statediff.basis import build_basis
 from statediff.compression import compress_layers, largest_error
-from statediff.plots.explore import TEMPLATE, category_column, explore_page, value_column
+from statediff.plots.explore import (
+    TEMPLATE,
+    category_column,
+    explore_page,
+    value_column,
+    where_it_changes,
+)
 from statediff.plots.style import GREY, OKABE_ITO
 
 HOSTILE = [
@@ -47,7 +53,9 @@ def page_of(cells=80, genes=40, names=(), **changes):
         "axis_names": ("UMAP 1", "UMAP 2"), "ranking": "pvalue", "fdr_threshold": 0.05,
         "n_cells": cells, "columns": [value_column("lfc", phi[:, 0], "Change", signed=True)],
     } | changes  # fmt: skip
-    columns = options.pop("columns")
+    columns, located = options.pop("columns"), options.pop("located", {})
+    table = table.assign(**{key: [*values, *[None] * (genes - len(values))]
+                            for key, values in located.items()})  # fmt: skip
     xy, labels = phi[:, :2], [f"cell{i}" for i in range(cells)]
     return explore_page(xy, labels, columns, table, phi, reference, compared, **options)
 
@@ -168,6 +176,41 @@ def test_statistics_of_the_genes():
     assert [column["name"] for column in tables["genes"]["columns"]] == [
         "mean log fold change", "p", "called"
     ]  # fmt: skip
+
+
+LOCATED = {
+    "pattern": ["opposite", "region", None],
+    "changed_share": [0.456, 0.1, 0.0],
+    "strongest_type": ["B cell", HOSTILE[0], None],
+    "strongest_type_lfc": [-1.234, 2.0, np.nan],
+}
+
+
+def test_where_genes_change_in_words():
+    genes = pd.DataFrame(LOCATED).to_dict("records")
+    most = ["(46% of the cells), most in B cell (log₂ fold change −1.23)",
+            f"(10% of the cells), most in {HOSTILE[0]} (log₂ fold change 2.00)"]  # fmt: skip
+    assert [where_it_changes(gene) for gene in genes] == [
+        f"changes in opposite directions {most[0]}",
+        f"changes in some cell states {most[1]}",
+        "no region of cells changes significantly",
+    ]
+    gene = {"pattern": "everywhere", "changed_share": 1.0}
+    assert where_it_changes(gene) == "changes everywhere (100% of the cells)"
+
+
+def test_the_page_holds_the_changes_in_blocks():
+    lfc = np.random.default_rng(0).normal(size=(3, 7)).round(3)
+    lfc[0, 2:5] = 0.0
+    blocks = np.arange(80) % 8 - 1
+    page = page_of(blocks=blocks, block_lfc=lfc, located=LOCATED)
+    tables = json.loads(unpacked(page, "tables"))["blocks"]
+    assert tables["cells"] == blocks.tolist()
+    assert (tables["count"], len(tables["words"])) == (7, 3)
+    low, high = np.frombuffer(unpacked(page, "regions"), np.uint8).reshape(2, -1)
+    values = (low | high.astype(np.uint16) << 8).view(np.int16).reshape(3, 7) / tables["steps"]
+    np.testing.assert_allclose(values, lfc)
+    assert unpacked(page_of(), "regions") == b""
 
 
 def test_columns_of_the_cells():

@@ -108,6 +108,9 @@ VOLCANO = {"conditions": CONDITIONS, "measure": "q-value", "lfc_threshold": 1.0,
 COUNTS = pd.DataFrame({"cell_type": NAMES, "up": 20, "neutral": 60, "down": 30, "cells": 110})
 PVALUES = RNG.uniform(size=300) ** 3
 MEMBERS = [np.arange(200) < 90, np.arange(200) >= 90]
+REGIONS = CHANGE.rename_axis(index="gene", columns="cell_type").stack().rename("lfc").reset_index()
+REGIONS = REGIONS.assign(direction=np.where(REGIONS["lfc"] > 0, "up", "down"), share=0.8)
+PATTERNS = pd.Series(np.resize(["everywhere", "region", "opposite"], 8), GENES)
 TERMS = pd.DataFrame(
     {"gene_set": np.repeat(["up", "down"], 4), "category": "KEGG", "term": range(8),
      "description": [f"Regulation of a long pathway number {i}" for i in range(8)],
@@ -159,6 +162,7 @@ DRAWN = {
         (XY, {name: (LFC, LFC + 1, np.ones(200)) for name in GENES[:2]}),
         {"conditions": CONDITIONS, "axis_names": AXES}, (180, 60),
     ),
+    "gene_regions": ((REGIONS, PATTERNS, NAMES), {"conditions": CONDITIONS}, (90, 80)),
     "null_comparison": (
         (PVALUES, PVALUES, PVALUES),
         {"rate": "local FDR", "threshold": 0.05, "is_de": PVALUES > 0.9}, (170, 50),

@@ -11,6 +11,7 @@ from statediff.plots import (
     fold_change_dots,
     gene_heatmap,
     gene_panels,
+    gene_regions,
     null_comparison,
     pvalue_calibration,
 )
@@ -132,6 +133,80 @@ def test_dots_say_change_and_share(n_genes, n_types):
         gene, name = labels[int(y)], columns[int(x)]
         assert value == change.loc[gene, name]
         assert size == pytest.approx(75.0 * share.loc[gene, name])
+    assert inside(figure)
+
+
+def regions_of(n_genes, types):
+    """Genes that change in some of these types, and the pattern of each."""
+    rng = np.random.default_rng(4)
+    genes = [f"a gene name of thirty letters {i:02d}" for i in range(n_genes)]
+    rows = [(g, t, "up", rng.uniform(0.1, 0.6), rng.gamma(2)) for g in genes for t in types]
+    rows += [(g, t, "down", 0.4, -rng.gamma(2)) for g in genes[2::3] for t in types]
+    table = pd.DataFrame(rows, columns=["gene", "cell_type", "direction", "share", "lfc"])
+    patterns = np.resize(["everywhere", "region", "opposite"], n_genes)
+    return table, pd.Series(patterns, genes, dtype=object)
+
+
+def boxes(collection):
+    """Left edge, row and width of each box."""
+    boxes = [path.get_extents() for path in collection.get_paths()]
+    return np.array([(box.x0, (box.y0 + box.y1) / 2, box.width) for box in boxes])
+
+
+@pytest.mark.parametrize(("n_genes", "n_types"), [(1, 1), (2, 1), (30, 40)])
+def test_regions_say_where_genes_change_and_by_how_much(n_genes, n_types):
+    types = type_names(n_types)
+    table, patterns = regions_of(n_genes, types)
+    missing = pd.Series([None], ["no region"], dtype=object)
+    figure = gene_regions(
+        table, pd.concat([missing, patterns]), types, conditions=CONDITIONS,
+        totals={"everywhere": 1234},
+    )  # fmt: skip
+    axes = figure.axes[0]
+    labels = [text.get_text() for text in axes.get_yticklabels()]
+    assert labels[:2] == [f"everywhere ({-(-n_genes // 3)} of 1,234)", patterns.index[0]]
+    assert labels[-2:] == ["not localised (1)", "no region"]
+    assert [text.get_text() for text in axes.get_xticklabels()] == types
+    fields, changed = axes.collections
+    assert len(fields.get_paths()) == (n_genes + 1) * n_types
+    table = table.set_index(["gene", "cell_type", "direction"])
+    drawn = boxes(changed)
+    assert len(drawn) == len(table)
+    opposite = np.array([patterns[labels[round(row)]] == "opposite" for row in drawn[:, 1]])
+    for (left, row, width), lfc in zip(drawn, changed.get_array(), strict=True):
+        direction = "up" if lfc > 0 else "down"
+        wanted = table.loc[labels[round(row)], types[int(left)], direction]
+        assert lfc == wanted["lfc"]
+        assert width == pytest.approx(0.86 * wanted["share"])
+    # In a type with both, the part that is lower comes first.
+    starts = 0.07 + 0.86 * np.where((changed.get_array() > 0) & opposite, 0.4, 0.0)
+    np.testing.assert_allclose(drawn[:, 0] % 1, starts)
+    assert legend(figure)[0] == "no significant change"
+    assert inside(figure)
+
+
+@pytest.mark.parametrize("n_blocks", [1, 200])
+def test_regions_of_blocks_are_as_wide_as_they_have_cells(n_blocks):
+    table, patterns = regions_of(2, range(n_blocks))
+    cells = np.arange(1, n_blocks + 1)
+    figure = gene_regions(
+        table.assign(share=1.0), patterns, range(n_blocks), conditions=CONDITIONS, cells=cells
+    )
+    axes = figure.axes[0]
+    widths = boxes(axes.collections[1])[:, 2]
+    np.testing.assert_allclose(widths, np.tile(cells, 2))
+    assert axes.get_xlim() == (0, cells.sum())
+    assert not axes.get_xticklabels()
+    assert inside(figure)
+
+
+def test_regions_without_genes_say_so():
+    table, patterns = regions_of(3, ["a"])
+    figure = gene_regions(table, patterns[:0], ["a"], conditions=CONDITIONS)
+    assert words(figure) == ["No called gene could be localised."]
+    # Genes that the configuration names are shown without a change, too.
+    figure = gene_regions(table[:0], patterns.map(lambda _: None), ["a"], conditions=CONDITIONS)
+    assert len(figure.axes[0].collections[0].get_paths()) == 3
     assert inside(figure)
 
 

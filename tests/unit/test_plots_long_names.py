@@ -18,6 +18,7 @@ from statediff.plots import (
     fold_change_dots,
     gene_heatmap,
     gene_panels,
+    gene_regions,
 )
 
 RNG = np.random.default_rng(0)
@@ -67,6 +68,11 @@ def genes(names):
     yield gene_heatmap(change, label=f"Mean log fold change\n{names[1]:.25} − {names[0]:.25}")
     yield gene_heatmap(levels, label="z-score", conditions=names)
     yield fold_change_dots(change, np.abs(change), conditions=names)
+    for count in (1, 5):
+        rows = [(gene, name, "up", 0.5, 1.0) for gene in table.index[:count] for name in TYPES]
+        regions = pd.DataFrame(rows, columns=["gene", "cell_type", "direction", "share", "lfc"])
+        patterns = pd.Series("region", table.index[:count])
+        yield gene_regions(regions, patterns, TYPES, conditions=names)
     for count in (1, 2):
         panels = dict.fromkeys(table.index[:count], (LFC, LFC + 1, np.ones(200)))
         yield gene_panels(XY, panels, conditions=names, axis_names=AXES)

@@ -55,6 +55,10 @@ def started(done):
         ({"dataset.source.path": "gone.h5ad"}, "dataset.source.path: gone.h5ad is no file"),
         ({"contrasts.a_vs_b.compared": "a"}, "reference and compared are both 'a'"),
         ({"contrasts.a/b": CONFIG["contrasts"]["a_vs_b"]}, "'a/b' is no safe folder name"),
+        (
+            {"figures.make": ["gene_regions"]},
+            "figures.make: gene_regions: expected fdr.null: residual",
+        ),
         ({"figures.obs": ["x y", "x_y"]}, "figures.obs: found ['x y'], whose figures would have"),
     ],
 )

@@ -11,7 +11,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select, WebDriverWait
 from statediff.plots.explore import category_column, value_column
 from statediff.provenance import DIRECTION_COLORS
-from test_page import HOSTILE, page_of, problem
+from test_page import HOSTILE, LOCATED, page_of, problem
 
 RESULTS = "results/small/young_vs_old"
 
@@ -209,6 +209,44 @@ def test_the_page_fits_and_keeps_the_data_to_itself(page):
     assert not [name for name in buttons if re.search("share|cloud|upload", name, re.I)]
     loaded = page.run("return performance.getEntriesByType('resource').map(e => e.name)")
     assert not [name for name in loaded if not name.startswith(("blob:", "data:"))]
+
+
+def test_cells_in_which_a_gene_changes(browser, tmp_path):
+    # The first gene changes in three of seven blocks, the third nowhere; some cells are in none.
+    lfc = np.zeros((3, 7))
+    lfc[0, :3], lfc[1, 6] = [1.5, -0.25, 0.75], -2.0
+    blocks = np.arange(80) % 8 - 1
+    text = page_of(blocks=blocks, block_lfc=lfc, located=LOCATED)
+    (tmp_path / "page.html").write_text(text, encoding="utf-8")
+    page = Page(browser, tmp_path / "page.html")
+    choice = "log₂ fold change where it is significant"
+
+    def offered():
+        return [option.text for option in Select(page.element("color")).options]
+
+    assert choice not in offered()
+    page.search("gene0")
+    assert "changes in opposite directions (46% of the cells)" in page.element("gene").text
+    page.color_by(choice)
+    found = page.run("return embedding.data.map(t => [t.customdata, t.marker.color])")
+    (others, grey), (cells, colors) = found
+    assert isinstance(grey, str)
+    assert sorted(others + cells) == list(range(80))
+    np.testing.assert_allclose(colors, lfc[0][blocks[cells]])
+    assert set(blocks[others]) == {-1, 3, 4, 5, 6}
+    assert page.title().startswith("gene0: log₂ fold change, b / a (normalised counts)<br>Grey:")
+    page.browser.save_screenshot(str(tmp_path / "regions.png"))
+    # The next gene is coloured the same way, and one without a region by all of its change.
+    page.search("gene1")
+    cells, colors = page.run("const t = embedding.data[1]; return [t.customdata, t.marker.color]")
+    assert set(blocks[cells]) == {6}
+    assert set(colors) == {-2.0}
+    for name, words in (("gene2", "no region of cells"), ("gene9", "mean log fold change")):
+        page.search(name)
+        assert page.element("gene").text.removeprefix(name).lstrip().startswith(words)
+        assert choice not in offered()
+        assert len(page.cells()) == 80
+    assert not page.errors()
 
 
 def test_names_are_shown_and_never_run(browser, tmp_path):

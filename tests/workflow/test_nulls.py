@@ -3,16 +3,22 @@
 import json
 
 import anndata
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
 from scipy.stats import false_discovery_control
+from statediff.plots.explore import where_it_changes
 from statediff.store import read_arrays
 from support import ROOT
+from test_page import unpacked
 
 STANDARD = "results/standard/young_vs_old"
 SMALL = "results/small/young_vs_old"
+# What shows where genes change.
+FIGURE = f"{STANDARD}/figures/gene_regions.png"
+SHOWN = [FIGURE, f"{STANDARD}/tables/gene_regions.html", f"{STANDARD}/explore.html"]
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +29,7 @@ def standard_configs(small_config):
 @pytest.fixture(scope="module")
 def standard_run(tmp_path_factory, snakemake_run, standard_configs):
     directory = tmp_path_factory.mktemp("standard")
-    snakemake_run(directory, "results", configfile=standard_configs)
+    snakemake_run(directory, "results", *SHOWN, configfile=standard_configs)
     return directory
 
 
@@ -102,17 +108,40 @@ def test_where_called_genes_change(standard_run):
     assert np.sign(row["lfc"]) == sign
 
 
+def test_where_genes_change_is_shown(standard_run):
+    figure, table, page = (standard_run / path for path in SHOWN)
+    assert plt.imread(figure).shape[0] > 1000
+    text = table.read_text()
+    assert "Gene regions: young_vs_old" in text
+    assert all(name in text for name in ("Cell type", "Direction", "Log2 fold change"))
+    # The called genes come first, and their changes are those of the localisation.
+    found, _ = read_arrays(standard_run / STANDARD / "stages/localisation.h5")
+    genes = pd.read_parquet(standard_run / STANDARD / "tables/genes.parquet")
+    tables = json.loads(unpacked(page.read_text(), "tables"))
+    words = tables["blocks"]["words"]
+    assert len(words) == len(found["genes"]) == genes["is_de"].sum()
+    called = genes.set_index("gene").loc[tables["genes"]["names"][: len(words)]]
+    assert words == [where_it_changes(gene) for gene in called.to_dict("records")]
+    low, high = np.frombuffer(unpacked(page.read_text(), "regions"), np.uint8).reshape(2, -1)
+    values = (low | high.astype(np.uint16) << 8).view(np.int16).reshape(found["lfc"].shape)
+    names = anndata.read_h5ad(standard_run / STANDARD / "adata.h5ad", backed="r").var_names
+    lfc = pd.DataFrame(found["lfc"], names[found["genes"]]).loc[called.index]
+    np.testing.assert_allclose(values / tables["blocks"]["steps"], lfc, atol=6e-4)
+
+
 def test_regions_where_there_are_no_types(standard_run, snakemake_run, standard_configs, tmp_path):
     more = changed(tmp_path, dataset={"cell_type": None})
     stem = f"{STANDARD}/tables/gene_regions"
     before = pd.read_parquet(standard_run / f"{stem}.parquet")
-    snakemake_run(standard_run, f"{stem}.tsv", configfile=[*standard_configs, more])
+    drawn = (standard_run / FIGURE).read_bytes()
+    snakemake_run(standard_run, f"{stem}.tsv", FIGURE, configfile=[*standard_configs, more])
+    assert (standard_run / FIGURE).read_bytes() != drawn
     table = pd.read_csv(standard_run / f"{stem}.tsv", sep="\t")
     assert list(table) == ["gene", "region", "direction", "share", "lfc"]
     assert not table.duplicated(["gene", "region"]).any()
     assert table["share"].between(0, 1).all()
     assert set(before["gene"]) <= set(table["gene"])
-    snakemake_run(standard_run, f"{stem}.tsv", configfile=standard_configs)
+    snakemake_run(standard_run, f"{stem}.tsv", FIGURE, configfile=standard_configs)
 
 
 def test_methods_of_the_standard(standard_run, snakemake_run, standard_configs):
@@ -187,8 +216,10 @@ def test_regions_without_samples(small_copy, snakemake_run, small_config):
 def test_nothing_is_localised_where_no_gene_is_called(small_copy, snakemake_run, small_config):
     more = changed(small_copy, fdr={"null": "residual", "block_cells": 40, "threshold": 1e-300})
     tables = [f"{SMALL}/tables/{name}.parquet" for name in ("genes", "gene_regions")]
-    snakemake_run(small_copy, *tables, configfile=[small_config, more])
+    figure = f"{SMALL}/figures/gene_regions.png"
+    snakemake_run(small_copy, *tables, figure, configfile=[small_config, more])
     genes, regions = (pd.read_parquet(small_copy / table) for table in tables)
+    assert (small_copy / figure).is_file()
     assert genes[["changed_share", "pattern", "strongest_type"]].isna().all(axis=None)
     assert list(regions) == ["gene", "cell_type", "direction", "share", "lfc"]
     assert regions.empty

@@ -227,11 +227,11 @@ def missing(section):
     return refuse
 
 
-def shown(path, name, section):
-    """An output that the report shows; its caption is workflow/report/<stem of the file>.rst,
-    without a wildcard."""
+def shown(path, name, section, caption=None):
+    """An output that the report shows; its caption is workflow/report/<caption>.rst, by default the
+    stem of the file without a wildcard."""
     category = "{contrast}" if "{contrast}" in path else DATASET["name"]
-    caption = f"../report/{Path(path).stem.partition('_{')[0]}.rst"
+    caption = f"../report/{caption or Path(path).stem.partition('_{')[0]}.rst"
     return report(path, caption, category=category, subcategory=section, labels={"result": name})
 
 

@@ -12,6 +12,8 @@ rule explore_page:
         density="<run>/{contrast}/stages/density.h5",
         fit="<run>/{contrast}/stages/fit.h5",
         fdr="<run>/{contrast}/stages/fdr.h5",
+        localisation=LOCALISED,
+        blocks="<run>/{contrast}/stages/blocks.h5" if RESIDUAL else [],
     output:
         "<run>/{contrast}/explore.html",
     log:

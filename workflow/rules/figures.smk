@@ -13,6 +13,7 @@ FIGURES = {
     "fold_changes": ["genes", "heatmap_genes", "without", "percentile"],
     "expression_levels": ["genes", "heatmap_genes", "without", "percentile"],
     "fold_change_dots": ["genes", "heatmap_genes", "without"],
+    "gene_regions": ["genes", "heatmap_genes", "without", "percentile"],
     "gene_panels": ["genes", "panel_genes", "point_size"],
     "expression_along": ["genes", "panel_genes", "component", "point_size"],
     "significance": [],
@@ -27,6 +28,8 @@ REFUSED = {}
 if FROM_FILE:
     why = "expected dataset.results: computed, since a file of results has no model"
     REFUSED |= dict.fromkeys(OF_MODELS, why)
+if not RESIDUAL:
+    REFUSED["gene_regions"] = "expected fdr.null: residual, which alone tells where genes change"
 if DATASET["cell_type"] is None:
     REFUSED |= dict.fromkeys(OF_TYPES, "expected dataset.cell_type, the obs column of cell types")
 for name in sorted(set(REFUSED) & set(MADE or [])):

@@ -124,6 +124,35 @@ rule plot_fold_change_dots:
         "../../scripts/plot_fold_change_dots.py"
 
 
+rule plot_gene_regions:
+    input:
+        store="<data>/store.h5ad",
+        choices="<data>/figure_choices.h5",
+        fdr="<run>/{contrast}/stages/fdr.h5",
+        localisation=LOCALISED,
+        blocks="<run>/{contrast}/stages/blocks.h5" if RESIDUAL else [],
+        cell_types=cell_types,
+    output:
+        pdf="<run>/{contrast}/figures/gene_regions.pdf",
+        png=shown("<run>/{contrast}/figures/gene_regions.png", "Where genes change", "Expression"),
+    log:
+        "<logs>/{contrast}/plot_gene_regions.log",
+    benchmark:
+        "<benchmarks>/{contrast}/plot_gene_regions.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=memory(400, cell=2, gene=5),
+        runtime=minutes(10),
+    params:
+        contrast=contrast_of,
+        most=figure_setting("heatmap_genes"),
+        without=figure_setting("without"),
+        percentile=figure_setting("percentile"),
+    script:
+        "../../scripts/plot_gene_regions.py"
+
+
 rule plot_gene_panels:
     input:
         store="<data>/store.h5ad",

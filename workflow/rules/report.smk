@@ -35,6 +35,33 @@ rule gene_page:
         "../../scripts/table_page.py"
 
 
+rule region_page:
+    input:
+        template=workflow.source_path("../report/table.html"),
+        columns=workflow.source_path("../report/columns.yaml"),
+        table="<run>/{contrast}/tables/gene_regions.parquet",
+    output:
+        shown(
+            "<run>/{contrast}/tables/gene_regions.html",
+            "Table of genes and regions",
+            "Tables",
+            caption="gene_regions_table",
+        ),
+    log:
+        "<logs>/{contrast}/region_page.log",
+    benchmark:
+        "<benchmarks>/{contrast}/region_page.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=memory(350, gene=30),
+        runtime=minutes(10),
+    params:
+        table="gene_regions",
+    script:
+        "../../scripts/table_page.py"
+
+
 rule contrast_page:
     input:
         template=workflow.source_path("../report/table.html"),
@@ -118,6 +145,7 @@ rule report:
         rules.provenance.input,
         rules.reproduction_page.output if PUBLISHED else [],
         per_contrast("tables/genes.html", "methods.html"),
+        per_contrast("tables/gene_regions.html") if RESIDUAL else [],
         rules.results.input,
         rules.figures.input,
         script=workflow.source_path("../report/results.js"),

@@ -9,7 +9,7 @@ each within blocks is subtracted.
 """
 
 import numpy as np
-from scipy.cluster.hierarchy import linkage
+from scipy.cluster.hierarchy import leaves_list, linkage
 from sklearn.cluster import KMeans
 
 from statediff import InputError
@@ -28,6 +28,7 @@ __all__ = [
     "permute_within",
     "region_tree",
     "samples_meet",
+    "side_by_side",
 ]
 
 # More blocks would cost memory (blocks × samples × genes) and gain nothing.
@@ -173,6 +174,22 @@ def region_tree(centres):
     for i, (left, right) in enumerate(parts):
         nodes[count + i] = nodes[left] | nodes[right]
     return nodes, parts
+
+
+def side_by_side(centres):
+    """Order of the blocks in which those of each region of Ward's tree lie side by side.
+
+    Parameters
+    ----------
+    centres : array, shape (blocks, P)
+
+    Returns
+    -------
+    ndarray of int, shape (blocks,)
+    """
+    if len(centres) == 1:
+        return np.zeros(1, dtype=int)
+    return leaves_list(linkage(centres, "ward", optimal_ordering=True))
 
 
 def _shifts(coordinates, centres, codes, groups, ls):

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["CompressedLayers", "compress_layers", "largest_error"]
+__all__ = ["CompressedLayers", "compress_layers", "largest_error", "low_then_high"]
 
 # Standard deviation, over the cells, of what the functions left out add to a gene; that of the
 # gene is 1.
@@ -66,7 +66,22 @@ class CompressedLayers:
     def to_bytes(self):
         """Cells, change and level, function by function: first all low bytes, then the high."""
         parts = [part.T.astype("<i2").ravel() for part in (self.cells, self.change, self.level)]
-        return np.concatenate(parts).view(np.uint8).reshape(-1, 2).T.tobytes()
+        return low_then_high(np.concatenate(parts))
+
+
+def low_then_high(values):
+    """Integers of 16 bits as bytes: all low ones, then all high ones, which compress better.
+
+    Parameters
+    ----------
+    values : ndarray
+        Of whole numbers, −32,768 to 32,767.
+
+    Returns
+    -------
+    bytes
+    """
+    return values.astype("<i2").ravel().view(np.uint8).reshape(-1, 2).T.tobytes()
 
 
 def compress_layers(phi, reference, compared):

@@ -37,6 +37,7 @@ findings in a tree of hypotheses.
 """
 
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
 from scipy.stats import false_discovery_control
@@ -48,6 +49,7 @@ __all__ = [
     "fold_changes",
     "in_groups",
     "localise",
+    "of_each_pattern",
     "patterns",
     "select_regions",
     "strongest_group",
@@ -224,6 +226,26 @@ def patterns(direction, cells):
     pattern[share >= EVERYWHERE] = "everywhere"
     pattern[opposite] = "opposite"
     return share, pattern
+
+
+def of_each_pattern(pattern, most):
+    """Some genes of each pattern, as evenly as their numbers allow.
+
+    Parameters
+    ----------
+    pattern : ndarray of object, shape (genes,)
+        Of genes that come in an order; None where no region could be told.
+    most : int
+
+    Returns
+    -------
+    ndarray of int
+        The first genes of each pattern, in the order of the genes.
+    """
+    found = [list(np.flatnonzero(pattern == name)) for name in ("everywhere", "region", "opposite")]
+    # By turns: the first of each, the second of each, …
+    turns = [gene for turn in zip_longest(*found) for gene in turn if gene is not None]
+    return np.sort(np.array(turns[:most], dtype=int))
 
 
 def in_groups(changed, lfc, cells):

@@ -19,6 +19,7 @@ _FUNCTIONS = {
     "fit": ("fit_overview",),
     "genes": ("expression_along", "fold_change_dots", "gene_heatmap", "gene_panels"),
     "page": ("lettered_page",),
+    "regions": ("gene_regions",),
     "significance": ("null_comparison", "pvalue_calibration"),
     "terms": ("enrichment", "gene_network"),
 }

@@ -10,7 +10,7 @@ import matplotlib as mpl
 import numpy as np
 from plotly.offline import get_plotlyjs
 
-from statediff.compression import compress_layers, largest_error
+from statediff.compression import compress_layers, largest_error, low_then_high
 from statediff.plots.expression import LABELS, SHORT
 from statediff.plots.style import GREY, categorical_palette, point_size, short
 from statediff.provenance import DIRECTION_COLORS
@@ -22,6 +22,7 @@ __all__ = [
     "category_column",
     "explore_page",
     "value_column",
+    "where_it_changes",
 ]
 
 TEMPLATE = Path(__file__).with_name("explore.html")
@@ -31,6 +32,16 @@ MAX_BYTES = 14_500_000
 MAX_CELLS = 20_000
 #: Letters of a condition in the labels.
 NAME = 16
+# Of cells without a significant change: darker than the background, lighter than most changes.
+BEHIND = "#b0b0b0"
+# Parts of a log2 fold change that are told apart in a block.
+STEPS = 1000
+#: Patterns of `statediff.localisation.patterns` in words.
+PATTERNS = {
+    "everywhere": "changes everywhere",
+    "region": "changes in some cell states",
+    "opposite": "changes in opposite directions",
+}
 # Least p-value that can be drawn.
 TINY = np.finfo(float).tiny
 #: Of a gene, as the page names them.
@@ -94,9 +105,31 @@ def value_column(name, values, label, *, signed=False):
     return {"name": name, "values": _numbers(values), "label": label, "signed": signed}
 
 
+def where_it_changes(gene):
+    """Where a called gene changes, in words.
+
+    Parameters
+    ----------
+    gene : mapping
+        `pattern`, `changed_share` and, if there are cell types, `strongest_type` and
+        `strongest_type_lfc`, as in the table of genes.
+
+    Returns
+    -------
+    str
+    """
+    if gene["pattern"] not in PATTERNS:
+        return "no region of cells changes significantly"
+    text = f"{PATTERNS[gene['pattern']]} ({gene['changed_share']:.0%} of the cells)"
+    if gene.get("strongest_type") is None:
+        return text
+    change = f"log₂ fold change {gene['strongest_type_lfc']:.2f}".replace("-", "−")
+    return f"{text}, most in {short(str(gene['strongest_type']), 30)} ({change})"
+
+
 def explore_page(xy, names, columns, genes, phi, reference, compared, *, dataset, contrast,
                  conditions, described, axis_names, ranking, fdr_threshold, n_cells,
-                 size=None, max_bytes=MAX_BYTES):  # fmt: skip
+                 blocks=None, block_lfc=None, size=None, max_bytes=MAX_BYTES):  # fmt: skip
     """Page on which cells are coloured by any result, or by the fold change of a gene.
 
     Parameters
@@ -108,7 +141,8 @@ def explore_page(xy, names, columns, genes, phi, reference, compared, *, dataset
         Results of the cells: `category_column`, `value_column`; drawn by the first to begin with.
     genes : pandas.DataFrame
         Index of gene names, and their statistics. Those come first whose fold changes matter
-        most: if not all fit, the last have statistics only.
+        most: if not all fit, the last have statistics only. With `block_lfc` also what
+        `where_it_changes` takes.
     phi : array, shape (n, r)
         Basis at the cells drawn.
     reference, compared : array, shape (genes, r)
@@ -124,6 +158,11 @@ def explore_page(xy, names, columns, genes, phi, reference, compared, *, dataset
     fdr_threshold : float
     n_cells : int
         Cells of the data set, drawn or not.
+    blocks : array of int, shape (n,), optional
+        Block of each cell drawn; −1 for cells that do not take part in the contrast.
+    block_lfc : array, shape (called, blocks), optional
+        log2 fold change of the first genes, those that are called, in each block; 0 where it is not
+        significant.
     size : float, optional
         Area of a point in square points.
     max_bytes : int
@@ -174,21 +213,42 @@ def explore_page(xy, names, columns, genes, phi, reference, compared, *, dataset
         },
         "colors": {
             "other": GREY,
+            "behind": BEHIND,
             "signed": _colorscale("RdBu_r"),
             "positive": _colorscale("viridis"),
         },
     }
+    regions = b""
+    if block_lfc is not None:
+        tables["blocks"] = {
+            "cells": np.asarray(blocks).tolist(),
+            "count": block_lfc.shape[1],
+            "steps": STEPS,
+            "words": [
+                where_it_changes(gene) for gene in genes.head(len(block_lfc)).to_dict("records")
+            ],
+        }
+        tables["labels"]["where"] = f"{b} / {a} (normalised counts)"
+        regions = low_then_high(np.round(STEPS * np.asarray(block_lfc)))
+    regions = _packed(regions)
     template = TEMPLATE.read_text(encoding="utf-8")
     library = _packed(get_plotlyjs().encode())
     # The tables' own size is known only once the layers are in them: 24 bytes a gene cover that.
-    spent = len(template.encode()) + len(library) + len(_packed(_json(tables))) + 24 * len(genes)
+    spent = (
+        len(template.encode())
+        + len(library)
+        + len(regions)
+        + len(_packed(_json(tables)))
+        + 24 * len(genes)
+    )
     layers, text = _layers_within(max_bytes - spent, phi, reference, compared)
     stored = len(layers.change)
     scalars = ("mean_change", "mean_level", "scale_change", "scale_level")
     tables["layers"] = {name: _numbers(getattr(layers, name), 6) for name in scalars}
     error = largest_error(layers, phi, reference[:stored], compared[:stored])
     tables["notes"] = _notes(len(xy), n_cells, stored, len(genes), error)
-    parts = {"plotly": library, "tables": _packed(_json(tables)), "layers": text}
+    parts = {"plotly": library, "tables": _packed(_json(tables)), "layers": text,
+             "regions": regions}  # fmt: skip
     return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], template)
 
 
