@@ -147,8 +147,11 @@ def levels_of(wildcards):
 
 def groups_of(wildcards):
     """What decides about the groups of the contrast at hand."""
-    keys = ("column", "reference", "compared", "cells", "min_cells", *GROUP_KEYS)
-    return {key: CONTRASTS[wildcards.contrast][key] for key in keys}
+    contrast = CONTRASTS[wildcards.contrast]
+    keys = ["column", "reference", "compared", "numeric", "cells", "min_cells", *GROUP_KEYS]
+    # The halves of a numeric condition are those of the samples.
+    keys += ["sample", "pair"] if contrast["numeric"] else []
+    return {key: contrast[key] for key in keys}
 
 
 def smooth_of(wildcards):
