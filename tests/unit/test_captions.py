@@ -89,3 +89,19 @@ def test_caption_of_the_fit_tells_what_was_learnt():
         assert words in learnt
         assert words not in given
     assert "given by the configuration or its conventions" in given
+
+
+def test_the_first_page_names_numbers_and_levels():
+    config = {
+        "dataset": {"name": "small"},
+        "contrasts": {
+            "age": {"column": "months", "reference": None, "compared": None, "levels": None},
+            "time": {"reference": None, "compared": None, "levels": ["d 0", "d 3", "d 7"]},
+        },
+        "enrichment": {"provider": "none"},
+    }
+    environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True)
+    text = environment.from_string((CAPTIONS / "workflow.rst").read_text())
+    shown = text.render(snakemake=SimpleNamespace(config=config))
+    assert "`age`_: change with ``months``, shown as ``high`` against ``low``" in shown
+    assert "- time: each of ``d 3``, ``d 7`` against ``d 0``" in shown
