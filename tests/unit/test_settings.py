@@ -55,6 +55,10 @@ def test_the_order_of_keys_does_not_matter():
     [
         ("fdr.treshold", 0.1, "fdr: unknown key 'treshold'; did you mean threshold? Known keys"),
         ("color", "red", "configuration: unknown key 'color'"),
+        ("a_vs_b", {"column": "x"}, "unknown key 'a_vs_b'; an entry of contrasts or smooth is"),
+        ("contrasts.y.groupby", "x", "contrasts.y: unknown key 'groupby'; did you mean column?"),
+        ("contrasts.y.layer", "x", "unknown key 'layer'; did you mean dataset.layer?"),
+        ("dataset.source", "a.h5ad", "expected object (for a file: source: {path: a.h5ad})"),
         ("fdr.threshold", "x", "fdr.threshold: found 'x', expected number (nested values"),
         ("fdr.threshold", float("nan"), "fdr.threshold: found nan, expected number"),
         ("gp.ls", float("inf"), "gp.ls: found inf, expected number or null"),
@@ -93,7 +97,7 @@ def test_the_order_of_keys_does_not_matter():
         ("smooth.a/b", {"genes": ["A"]}, "'a/b' is no safe folder name"),
         ("smooth", {"x": {"genes": ["A"]}, "X": {"genes": ["A"]}}, "differ only in case"),
         ("contrasts.smooth", GOOD["contrasts"]["y"], "'smooth' is one of the workflow's own"),
-        ("contrasts.y", None, "contrasts.y: found None, expected object"),
+        ("contrasts.y", None, "contrasts.y: found nothing, expected object"),
         (
             "contrasts.y.compared",
             3,

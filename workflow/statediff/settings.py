@@ -20,6 +20,21 @@ __all__ = ["check_path", "checked", "contrasts_of"]
 
 # Folders of a data set beside those of its contrasts.
 FOLDERS = ("data", "logs", "benchmarks", "conditions", "figures", "paper", "smooth", "string")
+# Arguments of kompot, and the keys that say the same.
+OF_KOMPOT = {
+    "groupby": "column",
+    "condition1": "reference",
+    "condition2": "compared",
+    "sample_col": "sample",
+    "obsm_key": "dataset.cell_states.key",
+    "layer": "dataset.layer",
+    "null_genes": "fdr.null_genes",
+    "fdr_threshold": "fdr.threshold",
+    "log_fold_change_threshold": "abundance.lfc_threshold",
+    "ptp_threshold": "abundance.ptp_threshold",
+    "ls_factor": "gp.ls_factor",
+    "sigma": "gp.sigma",
+}
 # Entries of every report's menu.
 ENTRIES = ("workflow", "statistics")
 # What says which file to download.
@@ -536,7 +551,14 @@ def _messages(error):
             known = list(error.schema["properties"])
             for name in sorted(set(found) - set(known), key=str):
                 close = difflib.get_close_matches(str(name), known, n=1)
-                hint = f"; did you mean {close[0]}?" if close else ""
+                same = [OF_KOMPOT[name]] if name in OF_KOMPOT else close
+                hint = f"; did you mean {same[0]}?" if same else ""
+                if (
+                    key == "configuration"
+                    and isinstance(found[name], dict)
+                    and "column" in found[name]
+                ):
+                    hint = "; an entry of contrasts or smooth is indented below it."
                 yield f"{key}: unknown key {name!r}{hint} Known keys: {', '.join(known)}"
         case "required":
             missing = [name for name in wanted if name not in found]
@@ -546,9 +568,12 @@ def _messages(error):
             hint = ""
             if "string" in names and isinstance(found, bool | int | float):
                 hint = f' (a level or name must be text: write "{json.dumps(found)}" in quotes)'
+            elif key == "dataset.source" and isinstance(found, str):
+                hint = f" (for a file: source: {{path: {found}}})"
             elif isinstance(found, str):
                 hint = " (nested values of --config arrive as text: use a file, with --configfile)"
-            yield f"{key}: found {found!r}, expected {' or '.join(names)}{hint}"
+            shown = "nothing" if found is None else repr(found)
+            yield f"{key}: found {shown}, expected {' or '.join(names)}{hint}"
         case "enum":
             choices = ", ".join("null" if x is None else str(x) for x in wanted)
             yield f"{key}: found {found!r}, expected one of {choices}"
