@@ -44,6 +44,12 @@ if FROM_FILE:
     include: "workflow/rules/kompot.smk"
 
 
+# A job runs again where the code that it needs is another.
+for each in workflow.rules:
+    if (script := script_of(each)) and "code" not in each.params.keys():
+        each.set_params(code=version_of(script))
+
+
 rule all:
     input:
         rules.results.input if CONTRASTS else [],

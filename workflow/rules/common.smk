@@ -18,6 +18,7 @@ from statediff.paper import check_panels, panel_size, panel_stem
 from statediff.provenance import safe
 from shareable import without_folders
 from statediff.settings import checked, contrasts_of
+from versions import checksum
 
 if not HERE.parent.samefile(Path(statediff.__file__).parents[1]):
     raise WorkflowError(
@@ -102,6 +103,20 @@ def located(path, pathvars=workflow.pathvars, prefix=workflow.modifier.path_modi
     """Where a file of the rules is. The folders of a module are kept here: `workflow` knows them
     while its Snakefile is read, and later those of the Snakefile that imports it."""
     return pathvars.apply(prefix.replace_prefix(path))
+
+
+def script_of(rule):
+    """The script of a rule of this workflow, among those of one that imports it; or nothing."""
+    folder = HERE.parent.parent / "scripts"
+    if rule.script is None:
+        return None
+    script = Path(str(rule.basedir.get_path_or_uri(secret_free=True)), rule.script)
+    return script if script.is_file() and script.parent.samefile(folder) else None
+
+
+def version_of(script):
+    """Parameter with the version of the code that a script needs, looked up for the jobs at hand."""
+    return lambda wildcards: checksum(script)
 
 
 def one_of(names):
