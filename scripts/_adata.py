@@ -6,9 +6,10 @@ import h5py
 import numpy as np
 import pandas as pd
 from _states import read_components
-from anndata.io import read_elem, write_elem
+from anndata.io import write_elem
+from statediff.h5ad import SLOTS, open_source
 from statediff.provenance import DIRECTIONS, group_column
-from statediff.store import create_slot, open_h5ad, read_arrays
+from statediff.store import create_slot, read_arrays
 
 # Of a layer, at a time.
 VALUES = 1 << 24
@@ -37,14 +38,13 @@ def with_fields(table, arrays, fields):
     return pd.concat([kept, pd.DataFrame(columns, index=table.index)], axis=1)
 
 
-def write_rest(out, path):
+def write_rest(out, path, modality):
     """What else the source knows of cells and genes; its layers would be large, and are left."""
-    with open_h5ad(path) as source:
-        for slot in ("obsm", "obsp", "varm", "varp", "uns"):
+    with open_source(path, modality) as source:
+        for slot in SLOTS:
             written = create_slot(out, slot)
-            for key in source.get(slot, {}):
-                if key not in written:
-                    write_elem(out, f"{slot}/{key}", read_elem(source[slot][key]))
+            for key, value in source.readable(slot, written).items():
+                write_elem(out, f"{slot}/{key}", value)
 
 
 def write_compressed(out, path, fields):
