@@ -77,12 +77,13 @@ def read_obsm(source, key, option):
     return values
 
 
-def find_genes(names, wanted, option):
-    """Columns of some genes."""
-    columns = {name: column for column, name in enumerate(names)}
+def find_genes(names, wanted, option, labels=()):
+    """Columns of some genes, by their names or else by the labels that they are shown by."""
+    columns = {label: column for column, label in enumerate(labels)}
+    columns |= {name: column for column, name in enumerate(names)}
     unknown = [gene for gene in wanted if gene not in columns]
     if unknown:
-        told = "; ".join(f"{gene!r}{close_matches(gene, names)}" for gene in unknown[:5])
+        told = "; ".join(f"{gene!r}{close_matches(gene, [*columns])}" for gene in unknown[:5])
         rest = f"; and {len(unknown) - 5} more" if len(unknown) > 5 else ""
         raise InputError(f"{option}: not among the {len(names)} genes: {told}{rest}")
     return np.array([columns[gene] for gene in wanted], dtype=int)

@@ -365,6 +365,9 @@ def test_counts_of_10x(tmp_path, version):
         edited(path, lambda file: replace(file, "matrix/features/feature_type", kinds))
         with open_source(path) as source, pytest.raises(InputError, match="Antibody Capture"):
             _ = source.var
+        edited(path, lambda file: file.__delitem__("matrix/features"))
+        with open_source(path) as source, pytest.raises(InputError, match="without genes and"):
+            _ = source.var
 
 
 def test_raw_of_cellxgene(path):

@@ -55,7 +55,7 @@ PROVIDER = config["enrichment"]["provider"]
 
 if "path" in SOURCE and not Path(SOURCE["path"]).exists():
     raise WorkflowError(
-        f"dataset.source.path: {SOURCE['path']} is not there (seen from {Path.cwd()})"
+        f"dataset.source.path: {SOURCE['path']} is no file (seen from {Path.cwd()})"
     )
 
 for gmt in config["enrichment"]["gmt"] if PROVIDER == "local" else []:

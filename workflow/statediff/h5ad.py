@@ -17,7 +17,7 @@ import numpy as np
 from statediff import DataWarning, InputError
 from statediff.matrices import Matrix, attribute, is_array
 
-__all__ = ["SLOTS", "Source", "open_source"]
+__all__ = ["Source", "open_source"]
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 # What a file that is not HDF5 begins with, what that is, and what to do about it.
@@ -45,7 +45,7 @@ R_FILES = (".rds", ".rda", ".rdata", ".qs", ".qs2")
 ZARR = (".zgroup", "zarr.json", ".zmetadata")
 # Groups that hold several AnnData: of MuData, and of SpatialData.
 CONTAINERS = ("mod", "tables")
-#: Mappings of an AnnData, but for its layers.
+# Mappings of an AnnData, but for its layers.
 SLOTS = ("obsm", "varm", "obsp", "varp", "uns")
 
 
@@ -461,8 +461,13 @@ class TenX(Source):
         import pandas as pd
 
         table = self._root.get("features", self._root)
-        ids = table["id"] if "id" in table else table["genes"]
-        names = table["name"] if "name" in table else table["gene_names"]
+        keys = ("id", "name") if "id" in table else ("genes", "gene_names")
+        if missing := [key for key in keys if key not in table]:
+            raise InputError(
+                f"{self.path}: counts of 10x without {' and '.join(missing)}; expected the names "
+                "of the genes (dataset.source)"
+            )
+        ids, names = (table[key] for key in keys)
         index = pd.Index(_names(_read(ids), f"{self.path}: features"), dtype=object)
         found = pd.DataFrame({"feature_name": pd.Categorical(_read(names))}, index=index)
         if "feature_type" in table:

@@ -25,6 +25,7 @@ __all__ = [
     "open_h5ad",
     "read_arrays",
     "read_columns",
+    "read_labels",
     "read_levels",
     "read_names",
     "read_rows",
@@ -38,6 +39,8 @@ BLOCK_VALUES = 1 << 24
 # Stored values that 32 bits can count.
 MOST_INT32 = np.iinfo(np.int32).max
 CHUNK = 1 << 18
+# Column of var with the symbols of genes whose index has identifiers.
+LABELS = "feature_name"
 
 
 @contextmanager
@@ -61,12 +64,21 @@ def atomic(path):
 def described(path):
     """What tells a file from all others: name, size and checksum, read in a stream.
 
+    Of a folder, such as a zarr store, these are of all files in it and their names.
+
     Returns
     -------
     dict
         `file` (its name, without folders), `bytes`, `sha256`.
     """
     path = Path(path)
+    if path.is_dir():
+        files = {str(p.relative_to(path)): p for p in path.rglob("*") if p.is_file()}
+        parts = [(name, described(files[name])) for name in sorted(files)]
+        text = "".join(f"{part['sha256']}  {name}\n" for name, part in parts)
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        size = sum(part["bytes"] for _, part in parts)
+        return {"file": path.name, "bytes": size, "sha256": digest}
     with open(path, "rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return {"file": path.name, "bytes": path.stat().st_size, "sha256": digest}
@@ -208,6 +220,30 @@ def read_names(frame):
     ndarray of str, shape (rows,)
     """
     return frame[frame.attrs["_index"]].asstr()[:]
+
+
+def read_labels(genes):
+    """Names by which genes are shown: `feature_name`, as CELLxGENE and 10x have it, if it is there.
+
+    A gene without one, or that shares it with another, is shown by its name in the index.
+
+    Parameters
+    ----------
+    genes : h5py.Group
+        The data frame var of a store.
+
+    Returns
+    -------
+    ndarray of str, shape (genes,)
+    """
+    names = read_names(genes)
+    if LABELS not in genes:
+        return names
+    codes, levels = read_levels(genes[LABELS])
+    unique = (codes >= 0) & (np.bincount(codes + 1, minlength=len(levels) + 1)[codes + 1] == 1)
+    labels = names.copy()
+    labels[unique] = levels[codes[unique]]
+    return labels if len(set(labels)) == len(labels) else names
 
 
 def read_levels(column):
