@@ -62,11 +62,11 @@ def read_obsm(source, key, option):
         raise InputError(f"{option}: no obsm key {key!r}; there are: {listed(source.keys('obsm'))}")
     from scipy import sparse
 
-    values = source.read("obsm", key)
     try:
+        values = source.read("obsm", key)
         dense = values.toarray() if sparse.issparse(values) else np.asarray(values)
         values = dense.astype(np.float64)
-    except (AttributeError, TypeError, ValueError) as error:
+    except Exception as error:  # of any kind: the file may hold anything
         raise InputError(f"{option}: obsm {key!r} is no matrix of numbers ({error})") from None
     if values.ndim != 2 or len(values) != source.n_cells:
         raise InputError(

@@ -394,6 +394,9 @@ def test_what_cannot_be_read_is_left_out_with_a_warning(path):
         columns = [*file["obs"].attrs["column-order"], "coded", "gone"]
         file["obs"].attrs.create("column-order", columns, dtype=TEXT)
         file["obsm/short"] = np.ones((3, 2))
+        file["obsm/flat"] = np.ones(N_CELLS)
+        write_elem(file, "obsp/beyond", sparse.eye(N_CELLS, format="csr"))
+        file["obsp/beyond/indices"][5] = -7
 
     with open_source(edited(path, edit)) as source, warnings.catch_warnings(record=True) as found:
         warnings.simplefilter("always", DataWarning)
@@ -401,8 +404,16 @@ def test_what_cannot_be_read_is_left_out_with_a_warning(path):
         assert list(source.obs) == ["condition", "donor", "n"]
         assert set(source.readable("uns")) == {"condition_colors"}
         assert set(source.readable("obsm")) == {"X_pca"}
+        assert source.readable("obsp") == {}
     told = " ".join(str(warning.message) for warning in found)
-    for name in ("'coded'", "'gone'", "uns['strange']", "obsm['short']"):
+    for name in (
+        "'coded'",
+        "'gone'",
+        "uns['strange']",
+        "obsm['short']",
+        "obsm['flat']",
+        "obsp['beyond']",
+    ):
         assert f"{name} of data.h5ad can't be read and was left out" in told
 
 

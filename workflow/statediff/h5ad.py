@@ -13,6 +13,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+from scipy import sparse
 
 from statediff import DataWarning, InputError
 from statediff.matrices import Matrix, attribute, is_array
@@ -326,7 +327,10 @@ class Source:
                 continue
             try:
                 value = self.read(slot, key)
-                if slot != "uns" and list(value.shape[: len(lengths)]) != lengths:
+                fits = slot == "uns" or (
+                    len(value.shape) > 1 and list(value.shape[: len(lengths)]) == lengths
+                )
+                if not fits:
                     raise ValueError(f"its shape is {value.shape}")
             except Exception as error:
                 self._warn(f"{slot}[{key!r}]", error)
@@ -412,7 +416,13 @@ class Source:
                 columns[column] = _read_column(group, column)
             except Exception as error:
                 self._warn(f"{name} column {column!r}", error)
-        return key, _read(group[key]), columns
+        try:
+            return key, _read(group[key]), columns
+        except Exception as error:
+            raise InputError(
+                f"{self.path}: the names in the index of {name} can't be read ({error}); copy the "
+                "file again, or write it again with AnnData"
+            ) from None
 
     def _old_frame(self, dataset, name):
         """The same of a table of anndata 0.6, an array of records."""
@@ -586,6 +596,8 @@ def _plain(value):
     """A value without types that older anndata can't read, such as pandas' strings."""
     import pandas as pd
 
+    if sparse.issparse(value) and value.format in ("csr", "csc"):
+        value.check_format(full_check=True)  # scipy reads memory at indices beyond the shape
     if isinstance(value, dict):
         found = {key: _plain(item) for key, item in value.items()}
         return {key: item for key, item in found.items() if item is not None}

@@ -179,7 +179,7 @@ class Matrix:
             )
         if lengths["indptr"] != (n + 1,):
             self._refuse(f"has indptr of shape {lengths['indptr']}", f"expected {(n + 1,)}")
-        indptr = self._integers(self._element["indptr"][:], "indptr")
+        indptr = self._integers(self._element["indptr"][:], "indptr").astype(np.int64)
         if indptr[0] != 0 or indptr[-1] != self.stored:
             self._refuse(
                 f"has indptr from {indptr[0]} to {indptr[-1]}", f"expected 0 to {self.stored}"
@@ -197,10 +197,10 @@ class Matrix:
                 self._refuse(
                     f"has the {kind} index {low if low < 0 else high}", f"expected 0 to {n - 1}"
                 )
-        return indices.astype(np.int32) if n <= MOST_INT32 else indices
+        return indices.astype(np.int32, copy=False) if n <= MOST_INT32 else indices
 
     def _integers(self, values, part):
-        """Indices as int64; whole numbers of any type."""
+        """Indices as signed integers, from whole numbers of any type."""
         if values.dtype.kind not in "iuf":
             self._refuse(f"has {part} of type {values.dtype}", "expected whole numbers")
         if values.dtype.kind == "f" and not (
@@ -210,6 +210,8 @@ class Matrix:
         # Larger ones would turn negative.
         if values.dtype.kind == "u" and values.size and values.max() > np.iinfo(np.int64).max:
             self._refuse(f"has {part} up to {values.max()}", "expected fewer")
+        if values.dtype.kind == "i":
+            return values.astype(values.dtype.newbyteorder("="), copy=False)
         return values.astype(np.int64)
 
     def _check_numeric(self, dtype):
