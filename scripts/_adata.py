@@ -44,7 +44,11 @@ def write_rest(out, path, modality):
         for slot in SLOTS:
             written = create_slot(out, slot)
             for key, value in source.readable(slot, written).items():
-                write_elem(out, f"{slot}/{key}", value)
+                try:
+                    write_elem(out, f"{slot}/{key}", value)
+                except (TypeError, ValueError, NotImplementedError) as error:
+                    written.pop(key, None)
+                    source.warn(f"{slot}[{key!r}]", error)
 
 
 def write_compressed(out, path, fields):

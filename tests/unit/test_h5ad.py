@@ -280,11 +280,15 @@ def test_strings_of_new_pandas_anywhere(tmp_path):
         table.index = table.index.astype("string")
     adata.var = adata.var.astype("string")
     adata.uns["table"] = pd.DataFrame({"x": text(["a", None])}, index=text(["r", "s"]))
+    adata.uns["numbered"] = pd.DataFrame({"x": text(["a", "b"])}, index=[4, 7])
     adata.uns["nested"] = {"names": text(["a", "b"]), "some": text(["a", None]), "nothing": None}
     adata.uns["condition_colors"] = text(["#ff0000", "#0000ff"])
     adata.obsm["frame"] = pd.DataFrame({"p": text(["q"] * N_CELLS)}, index=adata.obs_names)
     with anndata.settings.override(allow_write_nullable_strings=True):
         adata.write_h5ad(path)
+        with h5py.File(path, "a") as file:
+            del file["obs/condition/categories"]
+            write_elem(file, "obs/condition/categories", text(["a", "b"]))
     obs, var, slots = check_same(path, obsm=["X_pca", "frame"])
     check_writable(path, (obs, var, slots))
     assert obs["note"].isna().sum() == obs["flag"].isna().sum() == 12
@@ -292,6 +296,7 @@ def test_strings_of_new_pandas_anywhere(tmp_path):
     assert list(slots["uns"]["nested"]) == ["names", "some"]
     assert list(slots["obsm"]["frame"].index) == list(obs.index)
     assert slots["uns"]["table"]["x"].isna().sum() == 1
+    assert list(slots["uns"]["numbered"].index) == [4, 7]
 
 
 @pytest.mark.parametrize("version", [2, 3])

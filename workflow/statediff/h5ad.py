@@ -333,7 +333,7 @@ class Source:
                 if not fits:
                     raise ValueError(f"its shape is {value.shape}")
             except Exception as error:
-                self._warn(f"{slot}[{key!r}]", error)
+                self.warn(f"{slot}[{key!r}]", error)
             else:
                 if value is not None:
                     found[key] = value
@@ -384,7 +384,7 @@ class Source:
         index = _names(index, f"{self.path}: {name}")
         for column in [key for key, values in columns.items() if len(values) != len(index)]:
             values = columns.pop(column)
-            self._warn(f"{name} column {column!r}", f"{len(values)} values in {len(index)} rows")
+            self.warn(f"{name} column {column!r}", f"{len(values)} values in {len(index)} rows")
         # AnnData reserves this name.
         if "_index" in columns:
             values = columns.pop("_index")
@@ -415,7 +415,7 @@ class Source:
             try:
                 columns[column] = _read_column(group, column)
             except Exception as error:
-                self._warn(f"{name} column {column!r}", error)
+                self.warn(f"{name} column {column!r}", error)
         try:
             return key, _read(group[key]), columns
         except Exception as error:
@@ -441,7 +441,14 @@ class Source:
                 columns[column] = pd.Categorical.from_codes(codes, categories)
         return None, _native(values[index]), columns
 
-    def _warn(self, what, error):
+    def warn(self, what, error):
+        """Warn that a part of the file is left out.
+
+        Parameters
+        ----------
+        what : str
+        error : Exception or str
+        """
         reason = " ".join(str(error).split())[:200]
         warnings.warn(
             f"{what} of {self.path.name} can't be read and was left out ({reason}): see "
@@ -603,7 +610,11 @@ def _plain(value):
         return {key: item for key, item in found.items() if item is not None}
     if isinstance(value, pd.DataFrame):
         columns = {str(name): _plain(value[name].array) for name in value}
-        return pd.DataFrame(columns, index=pd.Index(_plain(value.index.array), dtype=object))
+        names = _plain(value.index.array)
+        if isinstance(names, pd.Categorical):
+            names = np.asarray(names, dtype=object)
+        index = pd.Index(names, dtype=names.dtype)
+        return pd.DataFrame(columns, index=index)
     if isinstance(value, pd.Categorical):
         return value.rename_categories(pd.Index(_plain(value.categories.array)))
     if isinstance(value, pd.api.extensions.ExtensionArray):
