@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 from _states import read_components
 from anndata.io import write_elem
-from statediff.h5ad import SLOTS, open_source
+from statediff.h5ad import SLOTS
 from statediff.provenance import DIRECTIONS, group_column
+from statediff.source import open_source
 from statediff.store import create_slot, read_arrays
 
 # Of a layer, at a time.

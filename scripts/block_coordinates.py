@@ -2,7 +2,7 @@
 
 from _inputs import read_obsm
 from _job import run
-from statediff.h5ad import open_source
+from statediff.source import open_source
 from statediff.store import write_arrays
 
 

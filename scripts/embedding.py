@@ -3,7 +3,7 @@
 from _inputs import check_finite, read_obsm
 from _job import run
 from statediff import InputError
-from statediff.h5ad import open_source
+from statediff.source import open_source
 from statediff.store import read_arrays, write_arrays
 
 

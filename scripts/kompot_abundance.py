@@ -3,7 +3,7 @@
 import numpy as np
 from _job import run
 from _kompot import find_run, read_field
-from statediff.h5ad import open_source
+from statediff.source import open_source
 from statediff.store import write_arrays
 
 

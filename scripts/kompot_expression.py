@@ -2,7 +2,7 @@
 
 from _job import run
 from _kompot import find_run, read_field
-from statediff.h5ad import open_source
+from statediff.source import open_source
 from statediff.store import write_arrays
 
 

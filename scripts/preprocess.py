@@ -7,7 +7,6 @@ from _counts import check_kept, count_blocks, find_batches
 from _inputs import check_names, find_counts
 from _job import run
 from anndata.io import write_elem
-from statediff.h5ad import open_source
 from statediff.preprocess import (
     FEWEST,
     Moments,
@@ -23,6 +22,7 @@ from statediff.preprocess import (
     variable_genes,
 )
 from statediff.settings import COMPONENTS, INTEGRATED, LAYER
+from statediff.source import open_source
 from statediff.store import (
     atomic,
     create_h5ad,

@@ -10,10 +10,10 @@ from _job import run
 from anndata.io import write_elem
 from scipy import sparse
 from statediff import DataWarning, InputError
-from statediff.h5ad import open_source
 from statediff.linear import infer_transform
 from statediff.normalisation import agrees, normalise, of_counts, sample_rows
 from statediff.preprocess import EXPRESSION
+from statediff.source import open_source
 from statediff.store import atomic, create_h5ad, described, write_csr
 
 # No logarithm of counts is larger, whatever its base and what the counts were scaled to.

@@ -4,7 +4,7 @@ import math
 import warnings
 from dataclasses import dataclass
 
-from statediff.h5ad import open_source
+from statediff.source import open_source
 
 __all__ = [
     "MAX_BLOCKS",

@@ -14,7 +14,8 @@ import pytest
 from anndata.io import read_elem, write_elem
 from scipy import sparse
 from statediff import DataWarning, InputError
-from statediff.h5ad import SLOTS, open_source
+from statediff.h5ad import SLOTS
+from statediff.source import open_source
 
 N_CELLS, N_GENES = 24, 7
 TEXT = h5py.string_dtype()

@@ -4,32 +4,17 @@ A file of another program, or a damaged one, can hold indices that point outside
 does not look: it reads the memory beside it. So nothing leaves here unchecked.
 """
 
-import h5py
 import numpy as np
 from scipy import sparse
 
 from statediff import InputError
+from statediff.elements import attribute, is_array
 from statediff.store import BLOCK_VALUES, MOST_INT32
 
-__all__ = ["Matrix", "attribute", "is_array"]
+__all__ = ["Matrix"]
 
 PARTS = ("data", "indices", "indptr")
 REWRITE = "the file is damaged, or another program wrote it wrongly; write the matrix again"
-
-
-def is_array(element):
-    """Whether an element of an HDF5 file or a zarr store is an array, not a group."""
-    return hasattr(element, "shape")
-
-
-def attribute(element, name, default=None):
-    """A single attribute of an element; R writes texts as vectors, Julia as bytes."""
-    value = element.attrs.get(name, default)
-    if isinstance(value, h5py.Empty):
-        return default
-    if isinstance(value, np.ndarray | list) and np.size(value) == 1:
-        value = np.ravel(value)[0]
-    return value.decode() if isinstance(value, bytes) else value
 
 
 class Matrix:
