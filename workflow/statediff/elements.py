@@ -83,7 +83,17 @@ def read_column(group, column):
 
 
 def read(element):
-    """An element in plain form. Arrays need no anndata, and no attributes."""
+    """Read an element in plain form; arrays need no attributes.
+
+    Parameters
+    ----------
+    element : h5py.Dataset, h5py.Group, zarr.Array or zarr.Group
+
+    Returns
+    -------
+    object
+        As `anndata.io.read_elem` returns it, see `plain`.
+    """
     if is_array(element) and element.shape != ():
         if h5py.check_string_dtype(element.dtype) and hasattr(element, "asstr"):
             return element.asstr("utf-8")[()]
@@ -107,7 +117,24 @@ def native(values):
 
 
 def plain(value):
-    """A value without types that older anndata can't read, such as pandas' strings."""
+    """Turn types that older anndata can't read, such as pandas' strings, into others.
+
+    Parameters
+    ----------
+    value : object
+        As `anndata.io.read_elem` returns it.
+
+    Returns
+    -------
+    object
+        Text is an array of objects, or categorical where some is missing. Null entries of a
+        dict are left out.
+
+    Raises
+    ------
+    ValueError
+        If the indices of a sparse matrix point outside of it.
+    """
     import pandas as pd
 
     if sparse.issparse(value) and value.format in ("csr", "csc"):
@@ -125,27 +152,37 @@ def plain(value):
     if isinstance(value, pd.Categorical):
         return value.rename_categories(pd.Index(plain(value.categories.array)))
     if isinstance(value, pd.api.extensions.ExtensionArray):
-        if not isinstance(value.dtype, pd.StringDtype):
-            return value if not hasattr(value, "to_numpy") or _nullable(value) else value.to_numpy()
-        # A missing text is none of the texts; only categories have it in every version.
-        text = value.astype(object)
-        return pd.Categorical(text) if pd.isna(text).any() else np.asarray(text, dtype=object)
-    if isinstance(value, np.ndarray) and value.dtype.names is None and value.shape != ():
-        return value.astype(object) if value.dtype.kind in "UT" else _native_or_same(value)
+        if isinstance(value.dtype, pd.StringDtype):
+            # A missing text is none of the texts; only categories have it in every version.
+            text = value.astype(object)
+            return pd.Categorical(text) if pd.isna(text).any() else np.asarray(text, dtype=object)
+        # Numbers of which some may be missing stay as they are.
+        return value if hasattr(value, "_mask") else value.to_numpy()
+    if isinstance(value, np.ndarray) and value.dtype.kind in "UT":
+        return value.astype(object)
+    if isinstance(value, np.ndarray) and value.dtype.kind in "biufcS":
+        return native(value)
     return value
 
 
-def _nullable(value):
-    """Whether an array of pandas has missing values that numpy has not."""
-    return hasattr(value, "_mask")
-
-
-def _native_or_same(value):
-    return native(value) if value.ndim == 1 or value.dtype.kind != "O" else value
-
-
 def as_names(values, what):
-    """Names as text, whatever their type; none may be missing."""
+    """Names as text, whatever their type.
+
+    Parameters
+    ----------
+    values : array
+    what : str
+        For the message.
+
+    Returns
+    -------
+    ndarray of str
+
+    Raises
+    ------
+    InputError
+        If some are missing.
+    """
     import pandas as pd
 
     values = pd.Index(values)
