@@ -1,5 +1,6 @@
 """Users' files of any dialect read as the same data; other files are named."""
 
+import json
 import subprocess
 import sys
 import warnings
@@ -281,6 +282,7 @@ def test_strings_of_new_pandas_anywhere(tmp_path):
         table.index = table.index.astype("string")
     adata.var = adata.var.astype("string")
     adata.uns["table"] = pd.DataFrame({"x": text(["a", None])}, index=text(["r", "s"]))
+    adata.uns["nothing"] = None
     adata.uns["numbered"] = pd.DataFrame({"x": text(["a", "b"])}, index=[4, 7])
     adata.uns["nested"] = {"names": text(["a", "b"]), "some": text(["a", None]), "nothing": None}
     adata.uns["condition_colors"] = text(["#ff0000", "#0000ff"])
@@ -288,16 +290,35 @@ def test_strings_of_new_pandas_anywhere(tmp_path):
     with anndata.settings.override(allow_write_nullable_strings=True):
         adata.write_h5ad(path)
         with h5py.File(path, "a") as file:
+            # As anndata 0.13 has it.
+            del file["uns/nothing"]
+            file["uns/nothing"] = h5py.Empty("f4")
+            file["uns/nothing"].attrs.update({"encoding-type": "null", "encoding-version": "0.1.0"})
             del file["obs/condition/categories"]
             write_elem(file, "obs/condition/categories", text(["a", "b"]))
     obs, var, slots = check_same(path, obsm=["X_pca", "frame"])
     check_writable(path, (obs, var, slots))
     assert obs["note"].isna().sum() == obs["flag"].isna().sum() == 12
     assert obs["condition"].cat.categories.dtype == object
+    assert "nothing" not in slots["uns"]
     assert list(slots["uns"]["nested"]) == ["names", "some"]
     assert list(slots["obsm"]["frame"].index) == list(obs.index)
     assert slots["uns"]["table"]["x"].isna().sum() == 1
     assert list(slots["uns"]["numbered"].index) == [4, 7]
+
+
+def test_a_zarr_store_with_an_array_of_unknown_type(tmp_path):
+    path = tmp_path / "data.zarr"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        base().write_zarr(path)
+    (path / "uns/strange").mkdir()
+    kind = {"zarr_format": 2, "dtype": "future", "shape": [1], "chunks": [1], "compressor": None}
+    kind |= {"fill_value": None, "order": "C", "filters": None}
+    (path / "uns/strange/.zarray").write_text(json.dumps(kind))
+    (path / "uns/strange/.zattrs").write_text("{}")
+    with pytest.warns(DataWarning, match="strange"):
+        check_same(path)
 
 
 @pytest.mark.parametrize("version", [2, 3])

@@ -5,6 +5,7 @@ what every AnnData since 0.7 writes and reads.
 """
 
 import warnings
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -15,6 +16,7 @@ from statediff import InputError
 __all__ = [
     "as_names",
     "attribute",
+    "children",
     "is_array",
     "length",
     "native",
@@ -30,6 +32,18 @@ def is_array(element):
     return hasattr(element, "shape")
 
 
+def children(group):
+    """Names within a group.
+
+    Those of a zarr store are names of folders: zarr opens every member to list them, and so lists
+    none where one is of a type that it does not know.
+    """
+    if not hasattr(group, "store"):
+        return list(group)
+    folder = Path(group.store.root, group.path)
+    return sorted(path.name for path in folder.iterdir() if path.is_dir())
+
+
 def attribute(element, name, default=None):
     """A single attribute of an element; R writes texts as vectors, Julia as bytes."""
     value = element.attrs.get(name, default)
@@ -42,10 +56,10 @@ def attribute(element, name, default=None):
 
 def paths(group, prefix=""):
     """Names of the elements of a group; old anndata made groups of names with slashes."""
-    for key in group:
+    for key in children(group):
         element = group[key]
         nested = not is_array(element) and attribute(element, "encoding-type", "") in ("", "dict")
-        if nested and not {"data", "indices", "indptr"} <= set(element):
+        if nested and not {"data", "indices", "indptr"} <= set(children(element)):
             yield from paths(element, f"{prefix}{key}/")
         else:
             yield prefix + key
@@ -94,6 +108,8 @@ def read(element):
     object
         As `anndata.io.read_elem` returns it, see `plain`.
     """
+    if is_array(element) and element.shape is None:
+        return None  # as newer anndata writes it
     if is_array(element) and element.shape != ():
         if h5py.check_string_dtype(element.dtype) and hasattr(element, "asstr"):
             return element.asstr("utf-8")[()]

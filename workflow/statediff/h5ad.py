@@ -15,6 +15,7 @@ from statediff import DataWarning, InputError
 from statediff.elements import (
     as_names,
     attribute,
+    children,
     is_array,
     length,
     native,
@@ -121,7 +122,7 @@ class Source:
         if is_array(group):  # of anndata 0.6
             return list(group.dtype.names or ())
         if slot == "uns":
-            return [key for key in group if key not in self._old_categories]
+            return [key for key in children(group) if key not in self._old_categories]
         return sorted(paths(group))
 
     def has(self, slot, key):
@@ -238,7 +239,7 @@ class Source:
         listed = [] if isinstance(listed, h5py.Empty) else list(np.ravel(listed))
         listed = [c.decode() if isinstance(c, bytes) else c for c in listed]
         if not listed or not all(isinstance(column, str) for column in listed):
-            listed = [column for column in group if column not in (key, "__categories")]
+            listed = [column for column in children(group) if column not in (key, "__categories")]
         columns = {}
         for column in listed:
             try:

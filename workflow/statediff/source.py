@@ -10,7 +10,7 @@ from pathlib import Path
 import h5py
 
 from statediff import InputError
-from statediff.elements import attribute, is_array
+from statediff.elements import attribute, children, is_array
 from statediff.h5ad import Source, TenX
 
 __all__ = ["open_source"]
@@ -83,7 +83,7 @@ def _open_zarr(path):
     import zarr
 
     try:
-        return zarr.open_group(path, mode="r")
+        return zarr.open_group(path, mode="r", use_consolidated=False)
     except Exception as error:
         raise InputError(f"{path}: a zarr store that can't be opened ({error})") from None
 
@@ -138,7 +138,7 @@ def _refuse_foreign(path, begin):
 
 def _recognised(root, path, modality):
     """The AnnData in an open file, by what the file holds."""
-    found = set(root)
+    found = set(children(root))
     for container in CONTAINERS:
         if container in found and (container == "tables" or "MuData" in _encoding(root, path)):
             return _modality(root, path, container, modality)
@@ -173,7 +173,7 @@ def _encoding(root, path):
 
 def _modality(root, path, container, modality):
     """One of several AnnData in a file, with the annotation that all of them share."""
-    names = sorted(root[container])
+    names = sorted(children(root[container]))
     if modality is None and len(names) == 1:
         (modality,) = names
     if modality not in names:
@@ -187,9 +187,9 @@ def _modality(root, path, container, modality):
 
 def _tenx_group(root):
     """Name of the group of counts in a file by 10x Genomics; those of old ones are genomes."""
-    for name in root:
-        if not is_array(root[name]) and {"barcodes", "data", "indices", "indptr"} <= set(
-            root[name]
-        ):
+    for name in children(root):
+        if is_array(root[name]):
+            continue
+        if {"barcodes", "data", "indices", "indptr"} <= set(children(root[name])):
             return name
     return None
