@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from _states import read_components
 from anndata.io import write_elem
+from statediff.elements import paths
 from statediff.h5ad import SLOTS
 from statediff.provenance import DIRECTIONS, group_column
 from statediff.source import open_source
@@ -50,6 +51,17 @@ def write_rest(out, path, modality):
                 except (TypeError, ValueError, NotImplementedError) as error:
                     written.pop(key, None)
                     source.warn(f"{slot}[{key!r}]", error)
+            if slot != "uns":
+                flatten(written)
+
+
+def flatten(group):
+    """Give names without slashes: AnnData opens no file with groups in these slots."""
+    nested = [key for key in paths(group) if "/" in key]
+    for key in nested:
+        group.move(key, key.replace("/", "_"))
+    for outer in {key.partition("/")[0] for key in nested}:
+        del group[outer]
 
 
 def write_compressed(out, path, fields):
