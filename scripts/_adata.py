@@ -6,9 +6,12 @@ import h5py
 import numpy as np
 import pandas as pd
 from _states import read_components
-from anndata.io import read_elem, write_elem
+from anndata.io import write_elem
+from statediff.elements import paths
+from statediff.h5ad import SLOTS
 from statediff.provenance import DIRECTIONS, group_column
-from statediff.store import create_slot, open_h5ad, read_arrays
+from statediff.source import open_source
+from statediff.store import create_slot, read_arrays
 
 # Of a layer, at a time.
 VALUES = 1 << 24
@@ -37,14 +40,28 @@ def with_fields(table, arrays, fields):
     return pd.concat([kept, pd.DataFrame(columns, index=table.index)], axis=1)
 
 
-def write_rest(out, path):
+def write_rest(out, path, modality):
     """What else the source knows of cells and genes; its layers would be large, and are left."""
-    with open_h5ad(path) as source:
-        for slot in ("obsm", "obsp", "varm", "varp", "uns"):
+    with open_source(path, modality) as source:
+        for slot in SLOTS:
             written = create_slot(out, slot)
-            for key in source.get(slot, {}):
-                if key not in written:
-                    write_elem(out, f"{slot}/{key}", read_elem(source[slot][key]))
+            for key, value in source.readable(slot, written).items():
+                try:
+                    write_elem(out, f"{slot}/{key}", value)
+                except (TypeError, ValueError, NotImplementedError) as error:
+                    written.pop(key, None)
+                    source.warn(f"{slot}[{key!r}]", error)
+            if slot != "uns":
+                flatten(written)
+
+
+def flatten(group):
+    """Give names without slashes: AnnData opens no file with groups in these slots."""
+    nested = [key for key in paths(group) if "/" in key]
+    for key in nested:
+        group.move(key, key.replace("/", "_"))
+    for outer in {key.partition("/")[0] for key in nested}:
+        del group[outer]
 
 
 def write_compressed(out, path, fields):

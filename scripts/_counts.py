@@ -4,13 +4,11 @@ import numpy as np
 from _inputs import listed
 from statediff import InputError
 from statediff.preprocess import FEWEST
-from statediff.store import row_blocks
 
 
 def count_blocks(matrix, option, genes):
     """Row blocks without stored zeros, refusing what is no count."""
-    for start, block in row_blocks(matrix):
-        block.sum_duplicates()
+    for start, block in matrix.blocks():
         block.eliminate_zeros()
         counted = np.isfinite(block.data) & (block.data > 0) & (block.data == np.round(block.data))
         if not counted.all():
@@ -18,7 +16,7 @@ def count_blocks(matrix, option, genes):
             raise InputError(
                 f"{option}: found {block.data[~counted][0]:g} in cell row {start + row}, gene "
                 f"{genes[column]!r}; expected raw counts (whole numbers, none negative) in the "
-                "layer that this key names, or in X (null)"
+                "layer that this key names, in X (null) or in raw"
             )
         yield start, block
 

@@ -5,13 +5,13 @@ import numpy as np
 import pandas as pd
 from _fit import read_coefficients
 from statediff.significance import rank_genes
-from statediff.store import read_arrays, read_columns, read_names
+from statediff.store import read_arrays, read_columns, read_labels
 
 
 def chosen_genes(job):
-    """Columns of the genes to show by their names: those of the configuration, or the best."""
+    """Columns of the genes to show by their labels: those of the configuration, or the best."""
     with h5py.File(job.input.store, "r") as store:
-        names = read_names(store["var"])
+        names = read_labels(store["var"])
     columns = read_arrays(job.input.choices, "genes")[0]["genes"]
     if not len(columns):
         genes, fdr = read_arrays(job.input.fdr)
@@ -40,7 +40,7 @@ def fold_changes(job):
 
 
 def measured(job, genes):
-    """Measured expression of genes (names) at all cells, sparse."""
+    """Measured expression of genes (labels) at all cells, sparse."""
     with h5py.File(job.input.store, "r") as store:
-        names = pd.Index(read_names(store["var"]))
+        names = pd.Index(read_labels(store["var"]))
         return read_columns(store["X"], names.get_indexer(list(genes)))

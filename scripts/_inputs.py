@@ -4,7 +4,6 @@ import difflib
 
 import numpy as np
 from statediff import InputError
-from statediff.store import matrix_shape, read_names
 
 
 def listed(names, most=20):
@@ -24,69 +23,67 @@ def check_names(obs, var):
             )
 
 
-def find_matrix(source, layer, option, shape):
-    """The layer that an option names, or X, of this shape; dense, CSR or CSC."""
-    if layer is None and "X" not in source:
-        raise InputError(f"{option}: null stands for X, but the file has no X")
-    if layer is not None and layer not in source.get("layers", {}):
-        found = listed(source.get("layers", {}))
+def find_matrix(source, layer, option):
+    """The layer that an option names, or X; dense, CSR or CSC."""
+    layers = source.keys("layers")
+    if layer is None and not source.has_x:
+        hint = "; it has raw (dataset.preprocess.counts)" if source.has_raw else ""
+        raise InputError(
+            f"{option}: null stands for X, but the file has no X{hint}; its layers are: "
+            f"{listed(layers)}"
+        )
+    if layer is not None and layer not in layers:
         hint = "; dataset.preprocess makes it from raw counts" if layer == "logged_counts" else ""
-        raise InputError(f"{option}: no layer {layer!r}; there are: {found} (null: X){hint}")
-    matrix = source["X" if layer is None else f"layers/{layer}"]
-    if matrix_shape(matrix) != shape:
         raise InputError(
-            f"{option}: the matrix has shape {matrix_shape(matrix)}, expected {shape[0]} cells × "
-            f"{shape[1]} genes"
+            f"{option}: no layer {layer!r}; there are: {listed(layers)} (null: X){hint}"
         )
-    return matrix
+    return source.matrix("X" if layer is None else f"layers/{layer}", option)
 
 
-def find_counts(source, name, genes, n_cells):
-    """Raw counts in a layer, in X or in raw, and the columns of some genes among theirs."""
-    if name in source.get("layers", {}) or name not in ("X", "raw"):
-        where = f"layers/{name}"
-    else:
-        where = "raw/X" if name == "raw" else "X"
-    if where not in source:
-        layers = listed(source.get("layers", {}))
-        raise InputError(
-            f"dataset.counts: no layer {name!r}; there are: {layers} (also X and raw, if the file "
-            "has them)"
-        )
-    matrix = source[where]
-    names = read_names(source["raw/var" if where == "raw/X" else "var"])
-    if matrix_shape(matrix) != (n_cells, len(names)):
-        raise InputError(
-            f"dataset.counts: the matrix has shape {matrix_shape(matrix)}, expected {n_cells} "
-            f"cells × {len(names)} genes"
-        )
-    return matrix, find_genes(names, list(genes), f"dataset.counts ({name})")
+def find_counts(source, name, option):
+    """Raw counts in a layer, in X (also by null) or in raw, and the annotation of their genes."""
+    layers = source.keys("layers")
+    if name in layers:
+        return source.matrix(f"layers/{name}", option), source.var
+    if name in (None, "X") and source.has_x:
+        return source.matrix("X", option), source.var
+    if name == "raw" and source.has_raw:
+        return source.matrix("raw", option), source.raw_var
+    others = [other for other, there in (("X", source.has_x), ("raw", source.has_raw)) if there]
+    raise InputError(
+        f"{option}: no layer {name or 'X'!r}; there are: {listed(layers)} (beside the layers: "
+        f"{listed(others)})"
+    )
 
 
 def read_obsm(source, key, option):
     """Cell states or coordinates as a dense array of finite numbers."""
-    if key not in source.get("obsm", {}):
-        found = listed(source.get("obsm", {}))
-        raise InputError(f"{option}: no obsm key {key!r}; there are: {found}")
-    from anndata.io import read_elem  # takes a second, which other readers save
+    if not source.has("obsm", key):
+        raise InputError(f"{option}: no obsm key {key!r}; there are: {listed(source.keys('obsm'))}")
     from scipy import sparse
 
-    values = read_elem(source[f"obsm/{key}"])
     try:
+        values = source.read("obsm", key)
         dense = values.toarray() if sparse.issparse(values) else np.asarray(values)
         values = dense.astype(np.float64)
-    except (TypeError, ValueError) as error:
+    except Exception as error:  # of any kind: the file may hold anything
         raise InputError(f"{option}: obsm {key!r} is no matrix of numbers ({error})") from None
+    if values.ndim != 2 or len(values) != source.n_cells:
+        raise InputError(
+            f"{option}: obsm {key!r} has shape {values.shape}, expected a row for each of the "
+            f"{source.n_cells} cells"
+        )
     check_finite(values, f"{option}: obsm {key!r}")
     return values
 
 
-def find_genes(names, wanted, option):
-    """Columns of some genes."""
-    columns = {name: column for column, name in enumerate(names)}
+def find_genes(names, wanted, option, labels=()):
+    """Columns of some genes, by their names or else by the labels that they are shown by."""
+    columns = {label: column for column, label in enumerate(labels)}
+    columns |= {name: column for column, name in enumerate(names)}
     unknown = [gene for gene in wanted if gene not in columns]
     if unknown:
-        told = "; ".join(f"{gene!r}{close_matches(gene, names)}" for gene in unknown[:5])
+        told = "; ".join(f"{gene!r}{close_matches(gene, [*columns])}" for gene in unknown[:5])
         rest = f"; and {len(unknown) - 5} more" if len(unknown) > 5 else ""
         raise InputError(f"{option}: not among the {len(names)} genes: {told}{rest}")
     return np.array([columns[gene] for gene in wanted], dtype=int)

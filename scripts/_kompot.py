@@ -4,16 +4,16 @@ import json
 
 import numpy as np
 from _inputs import listed
-from anndata.io import read_elem
 from statediff import InputError
 
 
 def find_run(source, kind, name, contrast):
     """Entry of the last run of an analysis ("da" or "de") that compared the conditions."""
     option = f"contrasts.{name}"
-    if "run_history" not in source.get(f"uns/kompot_{kind}", {}):
+    history = f"kompot_{kind}/run_history"
+    if not source.has("uns", history):
         raise InputError(f"dataset.results: no run of kompot in uns['kompot_{kind}'] of the file")
-    runs = json.loads(read_elem(source[f"uns/kompot_{kind}/run_history"]))
+    runs = json.loads(source.read("uns", history))
     keys = ("groupby", "condition1", "condition2")
     found = [tuple(run["params"][key] for key in keys) for run in runs]
     wanted = contrast["column"], contrast["reference"], contrast["compared"]

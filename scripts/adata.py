@@ -82,7 +82,7 @@ def main(job):
             write_run(out, key, written, entry)
             made.append(("uns", key, "record of the run, for Kompot"))
         write_record(out, job.input.summary, made)
-        write_rest(out, job.input.source)
+        write_rest(out, job.input.source, job.params.modality)
 
 
 def fields(job, cells, genes, calibrated):

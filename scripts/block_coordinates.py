@@ -2,11 +2,12 @@
 
 from _inputs import read_obsm
 from _job import run
-from statediff.store import open_h5ad, write_arrays
+from statediff.source import open_source
+from statediff.store import write_arrays
 
 
 def main(job):
-    with open_h5ad(job.input[0]) as source:
+    with open_source(job.input[0], job.params.modality) as source:
         coordinates = read_obsm(source, job.params.key, "fdr.blocks_from")
     write_arrays(job.output[0], {"coordinates": coordinates})
 

@@ -11,6 +11,7 @@ from _samples import written
 from statediff import DataWarning, InputError
 from statediff.annotation import compare_depth, resembles_samples
 from statediff.design import sample_columns
+from statediff.elements import paths
 from statediff.store import open_h5ad, read_arrays, read_levels, write_arrays
 
 MIN_CELLS = 10
@@ -74,7 +75,7 @@ def find_candidates(store, contrast, members):
     """Columns of obs that look like samples, which the contrast does not name."""
     cells = np.flatnonzero(members["reference"] | members["compared"])
     labels, found = members["compared"][cells], {}
-    coordinates = next(iter(store["obsm"].values()))[:][cells]
+    coordinates = store["obsm"][next(paths(store["obsm"]))][:][cells]
     for column in store["obs"].attrs["column-order"]:
         values = store["obs"][column]
         if column == contrast["column"] or not has_levels(values):

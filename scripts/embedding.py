@@ -3,13 +3,14 @@
 from _inputs import check_finite, read_obsm
 from _job import run
 from statediff import InputError
-from statediff.store import open_h5ad, read_arrays, write_arrays
+from statediff.source import open_source
+from statediff.store import read_arrays, write_arrays
 
 
 def main(job):
     embedding = job.params.embedding
     compute = embedding["compute"]
-    with open_h5ad(job.input.source) as source:
+    with open_source(job.input.source, job.params.modality) as source:
         if compute is None:
             coordinates = read_obsm(source, embedding["key"], "dataset.embedding.key")
         elif not job.input.integrated:

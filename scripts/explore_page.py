@@ -24,7 +24,7 @@ from statediff.plots.explore import (
 from statediff.plots.style import short
 from statediff.provenance import DIRECTION_COLORS
 from statediff.significance import rank_genes
-from statediff.store import atomic, read_arrays, read_names
+from statediff.store import atomic, read_arrays, read_labels, read_names
 
 CELLS = 16384
 
@@ -34,7 +34,7 @@ def main(job):
     xy, axis_names = coordinates(job)
     drawn = np.random.default_rng(0).permutation(len(xy))[:MAX_CELLS]
     with h5py.File(job.input.store, "r") as store:
-        cells, names = read_names(store["obs"]), read_names(store["var"])
+        cells, names = read_names(store["obs"]), read_labels(store["var"])
     genes, fdr = read_arrays(job.input.fdr)
     # Called genes first, then those nearest to it.
     order = rank_genes(genes, fdr["ranking"])

@@ -4,7 +4,7 @@ from _cells import at_levels, read_column, select
 from _inputs import find_genes
 from _job import run
 from statediff import InputError
-from statediff.store import open_h5ad, read_names, write_arrays
+from statediff.store import open_h5ad, read_labels, read_names, write_arrays
 
 
 def main(job):
@@ -20,7 +20,7 @@ def main(job):
         if types:
             at_levels(store, job.params.cell_type, types, option, "dataset.cell_type")
         option, names = chosen["genes"]
-        genes = find_genes(read_names(store["var"]), names, option)
+        genes = find_genes(read_names(store["var"]), names, option, read_labels(store["var"]))
         option, selection = chosen["cells"]
         cells = select(store, selection or {}, option)
         if not cells.any():

@@ -3,14 +3,14 @@
 import numpy as np
 from _job import run
 from _kompot import find_run, read_field
-from anndata.io import read_elem
-from statediff.store import open_h5ad, write_arrays
+from statediff.source import open_source
+from statediff.store import write_arrays
 
 
 def main(job):
-    with open_h5ad(job.input.source) as source:
+    with open_source(job.input.source, job.params.modality) as source:
         found = find_run(source, "da", job.wildcards.contrast, job.params.contrast)
-        obs = read_elem(source["obs"])
+        obs = source.obs
     keys = found["density_keys"]
     reference, compared = (read_field(obs, keys[f"condition{i}"]) for i in (1, 2))
     zscore = read_field(obs, found["zscore_key"])

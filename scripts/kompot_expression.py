@@ -2,15 +2,15 @@
 
 from _job import run
 from _kompot import find_run, read_field
-from anndata.io import read_elem
-from statediff.store import open_h5ad, write_arrays
+from statediff.source import open_source
+from statediff.store import write_arrays
 
 
 def main(job):
     number, chunks = map(int, job.wildcards.scatteritem.split("-of-"))
-    with open_h5ad(job.input.source) as source:
+    with open_source(job.input.source, job.params.modality) as source:
         found = find_run(source, "de", job.wildcards.contrast, job.params.contrast)
-        var = read_elem(source["var"])
+        var = source.var
     genes = slice(len(var) * (number - 1) // chunks, len(var) * number // chunks)
     arrays = {
         "start": genes.start,

@@ -4,12 +4,12 @@ import h5py
 import pandas as pd
 from _figure import conditions, run
 from statediff.plots import expression_volcano
-from statediff.store import read_arrays, read_names
+from statediff.store import read_arrays, read_labels
 
 
 def draw(job):
     with h5py.File(job.input.store, "r") as store:
-        names = read_names(store["var"])
+        names = read_labels(store["var"])
     genes, fdr = read_arrays(job.input.fdr)
     height = job.params.height or fdr["ranking"]
     columns = {name: genes[name] for name in ("mean_lfc", "is_de", fdr["ranking"], height)}

@@ -4,9 +4,9 @@ import json
 
 import numpy as np
 from _counts import check_kept, count_blocks, find_batches
-from _inputs import check_names, find_matrix
+from _inputs import check_names, find_counts
 from _job import run
-from anndata.io import read_elem, write_elem
+from anndata.io import write_elem
 from statediff.preprocess import (
     FEWEST,
     Moments,
@@ -22,11 +22,11 @@ from statediff.preprocess import (
     variable_genes,
 )
 from statediff.settings import COMPONENTS, INTEGRATED, LAYER
+from statediff.source import open_source
 from statediff.store import (
     atomic,
     create_h5ad,
     described,
-    open_h5ad,
     write_csr,
 )
 
@@ -37,11 +37,11 @@ STALE = ("log1p", "hvg", "pca", "neighbors")
 
 def main(job):
     config, option = job.params.preprocess, "dataset.preprocess.counts"
-    with open_h5ad(job.input[0]) as source, create_h5ad(job.output.data) as file:
-        obs, var = read_elem(source["obs"]), read_elem(source["var"])
+    opened = open_source(job.input[0], job.params.modality)
+    with opened as source, create_h5ad(job.output.data) as file:
+        obs, (matrix, var) = source.obs, find_counts(source, config["counts"], option)
         check_names(obs, var)
         find_batches(obs, config)
-        matrix = find_matrix(source, config["counts"], option, (len(obs), len(var)))
         blocks = count_blocks(matrix, option, var.index)
         limits = config["min_counts"] or 0, config["min_genes"] or 0
         found = quality(blocks, len(var), *limits)
@@ -74,12 +74,12 @@ def main(job):
         write_elem(file, "obs", obs[cells])
         write_elem(file, "var", var)
         write_elem(file, "varm", {"PCs": weights})
-        write_elem(file, "obsm", read_all(source, "obsm", MADE, cells) | made)
+        write_elem(file, "obsm", kept_rows(source.readable("obsm", MADE), cells) | made)
         pca = {"variance": variance, "variance_ratio": share}
-        write_elem(file, "uns", read_all(source, "uns", STALE) | {"pca": pca})
+        write_elem(file, "uns", source.readable("uns", STALE) | {"pca": pca})
         file.attrs["source"] = json.dumps(described(job.input[0]))
 
-        replaced = [name for name in MADE if name in source.get("obsm", {})]
+        replaced = [name for name in MADE if source.has("obsm", name)]
     record = {
         "cells": {
             "found": len(cells),
@@ -127,11 +127,9 @@ def thinned_blocks(blocks, totals, depth, genes):
         start = stop
 
 
-def read_all(source, slot, without, rows=None):
-    """Elements of a slot by name, some left out; of some rows, if given."""
-    group = source.get(slot, {})
-    found = {key: read_elem(group[key]) for key in group if key not in without}
-    return found if rows is None else {key: values[rows] for key, values in found.items()}
+def kept_rows(arrays, cells):
+    """Some rows of arrays by name."""
+    return {key: values[cells] for key, values in arrays.items()}
 
 
 def spread_of(values):

@@ -4,7 +4,7 @@ from _cells import select
 from _inputs import find_genes
 from _job import run
 from statediff import InputError
-from statediff.store import open_h5ad, read_names, write_arrays
+from statediff.store import open_h5ad, read_labels, read_names, write_arrays
 
 MIN_CELLS = 10
 
@@ -12,7 +12,8 @@ MIN_CELLS = 10
 def main(job):
     option, smooth = f"smooth.{job.wildcards.population}", job.params.smooth
     with open_h5ad(job.input[0]) as store:
-        genes = find_genes(read_names(store["var"]), smooth["genes"], f"{option}.genes")
+        labels = read_labels(store["var"])
+        genes = find_genes(read_names(store["var"]), smooth["genes"], f"{option}.genes", labels)
         population = select(store, smooth["cells"] or {}, f"{option}.cells")
     if (n := int(population.sum())) < MIN_CELLS:
         raise InputError(f"{option}.cells: {n} cells are left, expected at least {MIN_CELLS}")

@@ -5,15 +5,16 @@ import warnings
 
 import h5py
 import numpy as np
-from _inputs import check_names, find_counts, find_matrix, read_obsm
+from _inputs import check_names, find_counts, find_genes, find_matrix, read_obsm
 from _job import run
-from anndata.io import read_elem, write_elem
+from anndata.io import write_elem
 from scipy import sparse
 from statediff import DataWarning, InputError
 from statediff.linear import infer_transform
 from statediff.normalisation import agrees, normalise, of_counts, sample_rows
 from statediff.preprocess import EXPRESSION
-from statediff.store import atomic, create_h5ad, described, open_h5ad, row_blocks, write_csr
+from statediff.source import open_source
+from statediff.store import atomic, create_h5ad, described, write_csr
 
 # No logarithm of counts is larger, whatever its base and what the counts were scaled to.
 LARGEST_LOGARITHM = 30.0
@@ -21,21 +22,22 @@ LARGEST_LOGARITHM = 30.0
 
 def main(job):
     config = job.params
-    with open_h5ad(job.input[0]) as source, create_h5ad(job.output.data) as store:
-        obs, var = read_elem(source["obs"]), read_elem(source["var"])
+    opened = open_source(job.input[0], config.modality)
+    with opened as source, create_h5ad(job.output.data) as store:
+        obs, var = source.obs, source.var
         check_names(obs, var)
         arrays = {key: read_obsm(source, key, option) for key, option in config.obsm.items()}
-        matrix = find_matrix(source, config.layer, "dataset.layer", (len(obs), len(var)))
+        matrix = find_matrix(source, config.layer, "dataset.layer")
         write_elem(store, "obs", with_categories(obs))
         write_elem(store, "var", with_categories(var))
         write_elem(store, "obsm", arrays)
-        uns = source.get("uns", {})
-        write_elem(store, "uns", {k: read_elem(uns[k]) for k in uns if kept(k)})
+        unread = [key for key in source.keys("uns") if not kept(key)]
+        write_elem(store, "uns", source.readable("uns", unread))
         values = Values(config.layer or "X")
-        blocks = values.checked(row_blocks(matrix), var.index)
+        blocks = values.checked(matrix.blocks(), var.index)
         write_csr(store.create_group("X"), blocks, len(var))
         # No slot of an AnnData: what is made from the store says it in a record of its own.
-        made = source.attrs["source"] if config.preprocessed else None
+        made = source.record if config.preprocessed else None
         store.attrs["source"] = made or json.dumps(described(job.input[0]))
         with atomic(job.output.linear) as part, h5py.File(part, "w") as linear:
             write_normalisation(linear, source, store["X"], config, var.index)
@@ -65,7 +67,8 @@ def write_normalisation(file, source, matrix, config, genes):
         found = normalise(matrix, infer_transform(part))
     else:
         origin = "dataset.counts"
-        counts, columns = find_counts(source, config.counts, genes, matrix.attrs["shape"][0])
+        counts, annotation = find_counts(source, config.counts, origin)
+        columns = find_genes(annotation.index, list(genes), f"{origin} ({config.counts})")
         totals, sampled = count_totals(counts, columns, rows)
         transform = infer_transform(part)
         if transform is not None and agrees(part, transform, sampled):
@@ -93,7 +96,7 @@ def count_totals(counts, columns, rows):
 
 def non_negative(counts):
     """Row blocks of counts, which may be estimates but not negative."""
-    for start, block in row_blocks(counts):
+    for start, block in counts.blocks():
         bad = ~(np.isfinite(block.data) & (block.data >= 0))
         if bad.any():
             raise InputError(

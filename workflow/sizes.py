@@ -1,10 +1,10 @@
 """How large the data are, known before any job: what jobs ask for follows from it."""
 
 import math
+import warnings
 from dataclasses import dataclass
 
-import h5py
-from statediff.store import read_levels
+from statediff.source import open_source
 
 __all__ = [
     "MAX_BLOCKS",
@@ -34,31 +34,29 @@ class Size:
     held: int = 0
 
 
-def size_of_file(path, layer):
-    """Size of the matrix in an h5ad file; one that can't be read counts as empty.
+def size_of_file(path, layer, modality=None):
+    """Size of the matrix in a user's file; one that can't be read counts as empty.
 
-    What is wrong with it is said by the job that reads it.
+    What is wrong with it, whatever that is, is said by the job that reads it.
     """
     try:
-        with h5py.File(path, "r") as file:
-            element = file["X"] if layer in (None, "X") else file[f"layers/{layer}"]
-            if isinstance(element, h5py.Dataset):
-                cells, genes = element.shape
-                return Size(cells, genes, cells * genes)
-            cells, genes = map(int, element.attrs["shape"])
-            values = len(element["data"])
-            by_columns = element.attrs["encoding-type"] == "csc_matrix"
-            return Size(cells, genes, values, values if by_columns else 0)
-    except (OSError, KeyError, TypeError, ValueError):
+        with open_source(path, modality) as source:
+            name = layer or "X"
+            if name not in ("X", "raw") or source.has("layers", name):
+                name = f"layers/{name}"
+            matrix = source.matrix(name, "dataset.layer")
+            return Size(*matrix.shape, matrix.stored, matrix.stored if matrix.by_columns else 0)
+    except Exception:
         return Size(0, 0, 0)
 
 
-def levels_of_column(path, column):
-    """Number of levels of an obs column in an h5ad file; none in one that can't be read."""
+def levels_of_column(path, column, modality=None):
+    """Number of levels of an obs column in a user's file; none in one that can't be read."""
     try:
-        with h5py.File(path, "r") as file:
-            return len(read_levels(file["obs"][column])[1])
-    except (OSError, KeyError, TypeError, ValueError):
+        with warnings.catch_warnings(), open_source(path, modality) as source:
+            warnings.simplefilter("ignore")
+            return source.levels(column)
+    except Exception:
         return 0
 
 

@@ -500,3 +500,21 @@ def test_other_strange_paths_are_taken():
     path = "../é [1]/a;b $(c) %0d&~.h5ad"
     full = checked(changed("dataset.source", {"path": path}), SCHEMA)
     assert full["dataset"]["source"]["path"] == path
+
+
+def test_the_home_folder_is_written_out(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    config = changed("dataset.source", {"path": "~/a.h5ad"})
+    config |= {"fdr": {"external": {"distances": "~/null.tsv"}}}
+    config |= {"enrichment": {"gmt": ["~/sets.gmt", "b~.gmt"]}}
+    full = checked(config, SCHEMA)
+    assert full["dataset"]["source"]["path"] == str(tmp_path / "a.h5ad")
+    assert full["fdr"]["external"]["distances"] == str(tmp_path / "null.tsv")
+    assert full["enrichment"]["gmt"] == [str(tmp_path / "sets.gmt"), "b~.gmt"]
+
+
+def test_an_address_is_no_path():
+    with pytest.raises(
+        InputError, match=r"dataset\.source\.path: found an address, https://a\.b/c"
+    ):
+        checked(changed("dataset.source", {"path": "https://a.b/c.h5ad"}), SCHEMA)

@@ -18,6 +18,7 @@ from statediff.store import (
     open_h5ad,
     read_arrays,
     read_columns,
+    read_labels,
     read_levels,
     read_names,
     row_blocks,
@@ -33,11 +34,10 @@ def matrix():
     return sparse.random(97, 13, density=0.3, format="csr", dtype=np.float32, rng=0)
 
 
-@pytest.fixture(params=["csr", "csc", "dense"])
-def stored(request, matrix, tmp_path):
-    kinds = {"csr": matrix, "csc": matrix.tocsc(), "dense": matrix.toarray()}
+@pytest.fixture
+def stored(matrix, tmp_path):
     path = tmp_path / "file.h5ad"
-    anndata.AnnData(kinds[request.param]).write_h5ad(path)
+    anndata.AnnData(matrix).write_h5ad(path)
     with h5py.File(path) as file:
         yield file["X"]
 
@@ -235,3 +235,34 @@ def test_a_file_is_described_by_its_content(tmp_path):
     path.write_text("abc")
     digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     assert described(path) == {"file": "a.txt", "bytes": 3, "sha256": digest}
+
+
+def test_a_folder_is_described_by_its_files(tmp_path):
+    folder = tmp_path / "a.zarr"
+    (folder / "x").mkdir(parents=True)
+    (folder / "x/0").write_text("abc")
+    (folder / "y").write_text("d")
+    found = described(folder)
+    assert (found["file"], found["bytes"]) == ("a.zarr", 4)
+    (folder / "x/0").rename(folder / "x/1")
+    assert described(folder)["sha256"] != found["sha256"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "shown"),
+    [
+        (None, ["g0", "g1", "g2", "g3"]),
+        (["A", "B", "B", None], ["A", "g1", "g2", "g3"]),
+        (["A", "B", "C", "D"], ["A", "B", "C", "D"]),
+        # The name of another gene, which would be ambiguous.
+        (["g1", "g1", "C", "D"], ["g0", "g1", "C", "D"]),
+        (["g3", "B", "C", None], ["g0", "g1", "g2", "g3"]),
+    ],
+)
+def test_genes_are_shown_by_their_labels(tmp_path, labels, shown):
+    var = pd.DataFrame(index=[f"g{i}" for i in range(4)])
+    if labels is not None:
+        var["feature_name"] = pd.Categorical(labels)
+    with h5py.File(tmp_path / "var.h5", "w") as file:
+        anndata.io.write_elem(file, "var", var)
+        assert list(read_labels(file["var"])) == shown

@@ -1,6 +1,7 @@
 """What the data set brings along: other slots, colours, a component that is all but constant."""
 
 import anndata
+import h5py
 import numpy as np
 import pytest
 import yaml
@@ -24,7 +25,14 @@ def made(tmp_path_factory, snakemake_run):
     adata.varm["loadings"] = rng.normal(size=(20, 2))
     adata.uns |= {"group_colors": COLORS, "spatial": {"slide": {"scale": 2.0}}}
     adata.write_h5ad(folder / "data.h5ad")
+    with h5py.File(folder / "data.h5ad", "a") as file:
+        # Names with slashes, as anndata once wrote them; something that no anndata knows.
+        file["obsm/of/old"] = adata.obsm["spatial"]
+        file.move("obsm/DM", "obsm/states/DM")
+        file["uns/strange"] = 1.0
+        file["uns/strange"].attrs.update({"encoding-type": "future", "encoding-version": "9"})
     config = CONFIG | {"figures": {"colors": {"group": {"b": CHOSEN}}}}
+    config["dataset"] = CONFIG["dataset"] | {"cell_states": {"key": "states/DM"}}
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     run = "results/tiny/a_vs_b"
     figures = [f"{run}/figures/{name}.pdf" for name in ("expression_along", "composition")]
@@ -41,6 +49,9 @@ def test_other_slots_stay(made):
     assert adata.uns["spatial"]["slide"]["scale"] == 2.0
     assert list(adata.uns["group_colors"]) == COLORS
     assert "kompot_de" in adata.uns
+    np.testing.assert_array_equal(adata.obsm["of_old"], source.obsm["spatial"])
+    np.testing.assert_array_equal(adata.obsm["states_DM"], source.obsm["DM"])
+    assert "strange" not in adata.uns
 
 
 def test_curves_follow_a_component_that_varies(made):

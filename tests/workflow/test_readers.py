@@ -25,16 +25,30 @@ def path(small_run):
 
 @pytest.fixture(scope="module")
 def text_path(tmp_path_factory, snakemake_run):
-    """The AnnData from a file with text that is no category."""
+    """The AnnData from a file with text that is no category, as pandas 3 writes it."""
     directory = tmp_path_factory.mktemp("text")
     adata = tiny()
     adata.obs["barcode"] = [f"AC{i}GT" for i in range(60)]
     adata.obs["note"] = pd.array(["seen", pd.NA] * 30, dtype="string")
     adata.var["symbol"] = adata.var_names
+    adata.obs["group"] = adata.obs["group"].astype("category")
+    for table in (adata.obs, adata.var):
+        table.index = table.index.astype("string")
+    adata.obsm["frame"] = pd.DataFrame(
+        {"p": ["q", pd.NA] * 30}, index=adata.obs_names, dtype="string"
+    )
+    adata.uns["table"] = pd.DataFrame({"x": ["a", pd.NA]}, dtype="string")
+    adata.uns["words"] = pd.array(["a", "b"], dtype="string")
     with anndata.settings.override(allow_write_nullable_strings=True):
         adata.write_h5ad(directory / "data.h5ad", convert_strings_to_categoricals=False)
+        with h5py.File(directory / "data.h5ad", "a") as file:
+            del file["obs/group/categories"]
+            levels = pd.array(["a", "b", "c"], dtype="string")
+            anndata.io.write_elem(file, "obs/group/categories", levels)
     with h5py.File(directory / "data.h5ad") as file:
-        assert file["obs/group"].attrs["encoding-type"] != "categorical"
+        assert file["obs/cell_type"].attrs["encoding-type"] != "categorical"
+        for name in ("obs/_index", "var/_index", "obs/group/categories", "uns/words"):
+            assert file[name].attrs["encoding-type"] == "nullable-string-array", name
     (directory / "config.yaml").write_text(yaml.safe_dump(CONFIG))
     result = "results/tiny/a_vs_b/adata.h5ad"
     snakemake_run(directory, result, configfile=directory / "config.yaml")
@@ -92,6 +106,9 @@ def test_columns_are_what_cellxgene_takes(any_path):
 def test_text_becomes_categories(text_path):
     adata = anndata.read_h5ad(text_path)
     assert {"group", "cell_type", "barcode", "note"} <= set(adata.obs)
+    assert list(adata.obs_names) == [f"cell{i}" for i in range(60)]
+    assert list(adata.uns["words"]) == ["a", "b"]
+    assert adata.obsm["frame"]["p"].isna().sum() == 30
     assert list(adata.obs["group"].cat.categories) == ["a", "b", "c"]
     assert list(adata.obs["barcode"][:2]) == ["AC0GT", "AC1GT"]
     assert adata.obs["note"].isna().sum() == 30

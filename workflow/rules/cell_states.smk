@@ -68,5 +68,6 @@ rule embedding:
         runtime=minutes(20, cell=240),
     params:
         embedding=DATASET["embedding"],
+        modality=MODALITY,
     script:
         "../../scripts/embedding.py"

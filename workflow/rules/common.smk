@@ -35,6 +35,8 @@ with open(workflow.source_path("../schemas/config.schema.yaml")) as schema:
 DATASET = config["dataset"]
 SOURCE = DATASET["source"]
 PREPROCESS = DATASET["preprocess"]
+# Of the file that the stages read: what preprocessing makes is a single AnnData.
+MODALITY = None if PREPROCESS else DATASET["modality"]
 STATES = DATASET["cell_states"]
 # Whether both analyses are in the source file already, and no model is learnt.
 FROM_FILE = DATASET["results"] == "from_file"
@@ -53,7 +55,7 @@ PUBLISHED = {
 }
 PROVIDER = config["enrichment"]["provider"]
 
-if "path" in SOURCE and not Path(SOURCE["path"]).is_file():
+if "path" in SOURCE and not Path(SOURCE["path"]).exists():
     raise WorkflowError(
         f"dataset.source.path: {SOURCE['path']} is no file (seen from {Path.cwd()})"
     )

@@ -61,6 +61,7 @@ rule store:
         counts=DATASET["counts"],
         obsm=kept_coordinates(),
         preprocessed=PREPROCESS is not None,
+        modality=MODALITY,
     script:
         "../../scripts/store.py"
 

@@ -45,6 +45,7 @@ rule kompot_abundance:
         runtime=minutes(10),
     params:
         contrast=contrast_of,
+        modality=MODALITY,
     script:
         "../../scripts/kompot_abundance.py"
 
@@ -66,6 +67,7 @@ rule kompot_expression:
         runtime=minutes(10),
     params:
         contrast=contrast_of,
+        modality=MODALITY,
     script:
         "../../scripts/kompot_expression.py"
 

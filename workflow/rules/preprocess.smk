@@ -30,5 +30,6 @@ rule preprocess:
         runtime=minutes(10, cell=20, value=0.4),
     params:
         preprocess=PREPROCESS,
+        modality=DATASET["modality"],
     script:
         "../../scripts/preprocess.py"

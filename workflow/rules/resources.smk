@@ -53,7 +53,7 @@ def size():
     if "simulate" in SOURCE:
         return size_of_simulation(SOURCE["simulate"])
     if path := file_at_hand():
-        return size_of_file(path, layer)
+        return size_of_file(path, layer, DATASET["modality"])
     return size_of_download(SOURCE["zenodo"].get("bytes") or UNKNOWN_BYTES)
 
 
@@ -63,7 +63,7 @@ def samples_in(column):
     if "simulate" in SOURCE:
         return samples_of_simulation(SOURCE["simulate"])
     if path := file_at_hand():
-        return levels_of_column(path, column)
+        return levels_of_column(path, column, DATASET["modality"])
     return UNKNOWN_SAMPLES
 
 

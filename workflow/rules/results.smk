@@ -34,6 +34,7 @@ rule adata:
         contrast=contrast_of,
         groups=groups_of,
         layers=config["expression"]["layers"],
+        modality=MODALITY,
         embedding=DATASET["embedding"]["key"],
         additional_stats=config["outputs"]["additional_stats"],
         # Recorded in the file.

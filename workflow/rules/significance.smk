@@ -43,6 +43,7 @@ rule block_coordinates:
         runtime=minutes(10),
     params:
         key=FDR["blocks_from"],
+        modality=MODALITY,
     script:
         "../../scripts/block_coordinates.py"
 

@@ -164,7 +164,7 @@ def expression_blocks(matrix, normalisation, codes, samples):
 
     Parameters
     ----------
-    matrix : h5py.Group or h5py.Dataset
+    matrix : h5py.Group
         That the normalisation is of.
     normalisation : Normalisation
     codes : ndarray of int, shape (cells,)

@@ -99,6 +99,7 @@ def checked(config, schema):
             f"published: found {', '.join(unknown)}, expected names of contrasts: "
             f"{', '.join(contrasts) or 'there is none'}"
         )
+    _expand_paths(filled)
     check_path("dataset.source.path", filled["dataset"]["source"].get("path", ""))
     _check_download(filled["dataset"]["source"])
     _fill_in_components(filled["dataset"])
@@ -137,6 +138,24 @@ def check_path(key, path):
             f"{key}: found {' '.join(found)} in {path!r}, which Snakemake does not take as part "
             "of a name; rename the file, or name a symbolic link to it"
         )
+
+
+def _expand_paths(config):
+    """Write the home folder for `~` in the paths of users' files, as a shell does."""
+    source, external = config["dataset"]["source"], config["fdr"]["external"]
+    for section, key in ((source, "path"), (external, "distances")):
+        if section.get(key):
+            section[key] = _expanded(section[key])
+    config["enrichment"]["gmt"] = list(map(_expanded, config["enrichment"]["gmt"]))
+    if "://" in source.get("path", ""):
+        raise InputError(
+            f"dataset.source.path: found an address, {source['path']}, expected a file on this "
+            "machine; dataset.source.zenodo (url, md5, bytes) downloads one"
+        )
+
+
+def _expanded(path):
+    return str(Path(path).expanduser()) if path.startswith("~") else path
 
 
 def _check_enrichment(enrichment):

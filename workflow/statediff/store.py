@@ -25,6 +25,7 @@ __all__ = [
     "open_h5ad",
     "read_arrays",
     "read_columns",
+    "read_labels",
     "read_levels",
     "read_names",
     "read_rows",
@@ -38,6 +39,8 @@ BLOCK_VALUES = 1 << 24
 # Stored values that 32 bits can count.
 MOST_INT32 = np.iinfo(np.int32).max
 CHUNK = 1 << 18
+# Column of var with the symbols of genes whose index has identifiers.
+LABELS = "feature_name"
 
 
 @contextmanager
@@ -61,12 +64,21 @@ def atomic(path):
 def described(path):
     """What tells a file from all others: name, size and checksum, read in a stream.
 
+    Of a folder, such as a zarr store, these are of all files in it and their names.
+
     Returns
     -------
     dict
         `file` (its name, without folders), `bytes`, `sha256`.
     """
     path = Path(path)
+    if path.is_dir():
+        files = {str(p.relative_to(path)): p for p in path.rglob("*") if p.is_file()}
+        parts = [(name, described(files[name])) for name in sorted(files)]
+        text = "".join(f"{part['sha256']}  {name}\n" for name, part in parts)
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        size = sum(part["bytes"] for _, part in parts)
+        return {"file": path.name, "bytes": size, "sha256": digest}
     with open(path, "rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return {"file": path.name, "bytes": path.stat().st_size, "sha256": digest}
@@ -133,19 +145,19 @@ def create_slot(file, slot):
     return group
 
 
-def matrix_shape(element):
-    """Shape of a dense or sparse matrix in an h5ad file."""
-    return tuple(element.shape if isinstance(element, h5py.Dataset) else element.attrs["shape"])
+def matrix_shape(matrix):
+    """Shape of a sparse matrix in an HDF5 file."""
+    return tuple(map(int, matrix.attrs["shape"]))
 
 
-def row_blocks(element, block_values=BLOCK_VALUES):
-    """Read a matrix of an h5ad file as consecutive row blocks.
+def row_blocks(matrix, block_values=BLOCK_VALUES):
+    """Read a matrix that `write_csr` wrote as consecutive row blocks.
+
+    Those of users' files are read by `statediff.matrices`, which checks them.
 
     Parameters
     ----------
-    element : h5py.Dataset or h5py.Group
-        Dense, CSR or CSC matrix as AnnData stores it. CSC is held in memory (its stored values
-        only), since its rows can't be read one by one.
+    matrix : h5py.Group
     block_values : int
         Stored values a block should not exceed.
 
@@ -155,57 +167,46 @@ def row_blocks(element, block_values=BLOCK_VALUES):
         First row of the block.
     block : scipy.sparse.csr_matrix
     """
-    n_rows, n_columns = matrix_shape(element)
-    if isinstance(element, h5py.Dataset):
-        step = max(1, block_values // max(n_columns, 1))
-        for start in range(0, n_rows, step):
-            yield start, sparse.csr_matrix(element[start : start + step])
-    elif element.attrs["encoding-type"] == "csr_matrix":
-        indptr = element["indptr"][:].astype(np.int64)
-        start = 0
-        while start < n_rows:
-            stop = np.searchsorted(indptr, indptr[start] + block_values, side="right") - 1
-            stop = int(min(max(stop, start + 1), n_rows))
-            values = slice(indptr[start], indptr[stop])
-            parts = (
-                element["data"][values],
-                element["indices"][values],
-                indptr[start : stop + 1] - indptr[start],
-            )
-            yield start, sparse.csr_matrix(parts, shape=(stop - start, n_columns))
-            start = stop
-    else:
-        parts = (element[name][:] for name in ("data", "indices", "indptr"))
-        matrix = sparse.csc_matrix(tuple(parts), shape=(n_rows, n_columns)).tocsr()
-        step = max(1, int(block_values * n_rows / max(matrix.nnz, 1)))
-        for start in range(0, n_rows, step):
-            yield start, matrix[start : start + step]
+    n_rows, n_columns = matrix_shape(matrix)
+    indptr = matrix["indptr"][:].astype(np.int64)
+    start = 0
+    while start < n_rows:
+        stop = np.searchsorted(indptr, indptr[start] + block_values, side="right") - 1
+        stop = int(min(max(stop, start + 1), n_rows))
+        values = slice(indptr[start], indptr[stop])
+        parts = (
+            matrix["data"][values],
+            matrix["indices"][values],
+            indptr[start : stop + 1] - indptr[start],
+        )
+        yield start, sparse.csr_matrix(parts, shape=(stop - start, n_columns))
+        start = stop
 
 
-def read_columns(element, columns):
+def read_columns(matrix, columns):
     """Read chosen columns (genes) of a matrix, in one pass over its row blocks.
 
     Returns
     -------
     scipy.sparse.csr_matrix, shape (rows, len(columns))
     """
-    return sparse.vstack([block[:, columns] for _, block in row_blocks(element)], format="csr")
+    return sparse.vstack([block[:, columns] for _, block in row_blocks(matrix)], format="csr")
 
 
-def read_rows(element, rows):
+def read_rows(matrix, rows):
     """Read chosen rows (cells), in increasing order, of a CSR matrix of an h5ad file.
 
     Returns
     -------
     scipy.sparse.csr_matrix, shape (len(rows), columns)
     """
-    indptr = element["indptr"][:].astype(np.int64)
+    indptr = matrix["indptr"][:].astype(np.int64)
     lengths = indptr[rows + 1] - indptr[rows]
     data, indices = (
-        np.concatenate([element[name][indptr[row] : indptr[row + 1]] for row in rows])
+        np.concatenate([matrix[name][indptr[row] : indptr[row + 1]] for row in rows])
         for name in ("data", "indices")
     )
-    shape = len(rows), matrix_shape(element)[1]
+    shape = len(rows), matrix_shape(matrix)[1]
     return sparse.csr_matrix((data, indices, np.append(0, np.cumsum(lengths))), shape=shape)
 
 
@@ -219,6 +220,30 @@ def read_names(frame):
     ndarray of str, shape (rows,)
     """
     return frame[frame.attrs["_index"]].asstr()[:]
+
+
+def read_labels(genes):
+    """Names by which genes are shown: `feature_name`, as CELLxGENE and 10x have it, if it is there.
+
+    A gene without one, or that shares it with another, is shown by its name in the index.
+
+    Parameters
+    ----------
+    genes : h5py.Group
+        The data frame var of a store.
+
+    Returns
+    -------
+    ndarray of str, shape (genes,)
+    """
+    names = read_names(genes)
+    if LABELS not in genes:
+        return names
+    codes, levels = read_levels(genes[LABELS])
+    unique = (codes >= 0) & (np.bincount(codes + 1, minlength=len(levels) + 1)[codes + 1] == 1)
+    labels = names.copy()
+    labels[unique] = levels[codes[unique]]
+    return labels if len(set(labels)) == len(labels) else names
 
 
 def read_levels(column):
