@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 import yaml
+from support import ROOT
 
 RESULTS = "results/small/young_vs_old"
 OF_GENES = {
@@ -74,7 +75,7 @@ def finished(small_run, tmp_path_factory):
 def planned(finished, snakemake_run, small_config, tmp_path):
     """Jobs that a dry run would start, as {rule: number}, with the configuration changed."""
 
-    def plan(changes=None, directory=finished):
+    def plan(changes=None, directory=finished, **options):
         config = yaml.safe_load(small_config.read_text())
         for key, value in (changes or {}).items():
             section = config
@@ -84,7 +85,7 @@ def planned(finished, snakemake_run, small_config, tmp_path):
             section[last] = value
         path = tmp_path / "config.yaml"
         path.write_text(yaml.safe_dump(config))
-        done = snakemake_run(directory, "-n", configfile=path)
+        done = snakemake_run(directory, "-n", configfile=path, **options)
         if "Nothing to be done" in done.stdout:
             return {}, done.stdout
         table = done.stdout.split("Job stats:")[-1].split("\n\n")[0]
@@ -96,6 +97,40 @@ def planned(finished, snakemake_run, small_config, tmp_path):
 
 def test_nothing_changed_nothing_to_do(planned):
     assert planned()[0] == {}
+
+
+@pytest.fixture
+def other_version(tmp_path):
+    """A copy of the workflow, to be changed."""
+    folder = tmp_path / "other"
+    for name in ("workflow", "scripts", "envs"):
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+    shutil.copy(ROOT / "Snakefile", folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("module", "jobs"),
+    [
+        (None, set()),
+        ("workflow/statediff/plots/fit.py", {"plot_fit"}),
+        ("scripts/_enrichment.py", set()),
+        # A function that a script imports by way of another script.
+        ("workflow/statediff/significance.py", {"null_distances"} | AFTER_FDR),
+    ],
+)
+def test_another_version_makes_again_what_it_changes(planned, other_version, module, jobs):
+    if module is not None:
+        with (other_version / module).open("a") as file:
+            file.write("\n# Changed.\n")
+    found, output = planned(snakefile=other_version / "Snakefile")
+    assert jobs <= set(found)
+    assert not {"simulate", "store", "cell_states", "embedding", "condition_density"} & set(found)
+    if len(jobs) < 2:
+        assert set(found) == jobs
+    else:
+        assert "Params have changed since last execution" in output
 
 
 def test_fdr_threshold(planned):
