@@ -46,8 +46,8 @@ if FROM_FILE:
 
 # A job runs again where the code that it needs is another.
 for each in workflow.rules:
-    if (script := script_of(each)) and "code" not in each.params.keys():
-        each.set_params(code=version_of(script))
+    if (source := script_of(each)) and "code" not in each.params.keys():
+        each.set_params(code=version_of(source))
 
 
 rule all:
