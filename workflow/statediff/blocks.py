@@ -9,8 +9,6 @@ each within blocks is subtracted.
 """
 
 import numpy as np
-from scipy.cluster.hierarchy import linkage
-from sklearn.cluster import KMeans
 
 from statediff import InputError
 from statediff.design import regress
@@ -115,6 +113,8 @@ def partition_cells(moved, size=80, seed=0, partitions=PARTITIONS):
     -------
     ndarray of int, shape (partitions, n)
     """
+    from sklearn.cluster import KMeans  # takes seconds, which the other functions save
+
     count = min(max(len(moved) // size, 1), MAX_BLOCKS)
     learnt = np.sort(np.random.default_rng(seed).permutation(len(moved))[:LEARNT_FROM])
     codes = []
@@ -164,6 +164,8 @@ def region_tree(centres):
     parts : ndarray of int, shape (blocks − 1, 2)
         The two nodes that each node beyond the single blocks is made of.
     """
+    from scipy.cluster.hierarchy import linkage
+
     count = len(centres)
     nodes = np.zeros((2 * count - 1, count), dtype=bool)
     nodes[:count] = np.eye(count, dtype=bool)

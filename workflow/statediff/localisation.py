@@ -39,7 +39,6 @@ findings in a tree of hypotheses.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import false_discovery_control
 
 from statediff.residual import region_tests
 
@@ -127,6 +126,8 @@ def select_regions(pvalues, signs, tree, level):
         A node; −1 for none.
     direction : ndarray of int8, shape (genes, blocks)
     """
+    from scipy.stats import false_discovery_control  # takes a second, saved where tables are made
+
     nodes, parts = tree
     n_nodes, n_blocks = nodes.shape
     selected = (false_discovery_control(pvalues, axis=0) <= level) & (signs != 0)

@@ -6,7 +6,6 @@ Efron (2001). The other functions name their sources.
 
 import numpy as np
 from scipy import sparse
-from scipy.optimize import isotonic_regression
 
 __all__ = [
     "cauchy_combination",
@@ -141,6 +140,8 @@ def _reflected_density(sample, grid):
 
 
 def _antitonic(values):
+    from scipy.optimize import isotonic_regression  # as above
+
     return isotonic_regression(values, increasing=False).x
 
 
