@@ -6,7 +6,6 @@ import h5py
 import numpy as np
 from _inputs import find_genes, listed
 from _job import run
-from scipy.stats import false_discovery_control
 from statediff import InputError
 from statediff.significance import false_discovery_rates, permutation_test
 from statediff.store import described, read_arrays, read_names, write_arrays
@@ -63,6 +62,8 @@ def main(job):
 
 def calibrated(found, threshold):
     """Add q-values (Benjamini-Hochberg) to p-values that hold their level."""
+    from scipy.stats import false_discovery_control  # takes a second
+
     qvalue = false_discovery_control(found["pvalue"])
     return found | {"qvalue": qvalue, "is_de": qvalue < threshold}
 

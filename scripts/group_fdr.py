@@ -6,7 +6,6 @@ distances of genes and null genes, group by group.
 
 import numpy as np
 from _job import run
-from scipy.stats import false_discovery_control
 from statediff import InputError
 from statediff.significance import false_discovery_rates
 from statediff.store import read_arrays, write_arrays
@@ -16,6 +15,8 @@ def main(job):
     settings = job.params.fdr
     groups, _ = read_arrays(job.input.distances)
     if job.input.get("test"):
+        from scipy.stats import false_discovery_control  # takes a second
+
         tested, _ = read_arrays(job.input.test, "pvalue", "standardised", "adjusted_lfc")
         pvalue = tested["pvalue"]
         qvalue = false_discovery_control(pvalue.ravel()).reshape(pvalue.shape)

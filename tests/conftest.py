@@ -7,6 +7,26 @@ from pathlib import Path
 import pytest
 from support import ROOT, SHARED, run_snakemake
 
+# Minutes each, the longest first. In a parallel run the files are given out in this order, so that
+# no process is left alone with one of them at the end, and the short unit tests fill the gaps.
+LONG = [
+    ROOT / f"tests/{name}.py"
+    for name in ("slurm/test_slurm", "workflow/test_real_data", "workflow/test_bad_input",
+                 "workflow/test_reproduce", "workflow/test_kang", "test_tutorial",
+                 "workflow/test_enrichment_stage")
+]  # fmt: skip
+
+
+def pytest_collection_modifyitems(items):
+    units = ROOT / "tests/unit"
+
+    def order(item):
+        if item.path in LONG:
+            return LONG.index(item.path)
+        return len(LONG) + item.path.is_relative_to(units)
+
+    items.sort(key=order)
+
 
 @pytest.fixture(scope="session")
 def shared():

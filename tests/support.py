@@ -1,7 +1,6 @@
 """Where things are, running Snakemake as a user would and servers, and a data set of 60 cells."""
 
 import os
-import subprocess
 import sys
 import threading
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from pathlib import Path
 import anndata
 import numpy as np
 import pandas as pd
+import started
 from scipy import sparse
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -23,9 +23,7 @@ def run_snakemake(directory, *arguments, snakefile=ROOT / "Snakefile", configfil
     if configfile is not None:
         files = configfile if isinstance(configfile, list) else [configfile]
         command += ["--configfile", *map(str, files)]
-    done = subprocess.run(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=directory
-    )
+    done = started.run(command, directory)
     if check and done.returncode:
         raise AssertionError(
             f"snakemake {' '.join(map(str, arguments))} failed:\n{done.stdout[-4000:]}"

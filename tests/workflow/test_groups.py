@@ -1,6 +1,7 @@
 """Filters and groups: who is in them, and that their numbers are those of their cells alone."""
 
 import json
+import shutil
 
 import anndata
 import numpy as np
@@ -17,8 +18,9 @@ EVALUATED = ["early erythroid", "erythroblasts", "stem/MPP"]
 
 
 @pytest.fixture(scope="module")
-def grouped(tmp_path_factory, snakemake_run, small_config):
-    directory = tmp_path_factory.mktemp("groups")
+def grouped(small_run, tmp_path_factory, snakemake_run, small_config):
+    """Of the same data as the small run, whose cell states and embedding stay."""
+    directory = shutil.copytree(small_run, tmp_path_factory.mktemp("groups") / "run", symlinks=True)
     files = [small_config, small_config.with_name("small_groups.yaml")]
     done = snakemake_run(directory, "results", configfile=files)
     (directory / "output.txt").write_text(done.stdout)

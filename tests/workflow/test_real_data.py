@@ -7,19 +7,18 @@ whose file has a column for each mock condition.
 import numpy as np
 import pytest
 from real import runs
-from real.data import SETS, Cells, draw_labels, halve, level, plant_bump
+from real.data import SETS, halve, level
 from real.measures import fold_changes_of_types
 from real.runs import Results, Run, contrast
 
-BUMPS = ("bump_0", "bump_1", "bump_2")
 # Of each data set, the contrast in which no gene changes.
 NULLS = {"kang_donors": "half", "embryo_tal1": "half_sample", "airway_cftr": "split"}
 
 
-def small(real, planted=False):
-    """The contrast of the data set and a null among its control cells, or planted changes.
+def small(real, shuffled=False):
+    """The contrast of the data set and a null among its control cells, or random labels.
 
-    The planted ones have a run of their own: they follow states that are not integrated."""
+    These have a run of their own: states are integrated over the columns of all contrasts."""
 
     def adata():
         made, generator = real.adata.copy(), np.random.default_rng(0)
@@ -29,10 +28,6 @@ def small(real, planted=False):
         made.obs["half"] = np.where(control, half, "other")
         first = np.unique(samples[control])[:2]
         made.obs["split"] = np.where(control, level(np.isin(samples, first)), "other")
-        states = Cells.of(made, "condition", real.reference, real.compared).states
-        for name in BUMPS:
-            made.obs[f"log_odds_{name}"] = plant_bump(states, generator)
-            made.obs[name] = level(draw_labels(made.obs[f"log_odds_{name}"].to_numpy(), generator))
         made.obs["shuffled"] = level(generator.random(made.n_obs) < 0.5)
         return made
 
@@ -43,14 +38,14 @@ def small(real, planted=False):
         made["half"] = contrast("half")
         made["half_sample"] = contrast("half", pair="sample")
         made["split"] = contrast("split", sample="sample", groups="cell_type")
-        made |= {name: contrast(name) for name in (*BUMPS, "shuffled")}
+        made["shuffled"] = contrast("shuffled")
         if real.pairs is not None:
             made["paired"] = contrast(*levels, pair=real.pairs)
-        kept = {*BUMPS, "shuffled"} if planted else {"whole", "paired", NULLS[real.name]}
+        kept = {"shuffled"} if shuffled else {"whole", "paired", NULLS[real.name]}
         return {name: entry for name, entry in made.items() if name in kept}
 
-    names = () if planted else ("whole", NULLS[real.name])
-    names += ("paired",) if real.pairs and not planted else ()
+    names = () if shuffled else ("whole", NULLS[real.name])
+    names += ("paired",) if real.pairs and not shuffled else ()
     files = [f"results/real/{name}/stages/fdr.h5" for name in names]
     return Run(adata, contrasts, targets=(*files, "abundance"))
 
@@ -69,11 +64,11 @@ def real_runs(shared, tmp_path_factory):
         pytest.skip(f"no real data: {shared / 'data/real'} is absent")
     made, folder = {}, tmp_path_factory.mktemp("real")
 
-    def results(name, planted=False):
-        if (name, planted) not in made:
-            run = small(SETS[name], planted)
-            made[name, planted] = finished(run, folder / f"{name}_{planted}")
-        return made[name, planted]
+    def results(name, shuffled=False):
+        if (name, shuffled) not in made:
+            run = small(SETS[name], shuffled)
+            made[name, shuffled] = finished(run, folder / f"{name}_{shuffled}")
+        return made[name, shuffled]
 
     return results
 
@@ -142,7 +137,7 @@ def test_no_blood_without_tal1(real_runs):
 
 
 def test_random_labels_change_no_cell(real_runs):
-    assert (real_runs("embryo_tal1", planted=True).cells("shuffled")["direction"] == 0).all()
+    assert (real_runs("embryo_tal1", shuffled=True).cells("shuffled")["direction"] == 0).all()
 
 
 def test_fold_changes_by_cell_type(real_runs):

@@ -9,8 +9,6 @@ each within blocks is subtracted.
 """
 
 import numpy as np
-from scipy.cluster.hierarchy import leaves_list, linkage
-from sklearn.cluster import KMeans
 
 from statediff import InputError
 from statediff.design import regress
@@ -116,6 +114,8 @@ def partition_cells(moved, size=80, seed=0, partitions=PARTITIONS):
     -------
     ndarray of int, shape (partitions, n)
     """
+    from sklearn.cluster import KMeans  # takes seconds, which the other functions save
+
     count = min(max(len(moved) // size, 1), MAX_BLOCKS)
     learnt = np.sort(np.random.default_rng(seed).permutation(len(moved))[:LEARNT_FROM])
     codes = []
@@ -165,6 +165,8 @@ def region_tree(centres):
     parts : ndarray of int, shape (blocks − 1, 2)
         The two nodes that each node beyond the single blocks is made of.
     """
+    from scipy.cluster.hierarchy import linkage
+
     count = len(centres)
     nodes = np.zeros((2 * count - 1, count), dtype=bool)
     nodes[:count] = np.eye(count, dtype=bool)
@@ -187,6 +189,8 @@ def side_by_side(centres):
     -------
     ndarray of int, shape (blocks,)
     """
+    from scipy.cluster.hierarchy import leaves_list, linkage
+
     if len(centres) == 1:
         return np.zeros(1, dtype=int)
     return leaves_list(linkage(centres, "ward", optimal_ordering=True))

@@ -4,7 +4,6 @@ import re
 
 import numpy as np
 import pandas as pd
-from scipy.stats import false_discovery_control
 
 from statediff import InputError
 
@@ -206,6 +205,7 @@ def over_representation(query, tested, sets, n_genome=None):
         that have any gene of the background, with or without one asked about.
     """
     import gseapy
+    from scipy.stats import false_discovery_control
 
     if len(query) < FEWEST:
         return empty_table()

@@ -40,7 +40,6 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 import numpy as np
-from scipy.stats import false_discovery_control
 
 from statediff.residual import region_tests
 
@@ -130,6 +129,8 @@ def select_regions(pvalues, signs, tree, level):
         A node; −1 for none.
     direction : ndarray of int8, shape (genes, blocks)
     """
+    from scipy.stats import false_discovery_control  # takes a second, saved where tables are made
+
     nodes, parts = tree
     n_nodes, n_blocks = nodes.shape
     selected = (false_discovery_control(pvalues, axis=0) <= level) & (signs != 0)

@@ -23,7 +23,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.optimize import isotonic_regression
 
 from statediff.design import regress
 
@@ -252,6 +251,8 @@ def _level_trend(sums, regression):
     with the expression level: an isotonic regression over all genes and blocks, in which each
     level counts by its precision, since the few highest would decide otherwise.
     """
+    from scipy.optimize import isotonic_regression  # takes half a second, saved where not needed
+
     within = _by_genes(sums, _within)
     freedom = np.maximum(sums.cells - 1.0, 0.0).sum(axis=1)[:, None]
     noise = np.maximum(within, 0.0) / np.maximum(freedom, 1.0)

@@ -6,8 +6,6 @@ Efron (2001). The other functions name their sources.
 
 import numpy as np
 from scipy import sparse
-from scipy.optimize import isotonic_regression
-from scipy.stats import false_discovery_control
 
 __all__ = [
     "cauchy_combination",
@@ -143,6 +141,8 @@ def _reflected_density(sample, grid):
 
 
 def _antitonic(values):
+    from scipy.optimize import isotonic_regression  # as above
+
     return isotonic_regression(values, increasing=False).x
 
 
@@ -189,6 +189,8 @@ def omnibus_test(pvalues, threshold=0.05):
     ----------
     Benjamini & Bogomolov (2014), Journal of the Royal Statistical Society B 76.
     """
+    from scipy.stats import false_discovery_control  # takes a second
+
     pvalues = np.maximum(pvalues, np.finfo(float).tiny)
     pvalue = np.where((pvalues < 1.0).any(axis=0), cauchy_combination(pvalues), 1.0)
     qvalue = false_discovery_control(pvalue)
