@@ -17,7 +17,7 @@ from statediff.design import sample_columns
 from statediff.paper import check_panels, panel_size, panel_stem
 from statediff.provenance import safe
 from shareable import without_folders
-from statediff.settings import checked, contrasts_of
+from statediff.settings import checked, contrasts_of, levels_as_text
 from versions import checksum
 
 if not HERE.parent.samefile(Path(statediff.__file__).parents[1]):
@@ -26,9 +26,25 @@ if not HERE.parent.samefile(Path(statediff.__file__).parents[1]):
         f"and {HERE.parent}; expected one for all imports"
     )
 
+
+
+def levels_in_source(column):
+    """Levels of a column of obs of the user's file; None where there is no such file or column."""
+    dataset = config.get("dataset")
+    source = dataset.get("source") if isinstance(dataset, dict) else None
+    path = source.get("path") if isinstance(source, dict) else None
+    if not isinstance(path, str) or not Path(path).expanduser().exists():
+        return None
+    from statediff.source import open_source
+
+    with open_source(Path(path).expanduser(), dataset.get("modality")) as data:
+        values = data.obs.get(column)
+    return None if values is None else list(values.astype("category").cat.categories.astype(str))
+
+
 with open(workflow.source_path("../schemas/config.schema.yaml")) as schema:
     try:
-        config = checked(config, yaml.safe_load(schema))
+        config = checked(levels_as_text(config, levels_in_source), yaml.safe_load(schema))
     except InputError as error:
         raise WorkflowError(f"The configuration has faults:\n{error}")
 
