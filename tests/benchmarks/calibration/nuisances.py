@@ -29,8 +29,9 @@ def thinned(counts, kept, rng):
     scipy.sparse.csr_matrix
     """
     rows = np.repeat(np.arange(counts.shape[0]), np.diff(counts.indptr))
-    drawn = rng.binomial(counts.data.astype(int), kept(rows, counts.indices)).astype(np.float32)
-    found = sparse.csr_matrix((drawn, counts.indices, counts.indptr), shape=counts.shape)
+    drawn = rng.binomial(counts.data.astype(int), kept(rows, counts.indices))
+    found = counts.copy()
+    found.data = drawn.astype(np.float32)
     found.eliminate_zeros()
     return found
 
