@@ -243,16 +243,17 @@ def test_the_grid_holds_what_is_asked_of_it():
 
 def test_the_document_says_which_method_misses_its_target(tmp_path):
     header = "dataset\tseparation\tintegrated\ttask\tmethod\tmetric\tvalue\n"
+    grid = [dataset for dataset in GRID if dataset.rpartition("_s")[0] in CELLS]
     rows = [
         f"{dataset}\t1.0\tFalse\texpression\t{method}\t{metric}\t{value}\n"
-        for dataset in GRID
+        for dataset in grid
         for method, fdp in (("wilcoxon", 0.4), ("genes", 0.02))
         for metric, value in (("fdp", fdp), ("recall", 0.5), ("average_precision", 0.6),
                               ("seconds", 1.0))
     ]  # fmt: skip
     rows += [
         f"{dataset}\t1.0\tFalse\tabundance\tmilo\t{metric}\t{value}\n"
-        for dataset in GRID
+        for dataset in grid
         for metric, value in (("called", 0.01), ("auc", 0.9), ("slope", 1.0), ("seconds", 1.0))
     ]
     for nuisance, fdp in (("doublets_by_condition", 0.3), ("pairs", 0.02)):

@@ -166,15 +166,17 @@ truth leaves the number undefined, or the method has none.
 """
 
 NUISANCE_TEXT = """\
-One nuisance at a time, in data with strong changes of genes, the same abundance and a sample effect
-of 0.1; {seeds} seeds (without a nuisance {reference}), 1 for peers. Nothing is done against a
-nuisance but what the design says. Genes that the nuisance itself changes (the dominant gene, the
-cell-cycle programme) are not scored.
+Each data set has one nuisance, strong changes of genes, the same abundance and a sample effect of
+0.1; {seeds} seeds for the residual null and calibrated abundance ({reference} without a nuisance),
+{peers} for their peers. Pairs and batches are part of the design; no other nuisance is corrected
+before the test. Genes that the nuisance itself changes (the dominant gene, the cell-cycle
+programme) are not scored. Drawn compositions are Dirichlet with concentration 50.
 """
 POWER_TEXT = """\
-The reference has fewer cells of one type, so that its abundance rises 2- or 4-fold; beside it, the
-cell-cycle programme, of which more cells are active. Changed cells: a true |log fold change| above
-half of the largest. The calibrated test calls changes beyond 0.2 (natural log), Milo any change.
+Cells of one type are removed at random from the reference, so that its abundance rises 2- or 4-fold
+in the compared condition. The last row is the cell-cycle programme, which is active in more cells
+there. Changed cells have a true |log fold change| above half of the largest (1 at most). The
+calibrated test calls changes beyond 0.2 (natural log), Milo any change.
 """
 
 
@@ -399,7 +401,10 @@ def _nuisances(scores):
     scores = scores[scores["cell"].isin(NUISANCE_LABELS)]
     if not scores["cell"].isin(NUISANCES).any():
         return ""
-    text = ["## Nuisances\n", NUISANCE_TEXT.format(reference=len(SEEDS), seeds=len(FEWER_SEEDS))]
+    text = [
+        "## Nuisances\n",
+        NUISANCE_TEXT.format(reference=len(SEEDS), seeds=len(FEWER_SEEDS), peers=len(PEER_SEEDS)),
+    ]
     text += [_broken(scores)]
     changing = set(scores.loc[scores["metric"] == "power", "cell"])
     for task, metrics in NUISANCE_METRICS.items():
@@ -463,7 +468,7 @@ def _settings_table(scores, task, metric, title, target, labels):
         if name in summary.index
     ]
     note = f" (target ≤ {target})" if target is not None else ""
-    return f"### {title}{note}\n\n" + _markdown(["data", *names.values()], rows)
+    return f"### {title}{note}\n\n" + _markdown(["data", *names.values()], rows) if rows else ""
 
 
 def _costs(scores):
