@@ -268,9 +268,8 @@ def test_the_document_says_which_method_misses_its_target(tmp_path):
     text = (tmp_path / "calibration.md").read_text()
     assert "| Wilcoxon, all cells | 0.400 | 0.400 ✗ |" in text
     assert "| published null | 0.020 | 0.020 ✓ |" in text
-    assert "exceeds 0.06 with: doublets in one condition (5 %) (0.30)." in text
-    assert "every method exceeds it with: doublets in one condition (5 %). Tools" in text
-    assert "scDblFinder and Scrublet" in text
+    assert "exceeds 0.06 with 1 of 2 nuisances:" in text
+    assert "| doublets in one condition (5 %) | 0.30 | no method | scDblFinder or Scrublet" in text
     assert "SoupX" not in text
     assert "| HSC × 2 | 0.75 |" in text
     assert isinstance(report.draw(scores, "expression"), Figure)

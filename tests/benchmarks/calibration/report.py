@@ -121,8 +121,8 @@ NUISANCE_LABELS = {
     "batches": "crossed batches (log-sd 0.2), 4 against 4, batch as covariate",
     "compositions": "compositions drawn per sample, sizes 1 : 2 : 6",
 }
-SOUP = "SoupX, CellBender and DecontX estimate and subtract ambient RNA"
-SINGLETS = "scDblFinder and Scrublet find doublets"
+SOUP = "SoupX, CellBender or DecontX, which subtract ambient RNA"
+SINGLETS = "scDblFinder or Scrublet, which find doublets"
 REMEDIES = {
     "ambient_by_sample": SOUP,
     "ambient_by_condition": SOUP,
@@ -419,27 +419,25 @@ def _nuisances(scores):
 
 
 def _broken(scores):
-    """Which nuisances the tests do not withstand, and what removes them."""
-    means = scores.groupby(["cell", "method", "metric"])["value"].mean().unstack()
-    limit, fdp = METRICS["expression"]["fdp"][2], means["fdp"].dropna().unstack()
-    beyond = fdp > limit
-    ours = [name for name in NUISANCE_LABELS if name in fdp.index and beyond["residual"].get(name)]
-    every = [name for name in ours if (beyond.loc[name] | fdp.loc[name].isna()).all()]
-    sentences = [
-        f"The mean false discovery proportion of the residual null exceeds {limit:g} "
-        + _listed(ours, lambda name: f" ({fdp.loc[name, 'residual']:.2f})"),
-        "That of every method exceeds it " + _listed(every),
-    ]
-    if tools := sorted({REMEDIES[name] for name in ours if name in REMEDIES}):
-        sentences.append(f"Tools to use before the analysis: {'; '.join(tools)}.")
-    return " ".join(sentences) + "\n"
-
-
-def _listed(names, note=lambda name: ""):
-    """The end of a sentence that names nuisances."""
-    if not names:
-        return "with none of the nuisances."
-    return "with: " + "; ".join(NUISANCE_LABELS[name] + note(name) for name in names) + "."
+    """Nuisances that the residual null does not withstand, other methods, and remedies."""
+    scores = scores[scores["task"] == "expression"]
+    limit, names = METRICS["expression"]["fdp"][2], _present(scores, "expression")
+    means = scores[scores["metric"] == "fdp"].groupby(["cell", "method"])["value"].mean().unstack()
+    rows = []
+    for name in NUISANCES:
+        if name not in means.index or not means.loc[name, "residual"] > limit:
+            continue
+        within = [names[method] for method in names if means.loc[name, method] <= limit]
+        row = [NUISANCE_LABELS[name], f"{means.loc[name, 'residual']:.2f}"]
+        rows.append([*row, ", ".join(within) or "no method", REMEDIES.get(name, "")])
+    text = (
+        f"The mean false discovery proportion of the residual null exceeds {limit:g} with "
+        f"{len(rows)} of {means.index.isin(NUISANCES).sum()} nuisances"
+    )
+    if not rows:
+        return f"{text}.\n"
+    header = ["data", names["residual"], f"methods at most {limit:g}", "tools"]
+    return f"{text}:\n\n{_markdown(header, rows)}"
 
 
 def _power(scores):
