@@ -175,8 +175,9 @@ programme) are not scored. Drawn compositions are Dirichlet with concentration 5
 POWER_TEXT = """\
 Cells of one type are removed at random from the reference, so that its abundance rises 2- or 4-fold
 in the compared condition. The last row is the cell-cycle programme, which is active in more cells
-there. Changed cells have a true |log fold change| above half of the largest (1 at most). The
-calibrated test calls changes beyond 0.2 (natural log), Milo any change.
+there; an AUC near 0.5 says that the cell states do not resolve it. Changed cells have a true |log
+fold change| above half of the largest (1 at most). The calibrated test calls changes beyond 0.2
+(natural log), Milo any change.
 """
 
 
