@@ -47,7 +47,7 @@ class Dataset:
     pairs : ndarray of int, shape (cells,), optional
         Donor of each cell, in a paired design.
     covariates : ndarray, shape (cells, q), optional
-        What the comparison is adjusted for.
+        Covariates of each cell's sample.
     """
 
     counts: sparse.csr_matrix
@@ -68,7 +68,7 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Recipe:
-    """What is simulated; everything follows from the fields.
+    """Simulation, nuisance and design of a data set; everything follows from the fields.
 
     Attributes
     ----------
@@ -76,11 +76,11 @@ class Recipe:
     nuisance : str, optional
         Of `calibration.nuisances.NUISANCES`.
     fewer : (str, float), optional
-        Type of cells of which the reference keeps a share only.
+        Cell type, and the share of its cells that the reference keeps.
     sizes : tuple of float, optional
-        Relative sizes of the samples of either condition, of which the largest is kept whole.
+        Relative sizes of the samples of either condition; cells are removed to obtain them.
     paired : bool
-        Whether the design has the donors as pairs.
+        Whether donors are pairs of the design.
     """
 
     simulation: Simulation
@@ -91,11 +91,12 @@ class Recipe:
 
     @classmethod
     def of(cls, fields):
-        """From an entry of the grid: fields of the simulation, and of the recipe."""
+        """Recipe of an entry of the grid, which holds fields of both classes."""
         own = {key: fields[key] for key in cls.__dataclass_fields__ if key in fields}
         return cls(Simulation(**{key: fields[key] for key in fields if key not in own}), **own)
 
     def generator(self, stream):
+        """Random generator of the removal of cells (0) or of the nuisance (1)."""
         return np.random.default_rng([self.simulation.seed, 1000, stream])
 
     @cached_property

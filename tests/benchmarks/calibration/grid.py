@@ -35,7 +35,7 @@ def _settings():
 # Without a nuisance: the cell of the grid that each nuisance is compared with.
 REFERENCE = "equal_strong_ab0_sd0.1"
 UNCHANGED = BASE | {"abundance_lfc": 0.0, "sample_sd": 0.1, "expression_lfc": STRENGTH["strong"]}
-# Of each nuisance: what differs from the reference (`calibration.data.Recipe`).
+# Of each nuisance: the fields that differ from the reference (`calibration.data.Recipe`).
 NUISANCES = {
     "depth_by_condition": {"nuisance": "depth_by_condition"},
     "depth_by_sample": {"depth_sd": 0.5},
@@ -53,7 +53,7 @@ NUISANCES = {
     "batches": {"nuisance": "batches", "samples": 4},
     "compositions": {"concentration": 50.0, "cells": 8000, "sizes": (1, 2, 6)},
 }
-# A cell type whose share rises in the compared condition, its fold change.
+# Fold changes of the abundance of one cell type in the compared condition.
 POWER = {
     f"{name.lower()}_x{fold}": {"fewer": (name, 1.0 / fold)}
     for name, fold in itertools.product(("HSC", "Monocyte"), (2, 4))

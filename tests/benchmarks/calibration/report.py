@@ -129,7 +129,7 @@ REMEDIES = {
     "doublets": SINGLETS,
     "doublets_by_condition": SINGLETS,
 }
-# Methods a figure has room for.
+# Largest number of methods in a figure: the first ones.
 DRAWN = 8
 DOCUMENT = """\
 # Calibration
