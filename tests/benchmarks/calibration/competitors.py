@@ -117,7 +117,9 @@ def milo(dataset, k=30):
 
 
 EXPRESSION = {
+    "wilcoxon": wilcoxon,
     "wilcoxon_by_type": wilcoxon_by_type,
+    "pseudobulk_deseq2": pseudobulk_deseq2,
     "pseudobulk_edger": pseudobulk_edger,
     "pseudobulk_edger_by_type": pseudobulk_edger_by_type,
     "pseudobulk_edger_by_cluster": pseudobulk_edger_by_cluster,

@@ -80,9 +80,8 @@ def modules(dataset):
     name, _, seed = dataset.rpartition("_s")
     if name in POWER:
         return ["ours", "competitors"]
-    peers = ["costly"] if int(seed) in PEER_SEEDS else []
-    if peers and (name in NUISANCES or (name.endswith("sd0.1") and "weak" not in name)):
-        peers.append("deseq2")
+    few = int(seed) in PEER_SEEDS
     if name in NUISANCES:
-        return ["ours", *(["competitors", *peers] if peers else [])]
-    return ["ours", "competitors", *(["published", "nulls", *peers] if peers else [])]
+        return ["ours", "competitors", "deseq2"] if few else ["ours"]
+    slow = ["deseq2"] if name.endswith("sd0.1") and CELLS[name]["strength"] == "strong" else []
+    return ["ours", "competitors", *(["published", "nulls", *slow] if few else [])]

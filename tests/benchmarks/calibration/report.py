@@ -136,7 +136,8 @@ DOCUMENT = """\
 
 Written by `make calibration` (`tests/benchmarks/calibration`): every test on simulations with known
 truth, {simulations} of {planned} data sets; mean ± standard deviation over the seeds of each kind:
-{seeds} for the residual null, calibrated abundance and fast peers, {peer_seeds} for slow methods.
+{seeds} (label, external and published nulls, published abundance, DESeq2 by type or cluster:
+{peer_seeds}).
 
 **Data.** 4,000 cells (half young, half old) × 4,000 genes, three samples an age; 5 % of the genes
 change, a third each in all cells, in one lineage, and with opposite signs in two (natural-log fold
@@ -153,10 +154,10 @@ Tests by cell type use the true types, tests by cluster Leiden clusters of the p
 (scanpy's defaults); the smallest p-value counts, by Šidák. Pseudobulk sums the counts of a sample's
 cells, in each type or cluster where two samples of either condition have 10 cells. DESeq2 is
 PyDESeq2 (by type and cluster after the pre-filter of its vignette, and of the grid only where the
-sample effect is 0.1 and changes are strong or none), edgeR the quasi-likelihood F test of
-edgePython. Milo is the package milopy 0.3, which tests with edgePython, on the graph of 30
-neighbours; spatial FDR added; averaged over the neighbourhoods that hold a cell. The label null
-counts cells as independent; the external null is told 500 of the unchanged genes. q-values are
+sample effect is 0.1 and changes are strong), edgeR the quasi-likelihood F test of edgePython. Milo
+is the package milopy 0.3, which tests with edgePython, on the graph of 30 neighbours; spatial FDR
+added; averaged over the neighbourhoods that hold a cell. The label null counts cells as
+independent; the external null is told 500 of the unchanged genes. q-values are
 Benjamini-Hochberg's, but for the local FDR of the published and external nulls; of published
 abundance, what its own rule calls (tail probability < 0.05 and |log fold change| > 1).
 
