@@ -56,6 +56,22 @@ def pseudobulk_edger_by_type(dataset):
     return _by_type(dataset, _test_edger)
 
 
+def pseudobulk_edger_by_cluster(dataset):
+    """The same within each Leiden cluster."""
+    return _by_type(dataset, _test_edger, clusters(dataset))
+
+
+def clusters(dataset):
+    """Leiden clusters of the principal components, with the defaults of scanpy."""
+    import scanpy as sc
+    from anndata import AnnData
+
+    adata = AnnData(obsm={"pcs": dataset.pcs}, shape=(len(dataset.pcs), 0))
+    sc.pp.neighbors(adata, use_rep="pcs", random_state=0)
+    sc.tl.leiden(adata, flavor="igraph", n_iterations=2, directed=False, random_state=0)
+    return adata.obs["leiden"].astype(int).to_numpy()
+
+
 def neighbours(dataset, k=50):
     """Log odds of the compared condition among the 50 nearest cells, against its share in all."""
     graph = kneighbors_graph(dataset.states, k)
@@ -87,9 +103,10 @@ def milo(dataset, k=30):
     adata.obsp["connectivities"] = ((graph + graph.T) > 0).astype(float).tocsr()
     make_nhoods(adata, k=k, d=dataset.pcs.shape[1], random_state=0)
     count_cells(adata, "sample")
-    design = pd.DataFrame({"compared": [float(c == "compared") for c in condition]}, index=names)
+    design = _adjusted_for(dataset, np.unique(dataset.samples, return_index=True)[1])
+    design.index, design["compared"] = names, (condition == "compared").astype(float)
     with contextlib.redirect_stdout(io.StringIO()):
-        test_nhoods(adata, "~compared", design)
+        test_nhoods(adata, "~" + " + ".join(design.columns), design)
     table = adata.uns["nhood_test_results"]
     radius = graph.max(axis=1).toarray().ravel()[adata.uns["nhood_indices"]]
     fdr = _weighted_fdr(table["PValue"].to_numpy(), 1.0 / radius)
@@ -103,6 +120,9 @@ EXPRESSION = {
     "wilcoxon": wilcoxon,
     "wilcoxon_by_type": wilcoxon_by_type,
     "pseudobulk_deseq2": pseudobulk_deseq2,
+    "pseudobulk_edger": pseudobulk_edger,
+    "pseudobulk_edger_by_type": pseudobulk_edger_by_type,
+    "pseudobulk_edger_by_cluster": pseudobulk_edger_by_cluster,
 }
 ABUNDANCE = {"neighbours": neighbours, "milo": milo}
 
@@ -135,7 +155,8 @@ def _pseudobulk(dataset, cells=None, min_cells=1):
     Parameters
     ----------
     dataset : calibration.data.Dataset
-        With `pairs`, a number of the donor of each cell, the samples are also told the donor.
+        With `pairs`, the number of the donor of each cell, and `covariates` (cells, q) if there
+        are any.
     cells : ndarray of bool, shape (cells,), optional
     min_cells : int
         Samples with fewer of these cells are left out.
@@ -144,7 +165,7 @@ def _pseudobulk(dataset, cells=None, min_cells=1):
     -------
     counts : pandas.DataFrame, shape (samples, genes)
     metadata : pandas.DataFrame
-        `condition`, reference or compared, and `pair`, where there are pairs.
+        `pair` and `covariate0`, …, where there are any; last `condition`, reference or compared.
     """
     cells = np.ones(len(dataset.labels), dtype=bool) if cells is None else cells
     codes, first, sizes = np.unique(dataset.samples[cells], return_index=True, return_counts=True)
@@ -152,12 +173,21 @@ def _pseudobulk(dataset, cells=None, min_cells=1):
     names = [f"sample{code}" for code in codes]
     summed = sparse.csr_matrix((np.equal.outer(codes, dataset.samples) & cells).astype(float))
     counts = pd.DataFrame((summed @ dataset.counts).toarray().astype(int), index=names)
-    condition = np.where(dataset.labels[first], "compared", "reference")
-    metadata = pd.DataFrame({"condition": condition}, index=names)
-    pairs = getattr(dataset, "pairs", None)
-    if pairs is not None:
-        metadata.insert(0, "pair", [f"pair{code}" for code in pairs[first]])
+    metadata = _adjusted_for(dataset, first)
+    metadata["condition"] = np.where(dataset.labels[first], "compared", "reference")
+    metadata.index = names
     return counts, metadata
+
+
+def _adjusted_for(dataset, cells):
+    """Pair and covariates of some cells."""
+    table = pd.DataFrame(index=range(len(cells)))
+    if getattr(dataset, "pairs", None) is not None:
+        table["pair"] = [f"pair{code}" for code in dataset.pairs[cells]]
+    if getattr(dataset, "covariates", None) is not None:
+        for number, values in enumerate(dataset.covariates[cells].T):
+            table[f"covariate{number}"] = values
+    return table
 
 
 def _test_deseq2(counts, metadata):
@@ -181,10 +211,10 @@ def _test_edger(counts, metadata):
     import edgepython
 
     # The condition last: the last coefficient is tested.
-    effects = [(metadata["condition"] == "compared").to_numpy(float)[:, None]]
-    if "pair" in metadata:
-        effects.insert(0, pd.get_dummies(metadata["pair"], drop_first=True).to_numpy(float))
-    design = np.hstack([np.ones((len(metadata), 1)), *effects])
+    effects = metadata.assign(condition=metadata["condition"].eq("compared").astype(float))
+    effects = pd.get_dummies(effects, drop_first=True)
+    effects["condition"] = effects.pop("condition")
+    design = np.column_stack([np.ones(len(metadata)), effects.to_numpy(float)])
     values = counts.to_numpy(float).T
     kept = np.asarray(edgepython.filter_by_expr(values, design=design), dtype=bool)
     with contextlib.redirect_stdout(io.StringIO()):
@@ -199,11 +229,12 @@ def _test_edger(counts, metadata):
     return pvalues, _adjusted(pvalues)
 
 
-def _by_type(dataset, test):
+def _by_type(dataset, test, types=None):
     """A test within each cell type that has two samples of either condition."""
+    types = dataset.cell_types if types is None else types
     tested = [np.full(dataset.counts.shape[1], np.nan)]
-    for code in np.unique(dataset.cell_types):
-        counts, metadata = _pseudobulk(dataset, dataset.cell_types == code, MIN_CELLS)
+    for code in np.unique(types):
+        counts, metadata = _pseudobulk(dataset, types == code, MIN_CELLS)
         if metadata["condition"].value_counts().reindex(CONDITIONS).ge(2).all():
             tested.append(test(counts, metadata)[0])
     tests = np.isfinite(tested).sum(axis=0)

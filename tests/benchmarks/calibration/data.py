@@ -1,6 +1,7 @@
 """A simulated data set, with its cell states and its truth."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy import sparse
@@ -10,7 +11,9 @@ from statediff.preprocess import log_normalise
 from statediff.simulate import Simulation
 from statediff.store import read_arrays, write_arrays
 
-__all__ = ["COMPONENTS", "Dataset", "diffusion_map", "load", "make", "save"]
+from calibration import nuisances
+
+__all__ = ["COMPONENTS", "Dataset", "Recipe", "diffusion_map", "load", "make", "save"]
 
 COMPONENTS = 30
 NEIGHBORS = 30
@@ -38,9 +41,13 @@ class Dataset:
         by the share expected of samples that mix; before integration.
     integrated : bool
     kinds : ndarray of str, shape (genes,)
-        none, global, lineage or opposed.
+        none, global, lineage or opposed; unscored where a nuisance changes the gene itself.
     true_lfc : ndarray, shape (cells,)
         Natural-log fold change of the abundance of a cell's state.
+    pairs : ndarray of int, shape (cells,), optional
+        Donor of each cell, in a paired design.
+    covariates : ndarray, shape (cells, q), optional
+        Covariates of each cell's sample.
     """
 
     counts: sparse.csr_matrix
@@ -55,6 +62,76 @@ class Dataset:
     integrated: bool
     kinds: np.ndarray
     true_lfc: np.ndarray
+    pairs: np.ndarray | None = None
+    covariates: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Simulation, nuisance and design of a data set; everything follows from the fields.
+
+    Attributes
+    ----------
+    simulation : statediff.simulate.Simulation
+    nuisance : str, optional
+        Of `calibration.nuisances.NUISANCES`.
+    fewer : (str, float), optional
+        Cell type, and the share of its cells that the reference keeps.
+    sizes : tuple of float, optional
+        Relative sizes of the samples of either condition; cells are removed to obtain them.
+    paired : bool
+        Whether donors are pairs of the design.
+    """
+
+    simulation: Simulation
+    nuisance: str | None = None
+    fewer: tuple | None = None
+    sizes: tuple | None = None
+    paired: bool = False
+
+    @classmethod
+    def of(cls, fields):
+        """Recipe of an entry of the grid, which holds fields of both classes."""
+        own = {key: fields[key] for key in cls.__dataclass_fields__ if key in fields}
+        return cls(Simulation(**{key: fields[key] for key in fields if key not in own}), **own)
+
+    def generator(self, stream):
+        """Random generator of the removal of cells (0) or of the nuisance (1)."""
+        return np.random.default_rng([self.simulation.seed, 1000, stream])
+
+    @cached_property
+    def kept(self):
+        """Whether each simulated cell is in the data set."""
+        obs, share = self.simulation.obs, np.ones(self.simulation.cells)
+        if self.fewer:
+            name, of_type = self.fewer
+            share[(obs["cell_type"] == name) & (obs["Age"] == "Young")] = of_type
+        if self.sizes:
+            share *= np.array(self.sizes)[nuisances.animal_of(obs) - 1] / max(self.sizes)
+        return self.generator(0).random(len(obs)) < share
+
+    @cached_property
+    def obs(self):
+        """The cells, with the true changes of their abundance."""
+        obs = self.simulation.obs[self.kept].copy()
+        if self.fewer:
+            name, share = self.fewer
+            reduced = self.simulation.obs["cell_type"] == name
+            left = 1.0 - reduced.mean() * (1.0 - share)
+            obs["true_abundance_lfc"] += np.log(left) - np.log(share) * reduced[self.kept]
+        if self.nuisance == "cell_cycle":
+            active = nuisances.cycling(obs, self.generator(1))
+            young, old = nuisances.CYCLING
+            change = np.log(old / young), np.log((1 - old) / (1 - young))
+            obs["true_abundance_lfc"] += np.where(active, *change)
+        return obs
+
+    def counts(self):
+        """Counts of the cells (CSR), with the nuisance."""
+        counts = sparse.vstack(list(self.simulation.counts()), format="csr")[self.kept]
+        if self.nuisance is None:
+            return counts
+        return nuisances.NUISANCES[self.nuisance](counts, self.obs, self.generator(1))
 
 
 def make(simulated, components=20):
@@ -63,22 +140,22 @@ def make(simulated, components=20):
     Parameters
     ----------
     simulated : dict
-        Fields of `statediff.simulate.Simulation`; young and old cells only.
+        Fields of `statediff.simulate.Simulation` (young and old cells only), and of `Recipe`.
     components : int
         Of the diffusion map.
     """
-    simulation = Simulation(**simulated)
-    counts = sparse.vstack(list(simulation.counts()), format="csr")
-    pca = PCA(n_components=COMPONENTS, svd_solver="arpack", random_state=simulation.seed)
+    recipe = Recipe.of(simulated)
+    counts = recipe.counts()
+    pca = PCA(n_components=COMPONENTS, svd_solver="arpack", random_state=recipe.simulation.seed)
     pcs = pca.fit_transform(log_normalise(counts)).astype(np.float64)
-    labels, samples = _groups(simulation.obs)
+    labels, samples = _groups(recipe.obs)
     conditions = np.array([labels[samples == code][0] for code in np.unique(samples)], dtype=int)
     separation = sample_separation(pcs, samples, conditions)
     integrated = separation > SEPARATED
     if integrated:
         pcs = _integrate(pcs, samples)
     states, eigenvalues = diffusion_map(pcs, components)
-    return _assemble(simulation, counts, pcs, states, eigenvalues, separation, integrated)
+    return _assemble(recipe, counts, pcs, states, eigenvalues, separation, integrated)
 
 
 def save(dataset, path):
@@ -93,29 +170,35 @@ def save(dataset, path):
 
 def load(path, simulated):
     """Read a data set made of these fields of the simulation."""
-    simulation = Simulation(**simulated)
+    recipe = Recipe.of(simulated)
     arrays, attributes = read_arrays(path)
     data, indices = arrays.pop("data").astype(np.float32), arrays.pop("indices").astype(np.int32)
     csr = (data, indices, arrays.pop("indptr"))
-    counts = sparse.csr_matrix(csr, shape=(simulation.cells, simulation.genes))
-    return _assemble(simulation, counts, **arrays, **attributes)
+    counts = sparse.csr_matrix(csr, shape=(len(recipe.obs), recipe.simulation.genes))
+    return _assemble(recipe, counts, **arrays, **attributes)
 
 
-def _assemble(simulation, counts, pcs, states, eigenvalues, separation, integrated):
-    labels, samples = _groups(simulation.obs)
+def _assemble(recipe, counts, pcs, states, eigenvalues, separation, integrated):
+    obs = recipe.obs
+    labels, samples = _groups(obs)
+    kinds = recipe.simulation.var["true_change"].astype(object).to_numpy()
+    kinds[nuisances.unscored(recipe.nuisance, len(kinds))] = "unscored"
+    batched = recipe.nuisance == "batches"
     return Dataset(
         counts=counts,
         expression=log_normalise(counts),
         labels=labels,
         samples=samples,
-        cell_types=simulation.obs["cell_type"].cat.codes.to_numpy(),
+        cell_types=obs["cell_type"].cat.codes.to_numpy(),
         pcs=pcs,
         states=states,
         eigenvalues=eigenvalues,
         separation=float(separation),
         integrated=bool(integrated),
-        kinds=simulation.var["true_change"].astype(str).to_numpy(),
-        true_lfc=simulation.obs["true_abundance_lfc"].to_numpy(),
+        kinds=kinds.astype(str),
+        true_lfc=obs["true_abundance_lfc"].to_numpy(),
+        pairs=nuisances.animal_of(obs) if recipe.paired else None,
+        covariates=nuisances.batch_of(obs)[:, None].astype(float) if batched else None,
     )
 
 

@@ -1,10 +1,12 @@
-"""The simulations of the benchmark: a grid of settings, three seeds each."""
+"""The simulations of the benchmark: a grid of settings, nuisances and changes of one cell type."""
 
 import itertools
 
-__all__ = ["CELLS", "GRID", "SEEDS"]
+__all__ = ["CELLS", "GRID", "NUISANCES", "PEER_SEEDS", "POWER", "REFERENCE", "SEEDS", "modules"]
 
 SEEDS = (1, 2, 3)
+# Of the nuisances and the changes of one cell type; and of all data sets, for slow methods.
+FEWER_SEEDS, PEER_SEEDS = (1, 2), (1,)
 BASE = {"cells": 4000, "shares": (1, 0, 1), "genes": 4000, "samples": 3, "changed": 0.05}
 # Everywhere: samples of equal depth, each with the same effect in all cell types.
 BASE |= {"sample_type_sd": 0.0, "depth_sd": 0.0}
@@ -30,11 +32,56 @@ def _settings():
         yield name, labels, simulated
 
 
+# Without a nuisance: the cell of the grid that each nuisance is compared with.
+REFERENCE = "equal_strong_ab0_sd0.1"
+UNCHANGED = BASE | {"abundance_lfc": 0.0, "sample_sd": 0.1, "expression_lfc": STRENGTH["strong"]}
+# Of each nuisance: the fields that differ from the reference (`calibration.data.Recipe`).
+NUISANCES = {
+    "depth_by_condition": {"nuisance": "depth_by_condition"},
+    "depth_by_sample": {"depth_sd": 0.5},
+    "global_shift": {"nuisance": "global_shift", "changed": 0.0},
+    "ambient_by_sample": {"nuisance": "ambient_by_sample"},
+    "ambient_by_condition": {"nuisance": "ambient_by_condition"},
+    "doublets": {"nuisance": "doublets"},
+    "doublets_by_condition": {"nuisance": "doublets_by_condition"},
+    "sample_by_type": {"sample_type_sd": 0.15},
+    "heavy_tails": {"nuisance": "heavy_tails"},
+    "shared_factor": {"nuisance": "shared_factor"},
+    "dominant_gene": {"nuisance": "dominant_gene"},
+    "cell_cycle": {"nuisance": "cell_cycle"},
+    "pairs": {"donor_sd": 0.2, "paired": True},
+    "batches": {"nuisance": "batches", "samples": 4},
+    "compositions": {"concentration": 50.0, "cells": 8000, "sizes": (1, 2, 6)},
+}
+# Fold changes of the abundance of one cell type in the compared condition.
+POWER = {
+    f"{name.lower()}_x{fold}": {"fewer": (name, 1.0 / fold)}
+    for name, fold in itertools.product(("HSC", "Monocyte"), (2, 4))
+}
+
 # Of each cell of the grid: what tells it from the others.
 CELLS = {name: labels for name, labels, _ in _settings()}
-# Of each data set, `<cell>_s<seed>`: the fields of `statediff.simulate.Simulation`.
+# Of each data set, `<setting>_s<seed>`: the fields of `statediff.simulate.Simulation` and
+# `calibration.data.Recipe`.
 GRID = {
     f"{name}_s{seed}": simulated | {"seed": seed}
     for name, _, simulated in _settings()
     for seed in SEEDS
 }
+GRID |= {
+    f"{name}_s{seed}": UNCHANGED | changes | {"seed": seed}
+    for name, changes in (NUISANCES | POWER).items()
+    for seed in FEWER_SEEDS
+}
+
+
+def modules(dataset):
+    """Modules of methods that are scored on a data set: the slower, the fewer data sets."""
+    name, _, seed = dataset.rpartition("_s")
+    if name in POWER:
+        return ["ours", "competitors"]
+    few = int(seed) in PEER_SEEDS
+    if name in NUISANCES:
+        return ["ours", "competitors", "deseq2"] if few else ["ours"]
+    slow = ["deseq2"] if name.endswith("sd0.1") and CELLS[name]["strength"] == "strong" else []
+    return ["ours", "competitors", *(["published", "nulls", *slow] if few else [])]

@@ -20,7 +20,7 @@ from calibration.data import COMPONENTS
 
 # The change of abundance that has to be exceeded by default.
 THRESHOLD = THRESHOLDS["ratio"]
-__all__ = ["ABUNDANCE", "EXPRESSION", "blocks"]
+__all__ = ["ABUNDANCE", "EXPRESSION", "blocks", "design_of"]
 
 
 def blocks(dataset):
@@ -37,12 +37,24 @@ def conditions_of(dataset):
     return np.array([dataset.labels[dataset.samples == code][0] for code in codes]).astype(int)
 
 
+def design_of(dataset):
+    """Conditions, pairs and covariates of the samples."""
+    first = np.unique(dataset.samples, return_index=True)[1]
+    covariates, pairs = np.empty((len(first), 0)), dataset.pairs
+    if dataset.covariates is not None:
+        covariates = dataset.covariates[first]
+    if pairs is not None:
+        pairs = np.unique(pairs[first], return_inverse=True)[1]
+    return Design(conditions_of(dataset), covariates, pairs)
+
+
 def residual(dataset):
     """Differences within blocks, with the variance between samples."""
     codes, moved = blocks(dataset)
-    conditions = conditions_of(dataset)
-    parts = [(of, [contrast_weights(dataset.labels, moved, of)]) for of in codes]
-    values, groups = scale(dataset.counts), (dataset.samples, Design.unpaired(conditions))
+    design = design_of(dataset)
+    nuisance = None if design.adjusted is None else design.adjusted[dataset.samples]
+    parts = [(of, [contrast_weights(dataset.labels, moved, of, nuisance)]) for of in codes]
+    values, groups = scale(dataset.counts), (dataset.samples, design)
     ((sums,),) = block_sums([(0, values)], parts[:1], *groups)
     factors = size_factors(sums.sums.sum(axis=0), sums.sums.sum(axis=1), sums.cells)
     values = sparse.diags(1.0 / factors[dataset.samples]) @ values
@@ -64,7 +76,7 @@ def calibrated(dataset):
     # Enough for the functions that labels tell something about.
     basis = build_basis(states, length_scales(smoothness.ls), tol=1e-4)
     phi = basis(states)
-    design = Design.unpaired(conditions_of(dataset))
+    design = design_of(dataset)
     amplitude, _ = learn_amplitude(phi, dataset.samples, design, basis.eigenvalues)
     phi = amplitude * phi[:, : informative(basis.eigenvalues, amplitude)]
     ratio = fit_ratio(phi, dataset.samples, design)
