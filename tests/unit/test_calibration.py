@@ -36,7 +36,6 @@ def test_a_data_set_is_read_as_it_was_written(dataset, tmp_path):
 
 def test_samples_that_mix_do_not_count_as_separate(dataset):
     assert dataset.separation == pytest.approx(1.0, abs=0.1)
-    assert not dataset.integrated
 
 
 def test_simple_methods_find_what_is_plain(dataset):
@@ -242,24 +241,24 @@ def test_the_grid_holds_what_is_asked_of_it():
 
 
 def test_the_document_says_which_method_misses_its_target(tmp_path):
-    header = "dataset\tseparation\tintegrated\ttask\tmethod\tmetric\tvalue\n"
+    header = "dataset\tseparation\ttask\tmethod\tmetric\tvalue\n"
     grid = [dataset for dataset in GRID if dataset.rpartition("_s")[0] in CELLS]
     rows = [
-        f"{dataset}\t1.0\tFalse\texpression\t{method}\t{metric}\t{value}\n"
+        f"{dataset}\t1.0\texpression\t{method}\t{metric}\t{value}\n"
         for dataset in grid
         for method, fdp in (("wilcoxon", 0.4), ("genes", 0.02))
         for metric, value in (("fdp", fdp), ("recall", 0.5), ("average_precision", 0.6),
                               ("seconds", 1.0))
     ]  # fmt: skip
     rows += [
-        f"{dataset}\t1.0\tFalse\tabundance\tmilo\t{metric}\t{value}\n"
+        f"{dataset}\t1.0\tabundance\tmilo\t{metric}\t{value}\n"
         for dataset in grid
         for metric, value in (("called", 0.01), ("auc", 0.9), ("slope", 1.0), ("seconds", 1.0))
     ]
     for nuisance, fdp in (("doublets_by_condition", 0.3), ("pairs", 0.02)):
         for method in ("residual", "wilcoxon"):
-            rows += [f"{nuisance}_s1\t1.0\tFalse\texpression\t{method}\tfdp\t{fdp}\n"]
-    rows += ["hsc_x2_s1\t1.0\tFalse\tabundance\tmilo\tpower\t0.75\n"]
+            rows += [f"{nuisance}_s1\t1.0\texpression\t{method}\tfdp\t{fdp}\n"]
+    rows += ["hsc_x2_s1\t1.0\tabundance\tmilo\tpower\t0.75\n"]
     (tmp_path / "part.tsv").write_text(header + "".join(rows))
     (tmp_path / "empty.tsv").write_text(header)
     (tmp_path / "images").mkdir()

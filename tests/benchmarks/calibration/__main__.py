@@ -21,7 +21,6 @@ def score_methods(module, name, source, path):
     table = score(dataset, importlib.import_module(f"calibration.{module}"))
     table.insert(0, "dataset", name)
     table.insert(1, "separation", dataset.separation)
-    table.insert(2, "integrated", dataset.integrated)
     with atomic(path) as part:
         table.to_csv(part, sep="\t", index=False, float_format="%.6g")
 

@@ -6,14 +6,23 @@ from functools import cached_property
 import numpy as np
 from scipy import sparse
 from sklearn.decomposition import PCA
-from statediff.matching import SEPARATED, sample_separation
-from statediff.preprocess import log_normalise
+from statediff.matching import mix_samples, sample_separation
+from statediff.preprocess import common_depth, expected_logarithm, log_normalise
 from statediff.simulate import Simulation
 from statediff.store import read_arrays, write_arrays
 
 from calibration import nuisances
 
-__all__ = ["COMPONENTS", "Dataset", "Recipe", "diffusion_map", "load", "make", "save"]
+__all__ = [
+    "COMPONENTS",
+    "Dataset",
+    "Recipe",
+    "diffusion_map",
+    "load",
+    "make",
+    "principal_components",
+    "save",
+]
 
 COMPONENTS = 30
 NEIGHBORS = 30
@@ -32,14 +41,13 @@ class Dataset:
         Whether a cell is of the compared condition.
     samples, cell_types : ndarray of int, shape (cells,)
     pcs : ndarray, shape (cells, 30)
-        Principal components, integrated over the samples where these separate.
+        Principal components at a common depth, integrated over the samples.
     states : ndarray, shape (cells, 20)
         Eigenvectors of Palantir's diffusion map of the components.
     eigenvalues : ndarray, shape (20,)
     separation : float
         Share of a cell's 30 nearest neighbours of its own condition that are of its own sample,
         by the share expected of samples that mix; before integration.
-    integrated : bool
     kinds : ndarray of str, shape (genes,)
         none, global, lineage or opposed; unscored where a nuisance changes the gene itself.
     true_lfc : ndarray, shape (cells,)
@@ -59,7 +67,6 @@ class Dataset:
     states: np.ndarray
     eigenvalues: np.ndarray
     separation: float
-    integrated: bool
     kinds: np.ndarray
     true_lfc: np.ndarray
     pairs: np.ndarray | None = None
@@ -146,16 +153,21 @@ def make(simulated, components=20):
     """
     recipe = Recipe.of(simulated)
     counts = recipe.counts()
-    pca = PCA(n_components=COMPONENTS, svd_solver="arpack", random_state=recipe.simulation.seed)
-    pcs = pca.fit_transform(log_normalise(counts)).astype(np.float64)
+    pcs = principal_components(counts)
     labels, samples = _groups(recipe.obs)
     conditions = np.array([labels[samples == code][0] for code in np.unique(samples)], dtype=int)
     separation = sample_separation(pcs, samples, conditions)
-    integrated = separation > SEPARATED
-    if integrated:
-        pcs = _integrate(pcs, samples)
+    pcs = mix_samples(pcs, samples)
     states, eigenvalues = diffusion_map(pcs, components)
-    return _assemble(recipe, counts, pcs, states, eigenvalues, separation, integrated)
+    return _assemble(recipe, counts, pcs, states, eigenvalues, separation)
+
+
+def principal_components(counts):
+    """Components that do not carry the depth of the cells, as dataset.preprocess finds them."""
+    totals = np.asarray(counts.sum(axis=1)).ravel()
+    logged = expected_logarithm(counts, totals, common_depth(totals))
+    pca = PCA(n_components=COMPONENTS, svd_solver="arpack", random_state=0)
+    return pca.fit_transform(logged).astype(np.float64)
 
 
 def save(dataset, path):
@@ -165,7 +177,7 @@ def save(dataset, path):
     arrays = {name: getattr(counts, name).astype(np.uint16) for name in ("data", "indices")}
     arrays["indptr"] = counts.indptr
     arrays |= {name: getattr(dataset, name) for name in ("pcs", "states", "eigenvalues")}
-    write_arrays(path, arrays, separation=dataset.separation, integrated=dataset.integrated)
+    write_arrays(path, arrays, separation=dataset.separation)
 
 
 def load(path, simulated):
@@ -178,7 +190,7 @@ def load(path, simulated):
     return _assemble(recipe, counts, **arrays, **attributes)
 
 
-def _assemble(recipe, counts, pcs, states, eigenvalues, separation, integrated):
+def _assemble(recipe, counts, pcs, states, eigenvalues, separation):
     obs = recipe.obs
     labels, samples = _groups(obs)
     kinds = recipe.simulation.var["true_change"].astype(object).to_numpy()
@@ -194,7 +206,6 @@ def _assemble(recipe, counts, pcs, states, eigenvalues, separation, integrated):
         states=states,
         eigenvalues=eigenvalues,
         separation=float(separation),
-        integrated=bool(integrated),
         kinds=kinds.astype(str),
         true_lfc=obs["true_abundance_lfc"].to_numpy(),
         pairs=nuisances.animal_of(obs) if recipe.paired else None,
@@ -204,15 +215,6 @@ def _assemble(recipe, counts, pcs, states, eigenvalues, separation, integrated):
 
 def _groups(obs):
     return (obs["Age"] == "Old").to_numpy(), obs["sample"].cat.codes.to_numpy()
-
-
-def _integrate(pcs, samples):
-    import pandas as pd
-    from harmonypy import run_harmony
-
-    obs = pd.DataFrame({"sample": [f"s{code}" for code in samples]})
-    integrated = run_harmony(pcs, obs, "sample", verbose=False, random_state=0, ncores=1).Z_corr
-    return np.asarray(integrated, dtype=np.float64)
 
 
 def diffusion_map(pcs, components):

@@ -3,7 +3,6 @@
 import numpy as np
 from scipy import sparse
 from scipy.stats import false_discovery_control
-from sklearn.decomposition import PCA
 from statediff.abundance import called_changes, differential_abundance
 from statediff.basis import build_basis
 from statediff.blocks import centroids, contrast_weights, find_blocks, nested_regions
@@ -16,7 +15,7 @@ from statediff.ratio import find_overdispersion, fit_ratio, informative, learn_a
 from statediff.residual import block_sums, residual_test
 from statediff.smoothness import choose_cells, learn_scale, length_scales
 
-from calibration.data import COMPONENTS
+from calibration.data import principal_components
 
 # The change of abundance that has to be exceeded by default.
 THRESHOLD = THRESHOLDS["ratio"]
@@ -26,8 +25,7 @@ __all__ = ["ABUNDANCE", "EXPRESSION", "blocks", "design_of"]
 def blocks(dataset):
     """Block of each cell in each partition, and coordinates in which the samples mix."""
     # Not integrated over the samples: the blocks mix them themselves.
-    pca = PCA(n_components=COMPONENTS, svd_solver="arpack", random_state=0)
-    pcs = pca.fit_transform(dataset.expression).astype(np.float64)
+    pcs = principal_components(dataset.counts)
     return find_blocks(pcs, dataset.samples, conditions_of(dataset))[:2]
 
 
