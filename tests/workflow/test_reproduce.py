@@ -210,7 +210,9 @@ def test_nothing_to_compare_with(tmp_path, snakemake_run, settings, message):
     assert message in done.stdout
 
 
-@pytest.mark.parametrize("path", [ROOT / "README.md", TUTORIAL, KOMPOT], ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", [ROOT / "docs/reproduce.md", TUTORIAL, KOMPOT], ids=lambda path: path.name
+)
 def test_documented_commands_are_understood(path, tmp_path):
     commands = re.findall(r"snakemake (reproduce .*)", path.read_text())
     assert commands
