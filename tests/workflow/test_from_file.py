@@ -76,7 +76,7 @@ def test_no_model_is_learnt(folder):
     assert figures == {
         "condition", "composition", "abundance_change", "abundance_direction",
         "abundance_volcano", "abundance_volcanos", "direction_bars", "expression_volcano",
-        "expression_levels", "significance",
+        "expression_levels", "gene_regions", "significance",
     }  # fmt: skip
 
 
