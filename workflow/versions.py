@@ -10,6 +10,8 @@ __all__ = ["checksum"]
 HERE = Path(__file__).resolve().parent
 # Where scripts and the library import from.
 FOLDERS = (HERE.parent / "scripts", HERE)
+# The number of a version says nothing of what it changed.
+NUMBER = re.compile(rb"^__version__ = .*$", re.MULTILINE)
 IMPORT = re.compile(r"^ *(?:from ([\w.]+) import (\([^)]*\)|.*)|import ([\w.]+))", re.MULTILINE)
 
 
@@ -30,7 +32,7 @@ def checksum(script):
     """
     found = hashlib.sha256()
     for path in sorted(_needed(script), key=lambda path: path.parts[len(HERE.parent.parts) :]):
-        found.update(path.read_bytes())
+        found.update(NUMBER.sub(b"", path.read_bytes()))
     return found.hexdigest()[:16]
 
 

@@ -3,13 +3,13 @@
 import re
 
 import anndata
-import h5py
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
 from statediff import InputError
 from statediff.preprocess import quality
+from statediff.source import open_source
 from support import ROOT
 
 CONFIG = {"highly_variable_genes": 100, "n_components": 3, "batch": None, "harmony": None}
@@ -38,8 +38,9 @@ def test_what_is_no_count(checks, tmp_path, form, value, shown):
     values = np.array([[1, 0, 2], [0, 0, 5], [0, 4, 0.0]], dtype=np.float32)
     values[2, 1] = value
     anndata.AnnData(form(values)).write_h5ad(tmp_path / "a.h5ad")
-    with h5py.File(tmp_path / "a.h5ad") as file:
-        blocks = checks.count_blocks(file["X"], "some.key", ["g0", "g1", "g2"])
+    with open_source(tmp_path / "a.h5ad") as source:
+        matrix = source.matrix("X", "some.key")
+        blocks = checks.count_blocks(matrix, "some.key", ["g0", "g1", "g2"])
         if shown is None:
             np.testing.assert_array_equal(next(blocks)[1].toarray(), values)
         else:
@@ -52,8 +53,9 @@ def test_stored_zeros_are_not_found(checks, tmp_path):
     counts = sparse.csr_matrix(np.ones((4, 3), dtype=np.float32))
     counts.data[:5] = 0
     anndata.AnnData(counts).write_h5ad(tmp_path / "a.h5ad")
-    with h5py.File(tmp_path / "a.h5ad") as file:
-        found = quality(checks.count_blocks(file["X"], "some.key", list("abc")), 3)
+    with open_source(tmp_path / "a.h5ad") as source:
+        matrix = source.matrix("X", "some.key")
+        found = quality(checks.count_blocks(matrix, "some.key", list("abc")), 3)
     assert found.genes.tolist() == [0, 1, 3, 3]
     assert found.cells.tolist() == [2, 2, 3]
 

@@ -43,6 +43,12 @@ def test_what_takes_more_memory_is_known_before(tmp_path, snakemake_run):
     adata = tiny()
     adata.obs["donor"] = [f"d{i % 40}" for i in range(60)]
     adata.write_h5ad(tmp_path / "data.h5ad")
+    with h5py.File(tmp_path / "data.h5ad", "a") as file:
+        for table, length in (("obs", 100_000), ("var", 20_000)):
+            attributes = dict(file[f"{table}/_index"].attrs)
+            del file[f"{table}/_index"]
+            index = file[table].create_dataset("_index", (length,), h5py.string_dtype())
+            index.attrs.update(attributes)
 
     def planned(encoding, sample=None, ls_factor=10.0, **gp):
         with h5py.File(tmp_path / "data.h5ad", "a") as file:

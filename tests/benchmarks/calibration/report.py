@@ -491,7 +491,7 @@ def _separations(scores):
     sets = scores.drop_duplicates("dataset").groupby("cell")["separation"]
     rows = [
         [*_described(CELLS[name]), f"{value:.2f}"]
-        for name, value in sets.mean().loc[[n for n in CELLS if n in sets.groups]].iterrows()
+        for name, value in sets.mean().loc[[n for n in CELLS if n in sets.groups]].items()
     ]
     text = (
         "## Separation of the samples\n\nNeighbours from the own sample, by the number expected, "
