@@ -27,7 +27,6 @@ if not HERE.parent.samefile(Path(statediff.__file__).parents[1]):
     )
 
 
-
 def levels_in_source(column):
     """Levels of a column of obs of the user's file; None where there is no such file or column."""
     dataset = config.get("dataset")
