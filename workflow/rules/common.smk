@@ -14,10 +14,11 @@ sys.path.insert(0, str(HERE.parent))
 import statediff
 from statediff import InputError
 from statediff.design import sample_columns
+from statediff.levels import levels_as_text
 from statediff.paper import check_panels, panel_size, panel_stem
 from statediff.provenance import safe
 from shareable import without_folders
-from statediff.settings import checked, contrasts_of, levels_as_text
+from statediff.settings import checked, contrasts_of
 from versions import checksum
 
 if not HERE.parent.samefile(Path(statediff.__file__).parents[1]):
