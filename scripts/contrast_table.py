@@ -43,7 +43,7 @@ def describe(summary, genes):
         "residual_max": fit["residual_max"],
         "truncated": fit["truncated"],
         "genes": fit["genes"],
-        "null": fit["null"],
+        "test": fit["test"],
         "n_de": fit["n_de"],
         "n_de_up": fit["n_de_up"],
         "n_de_down": fit["n_de_down"],

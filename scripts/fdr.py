@@ -29,7 +29,7 @@ def main(job):
     chunks.sort(key=lambda chunk: chunk["start"])
     genes = {name: np.concatenate([c[name] for c in chunks]) for name in names}
     distances = genes["mahalanobis"]
-    match settings["null"]:
+    match settings["test"]:
         case "residual":
             rates = calibrated(read_arrays(job.input.null)[0], settings["threshold"])
         case "labels":
@@ -51,8 +51,8 @@ def main(job):
         job.output[0],
         genes | rates,
         **({"external": json.dumps(described(external))} if external else {}),
-        null=settings["null"],
-        ranking=RANKING[settings["null"]],
+        test=settings["test"],
+        ranking=RANKING[settings["test"]],
         threshold=settings["threshold"],
         n_de=int(rates["is_de"].sum()),
         mahalanobis_threshold=float(distances[rates["is_de"]].min(initial=np.inf)),

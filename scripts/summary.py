@@ -39,7 +39,7 @@ def main(job):
             "n_de": fdr["n_de"],
             "n_de_up": int((called > 0).sum()),
             "n_de_down": int((called <= 0).sum()),
-            "null": fdr["null"],
+            "test": fdr["test"],
             "ranking": fdr["ranking"],
             "fdr_threshold": fdr["threshold"],
             "fdr_gaps": fdr["gaps"],

@@ -170,7 +170,7 @@ CONFIGURATIONS = (
     },
     {
         "dataset": CONFIG["dataset"] | {"results": "from_file"},
-        "fdr": {"null": "residual", "blocks_from": "DM"},
+        "fdr": {"test": "residual", "blocks_from": "DM"},
     },
 )
 

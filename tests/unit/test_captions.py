@@ -36,7 +36,7 @@ def rendered(path, name, *, provider="local", contrast="x_vs_y", **gp):
         "dataset": {"name": "small"},
         "contrasts": {contrast: pair, "other": pair},
         "abundance": {"estimator": "ratio", "lfc_threshold": 1.0, "fdr_threshold": 0.05},
-        "fdr": {"null": "residual", "threshold": 0.05},
+        "fdr": {"test": "residual", "threshold": 0.05},
         "gp": {"ls": None, "ls_factor": None, "sigma": None} | gp,
         "enrichment": {
             "provider": provider, "api_url": f"https://{name}", "gmt": [name, "x.gmt"],

@@ -36,7 +36,7 @@ def test_defaults_are_filled_in_and_the_input_is_left_alone():
     before = copy.deepcopy(GOOD)
     full = checked(GOOD, SCHEMA)
     assert before == GOOD
-    assert (full["fdr"]["null"], full["fdr"]["gaps"]) == ("residual", "skip")
+    assert (full["fdr"]["test"], full["fdr"]["gaps"]) == ("residual", "skip")
     assert full["fdr"]["blocks_from"] == "X_pca"
     assert full["fdr"]["external"] == {"distances": None, "genes": [], "shuffled": False}
     assert full["dataset"]["cell_states"]["compute"]["n_components"] == 40
@@ -149,7 +149,7 @@ def test_the_order_of_keys_does_not_matter():
         ),
         (
             "fdr",
-            {"null": "external", "external": {"distances": "<run>/x.tsv"}},
+            {"test": "external", "external": {"distances": "<run>/x.tsv"}},
             "fdr.external.distances: found < > in '<run>/x.tsv'",
         ),
         # Checked whether or not anything is sent.
@@ -387,16 +387,12 @@ def test_whole_numbers_are_numbers():
     assert repr(a) == repr(b)
 
 
-def test_the_key_null_may_be_written_as_yaml_reads_it():
-    assert checked(changed("fdr", {None: "genes"}), SCHEMA)["fdr"]["null"] == "genes"
-
-
 @pytest.mark.parametrize(
     ("fdr", "contrast", "states", "message"),
     [
         ({}, {}, {"key": "DM"}, "fdr.blocks_from: found null, expected the obsm key"),
-        ({"null": "labels"}, {"sample": "s"}, None, "fdr.null: 'labels' permutes cells"),
-        ({"null": "external"}, {}, None, "fdr.external: fdr.null 'external' expects distances"),
+        ({"test": "labels"}, {"sample": "s"}, None, "fdr.test: 'labels' permutes cells"),
+        ({"test": "external"}, {}, None, "fdr.external: fdr.test 'external' expects distances"),
     ],
 )
 def test_what_a_null_needs(fdr, contrast, states, message):
@@ -411,8 +407,8 @@ def test_what_a_null_needs(fdr, contrast, states, message):
 @pytest.mark.parametrize(
     ("contrast", "sections", "message"),
     [
-        ({"pair": "donor"}, {"fdr": {"null": "genes"}},
-         "pair: fdr.null 'genes' knows nothing of pairs, covariates and numeric "
+        ({"pair": "donor"}, {"fdr": {"test": "genes"}},
+         "pair: fdr.test 'genes' knows nothing of pairs, covariates and numeric "
          "conditions; expected residual"),
         ({"adjust": ["sex"], "sample": "s"}, {"abundance": {"estimator": "densities"}},
          "adjust: abundance.estimator 'densities' knows nothing"),
@@ -420,7 +416,7 @@ def test_what_a_null_needs(fdr, contrast, states, message):
         ({"pair": "s", "sample": "s"}, {}, "pair: obs column 's' is named twice"),
         ({"pair": "donor", "allow_single_condition_variance": True}, {},
          "allow_single_condition_variance: found true, expected false with pair"),
-        ({}, {"fdr": {"null": "genes", "lfc": 0.5}}, "fdr.lfc: found 0.5 with fdr.null 'genes'"),
+        ({}, {"fdr": {"test": "genes", "lfc": 0.5}}, "fdr.lfc: found 0.5 with fdr.test 'genes'"),
     ],
 )  # fmt: skip
 def test_what_designs_and_thresholds_need(contrast, sections, message):
@@ -455,14 +451,14 @@ def test_contrasts_of_numbers_and_of_several_levels():
         ({"y": {"column": "c"}}, {}, "contrasts.y: missing reference and compared (or levels)"),
         ({"y": {"column": "c", "sample": "c"}}, {}, None),
         ({"y": {"column": "c", "sample": "s"}}, {"conventions": "kompot-0.8"},
-         "y.column: fdr.null 'genes' knows nothing of pairs, covariates and numeric conditions"),
+         "y.column: fdr.test 'genes' knows nothing of pairs, covariates and numeric conditions"),
         ({"y": {"column": "c", "reference": "a", "levels": ["a", "b", "d"]}}, {},
          "contrasts.y.levels: found beside reference, expected one or the other"),
         ({"y": {"column": "c", "levels": ["a", "b", "d"]},
           "y_b": {"column": "c", "reference": "a", "compared": "b"}}, {},
          "contrasts.y.levels: 'b' would make a contrast named 'y_b'"),
         ({"y": {"column": "c", "levels": ["a", "b", "d"]}}, {"conventions": "tutorial"},
-         "contrasts.y.levels: fdr.null 'genes' has no p-values to combine; expected residual"),
+         "contrasts.y.levels: fdr.test 'genes' has no p-values to combine; expected residual"),
         ({"data": {"column": "c", "levels": ["a", "b", "d"]}}, {}, "one of the workflow's own"),
     ],
 )  # fmt: skip
@@ -476,15 +472,15 @@ def test_what_numbers_and_levels_need(contrasts, sections, message):
 
 
 def test_standardised_distances_come_of_some_nulls():
-    config = changed("figures", {"volcano": "standardised"}) | {"fdr": {"null": "genes"}}
-    with pytest.raises(InputError, match=r"figures\.volcano: found standardised with fdr\.null"):
+    config = changed("figures", {"volcano": "standardised"}) | {"fdr": {"test": "genes"}}
+    with pytest.raises(InputError, match=r"figures\.volcano: found standardised with fdr\.test"):
         checked(config, SCHEMA)
-    config["fdr"] = {"null": "residual", "blocks_from": "X_pca"}
+    config["fdr"] = {"test": "residual", "blocks_from": "X_pca"}
     assert checked(config, SCHEMA)["figures"]["volcano"] == "standardised"
 
 
 def test_labels_expect_constant_noise():
-    config = changed("fdr", {"null": "labels"}) | {"gp": {"noise": "empirical"}}
+    config = changed("fdr", {"test": "labels"}) | {"gp": {"noise": "empirical"}}
     with pytest.raises(InputError, match=r"labels.*gp\.noise: constant"):
         checked(config, SCHEMA)
 

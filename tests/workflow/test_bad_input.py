@@ -57,7 +57,7 @@ def started(done):
         ({"contrasts.a/b": CONFIG["contrasts"]["a_vs_b"]}, "'a/b' is no safe folder name"),
         (
             {"figures.make": ["gene_regions"]},
-            "figures.make: gene_regions: expected fdr.null: residual",
+            "figures.make: gene_regions: expected fdr.test: residual",
         ),
         ({"figures.obs": ["x y", "x_y"]}, "figures.obs: found ['x y'], whose figures would have"),
     ],

@@ -23,7 +23,7 @@ def configured(directory, **contrast):
         "contrasts": {"a_vs_b": contrast},
         "abundance": {"estimator": "ratio", "lfc_threshold": 0.1, "fdr_threshold": 0.5},
         "gp": {"ls_factor": 0.1},
-        "fdr": {"null": "genes", "null_genes": 100},
+        "fdr": {"test": "genes", "null_genes": 100},
     }
     (directory / "config.yaml").write_text(yaml.safe_dump(config))
     return directory / "config.yaml"

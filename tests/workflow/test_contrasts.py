@@ -83,7 +83,7 @@ def test_the_table_holds_what_the_summaries_and_gene_tables_say(three, table):
         assert (row["column"], row["reference"], row["compared"]) == ("guide", *name.split("_vs_"))
         assert row["cells_evaluated"] == summary["cells"]["evaluated"] == 60
         assert row["cells_reference"] == row["cells_compared"] == 12
-        for key in ("ls", "rank", "genes", "null", "n_de", "n_de_up", "n_de_down"):
+        for key in ("ls", "rank", "genes", "test", "n_de", "n_de_up", "n_de_down"):
             assert row[key] == summary["expression"][key], key
         for direction in ("up", "down"):
             assert row[f"cells_{direction}"] == summary["abundance"][direction]

@@ -143,7 +143,7 @@ def test_a_comparison_that_is_not_in_the_file(tmp_path, ours, snakemake_run):
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"fdr": {"null": "genes"}}, "fdr.null: found 'genes'"),
+        ({"fdr": {"test": "genes"}}, "fdr.test: found 'genes'"),
         ({"dataset": {"source": {"simulate": {"seed": 1}}}}, "expects dataset.source.path"),
         ({"figures": {"make": ["fit"]}}, "figures.make: fit"),
     ],

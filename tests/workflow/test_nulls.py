@@ -48,7 +48,7 @@ def test_standard_calls_by_q_value(standard_run):
     assert (table["is_de"] == (table["qvalue"] < 0.05)).all()
     summary = json.loads((standard_run / STANDARD / "summary.json").read_text())
     assert summary["conventions"] == "standard"
-    assert summary["expression"]["null"] == "residual"
+    assert summary["expression"]["test"] == "residual"
     assert summary["expression"]["n_de"] == table["is_de"].sum() > 0
     truth = summary["truth"]
     assert truth["precision"] > 0.8
@@ -169,7 +169,7 @@ def test_standard_fields(standard_run):
     assert adata.var[f"{stem}_pvalue_sample_var"].dtype == np.float64
     run = json.loads(adata.uns["kompot_de"]["last_run_info"])
     assert run["fdr_keys"]["qvalue_key"] == f"{stem}_qvalue_sample_var"
-    assert run["params"]["fdr"]["null"] == "residual"
+    assert run["params"]["fdr"]["test"] == "residual"
     assert set(run["field_mapping"]) >= named
 
 
@@ -181,7 +181,7 @@ def test_a_threshold_recomputes_no_test(standard_run, snakemake_run, standard_co
         assert f"rule {rule}:" not in done.stdout
 
 
-@pytest.mark.parametrize("fdr", [{"null": "genes"}, {"blocks_from": "X_other"}])
+@pytest.mark.parametrize("fdr", [{"test": "genes"}, {"blocks_from": "X_other"}])
 def test_another_null_refits_nothing(standard_run, snakemake_run, standard_configs, tmp_path, fdr):
     """Nor do other coordinates of the blocks."""
     more = changed(tmp_path, fdr=fdr)
@@ -192,11 +192,11 @@ def test_another_null_refits_nothing(standard_run, snakemake_run, standard_confi
 
 
 def test_labels(small_copy, snakemake_run, small_config):
-    more = changed(small_copy, fdr={"null": "labels", "block_cells": 40})
+    more = changed(small_copy, fdr={"test": "labels", "block_cells": 40})
     done = snakemake_run(small_copy, "fdr", configfile=[small_config, more])
     assert "rule expression_fit:" not in done.stdout
     found, attributes = read_arrays(small_copy / SMALL / "stages/fdr.h5")
-    assert (attributes["null"], attributes["ranking"]) == ("labels", "standardised")
+    assert (attributes["test"], attributes["ranking"]) == ("labels", "standardised")
     permuted = read_arrays(small_copy / SMALL / "stages/labels.h5")[0]["mahalanobis"]
     assert permuted.shape == (6, 250)
     expected = found["mahalanobis"] / np.sqrt((permuted**2).mean(axis=0))
@@ -205,7 +205,7 @@ def test_labels(small_copy, snakemake_run, small_config):
 
 
 def test_regions_without_samples(small_copy, snakemake_run, small_config):
-    more = changed(small_copy, fdr={"null": "residual", "block_cells": 40})
+    more = changed(small_copy, fdr={"test": "residual", "block_cells": 40})
     tables = [f"{SMALL}/tables/{name}.parquet" for name in ("genes", "gene_regions")]
     snakemake_run(small_copy, *tables, configfile=[small_config, more])
     assert read_arrays(small_copy / SMALL / "stages/sample_effects.h5")[0] == {}
@@ -214,7 +214,7 @@ def test_regions_without_samples(small_copy, snakemake_run, small_config):
 
 
 def test_nothing_is_localised_where_no_gene_is_called(small_copy, snakemake_run, small_config):
-    more = changed(small_copy, fdr={"null": "residual", "block_cells": 40, "threshold": 1e-300})
+    more = changed(small_copy, fdr={"test": "residual", "block_cells": 40, "threshold": 1e-300})
     tables = [f"{SMALL}/tables/{name}.parquet" for name in ("genes", "gene_regions")]
     figure = f"{SMALL}/figures/gene_regions.png"
     snakemake_run(small_copy, *tables, figure, configfile=[small_config, more])
@@ -230,7 +230,7 @@ def test_external_distances_and_genes(small_copy, snakemake_run, small_config):
     table = pd.DataFrame({"mahalanobis": np.linspace(0.1, 2.0, 50)})
     table.to_csv(small_copy / "null.tsv", sep="\t", index=False)
     external = {"distances": "null.tsv", "genes": genes, "shuffled": True}
-    more = changed(small_copy, fdr={"null": "external", "external": external})
+    more = changed(small_copy, fdr={"test": "external", "external": external})
     snakemake_run(small_copy, "fdr", configfile=[small_config, more])
     found, _ = read_arrays(small_copy / SMALL / "stages/fdr.h5")
     shuffled = read_arrays(small_copy / SMALL / "stages/null.h5")[0]["mahalanobis"]
@@ -249,14 +249,14 @@ def test_external_distances_and_genes(small_copy, snakemake_run, small_config):
 )
 def test_bad_external_null(small_copy, snakemake_run, small_config, external, message):
     (small_copy / "bad.tsv").write_text("distance\n1.0\n")
-    more = changed(small_copy, fdr={"null": "external", "external": external})
+    more = changed(small_copy, fdr={"test": "external", "external": external})
     done = snakemake_run(small_copy, "fdr", configfile=[small_config, more], check=False)
     assert done.returncode
     assert message in done.stdout
 
 
 def test_unknown_components_for_blocks(small_copy, snakemake_run, small_config):
-    more = changed(small_copy, fdr={"null": "residual", "blocks_from": "X_none"})
+    more = changed(small_copy, fdr={"test": "residual", "blocks_from": "X_none"})
     done = snakemake_run(small_copy, "fdr", configfile=[small_config, more], check=False)
     assert done.returncode
     assert "fdr.blocks_from: no obsm key 'X_none'; there are: X_pca" in done.stdout

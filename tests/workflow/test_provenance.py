@@ -165,7 +165,7 @@ def test_nothing_to_share_names_a_user_or_a_machine(tmp_path, snakemake_run, mon
         "figures": {"make": ["condition"]},
         "paper": {"figure_1": PAPER},
         "smooth": {"all": {"genes": ["gene1"]}},
-        "fdr": {"null": "external", "external": {"distances": str(home / "null.tsv")}},
+        "fdr": {"test": "external", "external": {"distances": str(home / "null.tsv")}},
         "enrichment": {"provider": "local", "gmt": [str(home / "sets.gmt")]},
     }
     (home / "my.yaml").write_text(yaml.safe_dump(config))

@@ -81,7 +81,7 @@ for gmt in config["enrichment"]["gmt"] if PROVIDER == "local" else []:
         raise WorkflowError(f"enrichment.gmt: {gmt} is no file (seen from {Path.cwd()})")
 
 # Nulls that compare the conditions within blocks of cells.
-BLOCKS = bool(CONTRASTS) and FDR["null"] in ("residual", "labels")
+BLOCKS = bool(CONTRASTS) and FDR["test"] in ("residual", "labels")
 # Columns of conditions and of samples, over which the coordinates of cell states are integrated.
 INTEGRATED = []
 if STATES["compute"] and STATES["compute"]["integrate"] == "samples":
@@ -89,7 +89,7 @@ if STATES["compute"] and STATES["compute"]["integrate"] == "samples":
     for one in CONTRASTS.values():
         samples.setdefault(tuple(sample_columns(one)) or (one["column"],), one["column"])
     INTEGRATED = sorted([[column], list(sample)] for sample, column in samples.items())
-RESIDUAL = FDR["null"] == "residual"
+RESIDUAL = FDR["test"] == "residual"
 # Where the called genes differ, which this null alone tells.
 LOCALISED = "<run>/{contrast}/stages/localisation.h5" if RESIDUAL else []
 # Names of the figures to make; None: all.
@@ -100,7 +100,7 @@ SHOWN_ENRICHMENT += ["figures/network.svg"] if PROVIDER == "string" else []
 # As enrichment.json has it.
 ASKED_OF_ENRICHMENT = {key: config["enrichment"][key] for key in ("provider", "background")}
 # Distances of genes that do not change, where the user has them.
-EXTERNAL = FDR["external"]["distances"] if FDR["null"] == "external" else None
+EXTERNAL = FDR["external"]["distances"] if FDR["test"] == "external" else None
 # The noise of each gene, where it is learnt from the data.
 NOISE = "<run>/{contrast}/stages/noise.h5" if config["gp"]["noise"] == "empirical" else []
 
@@ -291,7 +291,7 @@ def kept_coordinates():
 def null_of(wildcards):
     """What the genes of the contrast at hand are compared with."""
     stages = "<run>/{contrast}/stages"
-    match FDR["null"]:
+    match FDR["test"]:
         case "residual":
             return f"{stages}/residual.h5"
         case "labels":
@@ -377,7 +377,7 @@ def computing_stages(folder, suffix):
         "genes": ["null_distances"],
         "external": ["null_distances"] if FDR["external"]["shuffled"] else [],
     }
-    last = [*nulls[FDR["null"]], "false_discovery"]
+    last = [*nulls[FDR["test"]], "false_discovery"]
     last += ["localisation"] if RESIDUAL else []
     grouped = ["group_cells", "group_distances", "group_discovery"]
     grouped += ["group_test"] if RESIDUAL else []

@@ -29,7 +29,7 @@ if FROM_FILE:
     why = "expected dataset.results: computed, since a file of results has no model"
     REFUSED |= dict.fromkeys(OF_MODELS, why)
 if not RESIDUAL:
-    REFUSED["gene_regions"] = "expected fdr.null: residual, which alone tells where genes change"
+    REFUSED["gene_regions"] = "expected fdr.test: residual, which alone tells where genes change"
 if DATASET["cell_type"] is None:
     REFUSED |= dict.fromkeys(OF_TYPES, "expected dataset.cell_type, the obs column of cell types")
 for name in sorted(set(REFUSED) & set(MADE or [])):

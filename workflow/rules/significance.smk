@@ -139,8 +139,8 @@ rule false_discovery:
         mem_mb=memory(220, gene=1),
         runtime=minutes(10),
     params:
-        fdr=settings("fdr", "null", "threshold", "gaps"),
-        null_genes=FDR["external"]["genes"] if FDR["null"] == "external" else [],
+        fdr=settings("fdr", "test", "threshold", "gaps"),
+        null_genes=FDR["external"]["genes"] if FDR["test"] == "external" else [],
     script:
         "../../scripts/fdr.py"
 

@@ -85,7 +85,7 @@ def find_blocks(coordinates, samples, conditions, size=80, seed=0, partitions=PA
     if len(coordinates) < 2 * size:
         raise InputError(
             f"{len(coordinates)} cells are too few for blocks of {size}; expected at least "
-            f"{2 * size} in the two conditions (fdr.block_cells, fdr.null)"
+            f"{2 * size} in the two conditions (fdr.block_cells, fdr.test)"
         )
     samples = np.asarray(samples, dtype=np.int64)
     moved = np.array(coordinates, dtype=np.float64)

@@ -5,7 +5,7 @@ integrate: `statediff.matching`; metric: `statediff.diffusion`; ls_factor:
 sigma: the noise of every gene, or None where that is learnt too; kernel:
 `statediff.basis.Basis.prior`; covariance: `statediff.expression.whitener`; ptp_sides:
 `statediff.abundance.differential_abundance`; estimator: `statediff.density` or `statediff.ratio`;
-uncertainty: `statediff.density.fit_density`; null: the residual test of `statediff.residual`, or
+uncertainty: `statediff.density.fit_density`; test: the residual test of `statediff.residual`, or
 the shuffled genes of `statediff.significance`; gaps: its `false_discovery_rates`.
 """
 
@@ -24,7 +24,7 @@ PRESETS = {
         "ptp_sides": 1,
         "estimator": "ratio",
         "uncertainty": "full",
-        "null": "residual",
+        "test": "residual",
         "gaps": "skip",
     },
     "kompot-0.8": {
@@ -37,7 +37,7 @@ PRESETS = {
         "ptp_sides": 1,
         "estimator": "densities",
         "uncertainty": "diagonal",
-        "null": "genes",
+        "test": "genes",
         "gaps": "one",
     },
     # The published tutorial's tables: an unreleased state of kompot 0.7.
@@ -51,7 +51,7 @@ PRESETS = {
         "ptp_sides": 2,
         "estimator": "densities",
         "uncertainty": "diagonal",
-        "null": "genes",
+        "test": "genes",
         "gaps": "one",
     },
 }

@@ -41,7 +41,7 @@ ENTRIES = ("workflow", "statistics")
 DOWNLOADS = (("record", "file"), ("url", "md5", "bytes"))
 # What dataset.preprocess makes: a layer, and coordinates before and after an integration.
 LAYER, COMPONENTS, INTEGRATED = "logged_counts", "X_pca", "X_pca_harmony"
-# Of fdr.null, those by which distances are relative to what is expected.
+# Of fdr.test, those by which distances are relative to what is expected.
 STANDARDISING = ("residual", "labels")
 # Where each choice of the conventions is set.
 CHOICES = {
@@ -51,7 +51,7 @@ CHOICES = {
     ("abundance", "estimator"): "estimator",
     ("abundance", "ptp_sides"): "ptp_sides",
     ("abundance", "uncertainty"): "uncertainty",
-    ("fdr", "null"): "null",
+    ("fdr", "test"): "test",
     ("fdr", "gaps"): "gaps",
 }
 
@@ -76,9 +76,6 @@ def checked(config, schema):
         One line a fault: the key, what was found, what was expected.
     """
     filled = copy.deepcopy(dict(config))
-    # YAML reads the key of `null: residual` as nothing.
-    if isinstance(filled.get("fdr"), dict) and None in filled["fdr"]:
-        filled["fdr"]["null"] = filled["fdr"].pop(None)
     faults = [_messages(error) for error in _Validator(schema).iter_errors(filled)]
     if faults:
         raise InputError("\n".join(sorted(itertools.chain.from_iterable(faults))))
@@ -304,10 +301,10 @@ def _check_volcanos(filled):
         for letter, panel in page["panels"].items():
             asked[f"paper.{name}.panels.{letter}.volcano"] = panel.get("volcano")
     for key, height in asked.items():
-        if height == "standardised" and filled["fdr"]["null"] not in STANDARDISING:
+        if height == "standardised" and filled["fdr"]["test"] not in STANDARDISING:
             raise InputError(
-                f"{key}: found standardised with fdr.null {filled['fdr']['null']}, expected "
-                f"mahalanobis or null; standardised distances come of fdr.null "
+                f"{key}: found standardised with fdr.test {filled['fdr']['null']}, expected "
+                f"mahalanobis or null; standardised distances come of fdr.test "
                 f"{' or '.join(STANDARDISING)}"
             )
 
@@ -329,9 +326,9 @@ def _check_results(config):
     if "path" not in config["dataset"]["source"]:
         raise InputError("dataset.results: from_file expects dataset.source.path")
     fdr = config["fdr"]
-    if fdr["null"] not in ("residual", "external") or fdr["external"]["shuffled"]:
+    if fdr["test"] not in ("residual", "external") or fdr["external"]["shuffled"]:
         raise InputError(
-            f"fdr.null: found {fdr['null']!r}; dataset.results: from_file expects residual, or "
+            f"fdr.test: found {fdr['null']!r}; dataset.results: from_file expects residual, or "
             "external without shuffled genes: other nulls need the models"
         )
     for name, contrast in config["contrasts"].items():
@@ -344,7 +341,7 @@ def _check_results(config):
 
 def _check_design(config, contrasts, families):
     """What pairs and covariates need: samples, and tests that count them."""
-    tests = {"fdr.null": ("residual", config["fdr"]["null"])}
+    tests = {"fdr.test": ("residual", config["fdr"]["test"])}
     tests["abundance.estimator"] = "ratio", config["abundance"]["estimator"]
     for name, contrast in contrasts.items():
         option = f"contrasts.{name}"
@@ -397,37 +394,37 @@ def _check_design(config, contrasts, families):
 def _check_null(config, contrasts):
     """What the source of the null distribution needs."""
     fdr, states = config["fdr"], config["dataset"]["cell_states"]
-    null = fdr["null"]
+    null = fdr["test"]
     if null in ("residual", "labels") and fdr["blocks_from"] is None:
         if config["dataset"]["preprocess"] is not None:
             fdr["blocks_from"] = COMPONENTS
         elif states["compute"] is None:
             raise InputError(
                 f"fdr.blocks_from: found null, expected the obsm key of principal components: "
-                f"fdr.null {null!r} finds blocks of cells in them (or set fdr.null: genes, the "
+                f"fdr.test {null!r} finds blocks of cells in them (or set fdr.test: genes, the "
                 "published null)"
             )
         else:
             fdr["blocks_from"] = states["compute"]["from"]
     if fdr["lfc"] and null != "residual":
         raise InputError(
-            f"fdr.lfc: found {fdr['lfc']:g} with fdr.null {null!r}, expected 0: only the residual "
+            f"fdr.lfc: found {fdr['lfc']:g} with fdr.test {null!r}, expected 0: only the residual "
             "test asks for changes beyond a threshold"
         )
     if null == "labels":
         sampled = [name for name, one in contrasts.items() if sample_columns(one)]
         if sampled:
             raise InputError(
-                f"fdr.null: 'labels' permutes cells, which are not independent where there are "
+                f"fdr.test: 'labels' permutes cells, which are not independent where there are "
                 f"samples (contrasts.{sampled[0]}.sample or .pair); expected residual"
             )
         if config["gp"]["noise"] != "constant":
-            raise InputError("fdr.null: 'labels' expects gp.noise: constant")
+            raise InputError("fdr.test: 'labels' expects gp.noise: constant")
     external = fdr["external"]
     check_path("fdr.external.distances", external["distances"] or "")
     if null == "external" and external["distances"] is None and not external["genes"]:
         raise InputError(
-            "fdr.external: fdr.null 'external' expects distances (a table) or genes, or both"
+            "fdr.external: fdr.test 'external' expects distances (a table) or genes, or both"
         )
 
 
