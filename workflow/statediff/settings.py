@@ -295,7 +295,7 @@ def _check_names(names):
 
 
 def _check_volcanos(filled):
-    """Only some nulls make standardised distances."""
+    """Only some tests make standardised distances."""
     asked = {"figures.volcano": filled["figures"]["volcano"]}
     for name, page in filled["paper"].items():
         for letter, panel in page["panels"].items():
@@ -303,7 +303,7 @@ def _check_volcanos(filled):
     for key, height in asked.items():
         if height == "standardised" and filled["fdr"]["test"] not in STANDARDISING:
             raise InputError(
-                f"{key}: found standardised with fdr.test {filled['fdr']['null']}, expected "
+                f"{key}: found standardised with fdr.test {filled['fdr']['test']}, expected "
                 f"mahalanobis or null; standardised distances come of fdr.test "
                 f"{' or '.join(STANDARDISING)}"
             )
