@@ -328,7 +328,7 @@ def _check_results(config):
     fdr = config["fdr"]
     if fdr["test"] not in ("residual", "external") or fdr["external"]["shuffled"]:
         raise InputError(
-            f"fdr.test: found {fdr['null']!r}; dataset.results: from_file expects residual, or "
+            f"fdr.test: found {fdr['test']!r}; dataset.results: from_file expects residual, or "
             "external without shuffled genes: other nulls need the models"
         )
     for name, contrast in config["contrasts"].items():
