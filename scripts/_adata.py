@@ -9,7 +9,7 @@ from _states import read_components
 from anndata.io import write_elem
 from statediff.elements import paths
 from statediff.h5ad import SLOTS
-from statediff.provenance import DIRECTIONS, group_column
+from statediff.provenance import group_column, run_record
 from statediff.source import open_source
 from statediff.store import create_slot, read_arrays
 
@@ -21,23 +21,6 @@ COORDINATES = {
     "states": "cell states, on which the models live",
     "embedding": "coordinates to draw the cells on",
 }
-
-
-def with_fields(table, arrays, fields):
-    """Table with the result columns that belong in it."""
-    columns = {}
-    for role in [role for role in fields if role in arrays]:
-        values = arrays[role]
-        if role == "lfc_direction":
-            values = pd.Categorical.from_codes(values, DIRECTIONS)
-        elif values.dtype == object:
-            values = pd.Categorical(values)
-        elif values.dtype.kind == "f":
-            # Kompot's figures print no numbers of single precision.
-            values = values.astype(np.float64)
-        columns[fields[role][1]] = values
-    kept = table.drop(columns=columns, errors="ignore")
-    return pd.concat([kept, pd.DataFrame(columns, index=table.index)], axis=1)
 
 
 def write_rest(out, path, modality):
@@ -121,15 +104,7 @@ def write_layers(out, chunks, fields, shape):
 
 def write_run(out, key, fields, entry):
     """Run history, JSON as Kompot keeps it."""
-    written = {}
-    for slot, name, *_ in fields.values():
-        written.setdefault(slot, {})[name] = 0
-    record = {
-        "run_history": json.dumps([entry]),
-        "last_run_info": json.dumps(entry),
-        "anndata_fields": json.dumps(written),
-    }
-    write_elem(out, f"uns/{key}", record)
+    write_elem(out, f"uns/{key}", run_record(fields, entry))
 
 
 def write_record(out, path, fields):

@@ -4,6 +4,8 @@ from statediff.basis import Basis
 from statediff.store import read_arrays, write_arrays
 
 PARTS = ("pivots", "factor", "rotation", "eigenvalues")
+# Of the file of a basis, the arrays that are copied to that of the fit.
+COPIED = (*PARTS, "scales", "centre", "multiples", "evidence")
 
 
 def write_basis(path, basis, smoothness, **attributes):

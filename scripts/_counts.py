@@ -1,8 +1,8 @@
 """Raw counts of a user's file, and the batches of its cells, each checked."""
 
 import numpy as np
-from _inputs import listed
 from statediff import InputError
+from statediff.messages import listed
 from statediff.preprocess import FEWEST
 
 

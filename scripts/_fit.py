@@ -1,4 +1,4 @@
-"""Reading and writing the fit of a contrast."""
+"""Reading the fit of a contrast."""
 
 from statediff.expression import Posterior
 from statediff.smoothness import SignalToNoise
@@ -8,30 +8,16 @@ ROLES = ("reference", "compared")
 SIGNAL = ("levels", "level", "noise", "mean", "evidence")
 
 
-def write_posteriors(arrays, posteriors):
-    """Put the posteriors of both conditions into arrays."""
-    for role, posterior in zip(ROLES, posteriors, strict=True):
-        arrays[f"modes_{role}"] = posterior.modes
-        arrays[f"spectrum_{role}"] = posterior.eigenvalues
-
-
-def write_signal(arrays, signal):
-    """Put signal-to-noise ratio, noise and mean of genes into arrays."""
-    for name in SIGNAL:
-        arrays[f"signal_{name}"] = getattr(signal, name)
-
-
 def read_posteriors(path):
     """Posteriors of both conditions."""
     names = [f"{name}_{role}" for role in ROLES for name in ("modes", "spectrum")]
     found, _ = read_arrays(path, *names)
-    return [Posterior(found[f"modes_{role}"], found[f"spectrum_{role}"]) for role in ROLES]
+    return [Posterior.of_arrays(found, role) for role in ROLES]
 
 
 def read_signal(path):
     """Signal-to-noise ratio, noise and mean of all genes."""
-    found, _ = read_arrays(path, *(f"signal_{name}" for name in SIGNAL))
-    return SignalToNoise(*found.values())
+    return SignalToNoise.of_arrays(read_arrays(path, *(f"signal_{name}" for name in SIGNAL))[0])
 
 
 def read_coefficients(fit, genes):

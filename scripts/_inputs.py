@@ -1,15 +1,8 @@
 """Reading from a user's file what may not be as expected."""
 
-import difflib
-
 import numpy as np
 from statediff import InputError
-
-
-def listed(names, most=20):
-    """Names for a message: the first few, none as such."""
-    names = [str(name) for name in names]
-    return ", ".join(names[:most]) + (", …" if len(names) > most else "") if names else "none"
+from statediff.messages import close_matches, listed
 
 
 def check_names(obs, var):
@@ -87,13 +80,6 @@ def find_genes(names, wanted, option, labels=()):
         rest = f"; and {len(unknown) - 5} more" if len(unknown) > 5 else ""
         raise InputError(f"{option}: not among the {len(names)} genes: {told}{rest}")
     return np.array([columns[gene] for gene in wanted], dtype=int)
-
-
-def close_matches(gene, names):
-    """Genes of a similar name, whatever their case, for a message."""
-    folded = {name.lower(): name for name in reversed(names)}
-    close = difflib.get_close_matches(gene.lower(), folded, n=3)
-    return f" (did you mean {', '.join(folded[name] for name in close)}?)" if close else ""
 
 
 def check_finite(values, name):

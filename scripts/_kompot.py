@@ -3,8 +3,8 @@
 import json
 
 import numpy as np
-from _inputs import listed
 from statediff import InputError
+from statediff.messages import listed
 
 
 def find_run(source, kind, name, contrast):

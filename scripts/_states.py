@@ -1,17 +1,14 @@
 """Reading cell states: as they are shown, and in the metric of the models."""
 
-from statediff.diffusion import scaled_components
+from statediff.states import states_in_metric
 from statediff.store import read_arrays
 
 
 def read_states(path, metric):
-    """States of the cells, and the metric in which they are.
-
-    Components without eigenvalues, of a key of the user, stay as they are."""
+    """States of the cells in the metric of the models, and the metric in which they are."""
     arrays, attributes = read_arrays(path)
-    if metric == "diffusion" and "eigenvalues" in arrays:
-        return scaled_components(arrays["states"], arrays["eigenvalues"]), "diffusion"
-    return arrays["states"][:, : attributes["n_components"]], "euclidean"
+    known = arrays["states"], arrays.get("eigenvalues")
+    return states_in_metric(*known, metric, attributes["n_components"])
 
 
 def read_components(path):

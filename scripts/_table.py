@@ -2,13 +2,9 @@
 
 import numpy as np
 import pandas as pd
-from statediff.localisation import in_groups, patterns, strongest_group
 from statediff.provenance import DIRECTIONS
 from statediff.store import atomic, read_arrays
-
-# A type of which a smaller share of the cells changes is left out: blocks hold some neighbours.
-LEAST_SHARE = 0.1
-SIGNS = {"up": 1, "down": -1}
+from statediff.tables import cells_in_blocks
 
 
 def read_types(paths, n_cells):
@@ -39,40 +35,8 @@ def read_localisation(files):
     found, _ = read_arrays(files.localisation)
     codes = read_arrays(files.blocks, "code")[0]["code"][0]
     types = read_types(files.get("cell_types"), len(codes))
-    inside = codes >= 0
-    cells = np.zeros((len(types.categories), codes.max() + 1))
-    np.add.at(cells, (types.codes[inside], codes[inside]), 1.0)
-    return found, cells, types.categories if files.get("cell_types") else None
-
-
-def where_changed(files, n_genes):
-    """Columns that tell where the called genes change; nothing for the others."""
-    found, cells, types = read_localisation(files)
-    share, pattern = patterns(found["direction"], cells.sum(axis=0))
-    columns = {"changed_share": share, "pattern": pattern}
-    if types is not None:
-        strongest, lfc = strongest_group(found["direction"], found["lfc"], cells)
-        # The last is none.
-        columns["strongest_type"] = np.array([*types, None], dtype=object)[strongest]
-        columns["strongest_type_lfc"] = lfc
-    everywhere = {}
-    for name, values in columns.items():
-        nothing = np.nan if values.dtype.kind == "f" else None
-        everywhere[name] = np.full(n_genes, nothing, dtype=values.dtype)
-        everywhere[name][found["genes"]] = values
-    return everywhere
-
-
-def changes_by_type(found, cells, types):
-    """A row for each gene, direction and type of which some of the cells change so."""
-    parts = []
-    for name, sign in SIGNS.items():
-        share, lfc = in_groups(found["direction"] == sign, found["lfc"], cells)
-        genes, at = np.nonzero(share >= LEAST_SHARE)
-        columns = {"of": genes, "cell_type": np.asarray(types, dtype=object)[at]}
-        columns |= {"direction": name, "share": share[genes, at], "lfc": lfc[genes, at]}
-        parts.append(pd.DataFrame(columns))
-    return pd.concat(parts, ignore_index=True)
+    names = types.categories if files.get("cell_types") else None
+    return found, cells_in_blocks(codes, types), names
 
 
 def save(job, table):

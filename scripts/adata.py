@@ -4,7 +4,6 @@ import h5py
 import numpy as np
 from _adata import (
     IN_GROUPS,
-    with_fields,
     write_compressed,
     write_coordinates,
     write_groups,
@@ -14,7 +13,7 @@ from _adata import (
     write_run,
 )
 from _job import run
-from _table import where_changed
+from _table import read_localisation
 from anndata.io import read_elem, write_elem
 from shareable import without_folders
 from statediff.design import sample_columns
@@ -27,6 +26,7 @@ from statediff.provenance import (
     expression_run,
 )
 from statediff.store import create_h5ad, read_arrays, read_names
+from statediff.tables import where_changed, with_fields
 
 LAYERS = {
     "smoothed": ("smoothed_reference", "smoothed_compared"),
@@ -46,7 +46,7 @@ def main(job):
     cells = abundance | density
     if job.input.get("localisation"):
         with h5py.File(job.input.store, "r") as store:
-            genes |= where_changed(job.input, len(read_names(store["var"])))
+            genes |= where_changed(*read_localisation(job.input), len(read_names(store["var"])))
     da_fields, de_fields = fields(job, cells, genes, calibrated=fdr["ranking"] != "mahalanobis")
     with h5py.File(job.input.store, "r") as store, create_h5ad(job.output[0]) as out:
         obs, var = read_elem(store["obs"]), read_elem(store["var"])

@@ -1,17 +1,17 @@
 """Density of one condition at every cell: of its cells, and how it varies between replicates."""
 
 import numpy as np
-from _cells import read_column, select
 from _job import run
 from _states import read_states
 from statediff.density import fit_density
+from statediff.observations import StoredObservations, read_column, select_cells
 from statediff.store import open_h5ad, write_arrays
 
 
 def main(job):
     gp, uncertainty = job.params.gp, job.params.uncertainty
     with open_h5ad(job.input.store) as store:
-        cells, replicates = find_cells(store, **job.params.condition)
+        cells, replicates = find_cells(StoredObservations(store), **job.params.condition)
     states, _ = read_states(job.input.states, gp["metric"])
     # A length scale that is given or learnt is that of expression: the published rule holds here.
     options = {key: gp[key] for key in ("ls_factor", "tol", "max_rank") if gp[key] is not None}
@@ -24,12 +24,13 @@ def main(job):
     write_arrays(job.output[0], arrays, **density.described())
 
 
-def find_cells(store, column, level, cells, sample, min_cells):
+def find_cells(obs, column, level, cells, sample, min_cells):
     """Mask of the condition's cells, and one for each of its replicates that counts."""
-    members = select(store, cells or {}, "contrasts") & select(store, {column: level}, "contrasts")
+    members = select_cells(obs, cells, "contrasts")
+    members &= select_cells(obs, {column: level}, "contrasts")
     if sample is None:
         return members, []
-    codes, _ = read_column(store, sample, "contrasts")
+    codes, _ = read_column(obs, sample, "contrasts")
     replicates, sizes = np.unique(codes[members & (codes >= 0)], return_counts=True)
     return members, [members & (codes == code) for code in replicates[sizes >= min_cells]]
 

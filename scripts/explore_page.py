@@ -12,7 +12,7 @@ from _figure import (
     own_colors,
 )
 from _job import run
-from _table import read_localisation, read_types, where_changed
+from _table import read_localisation, read_types
 from statediff.plots.explore import (
     MAX_CELLS,
     NAME,
@@ -25,6 +25,7 @@ from statediff.plots.style import short
 from statediff.provenance import DIRECTION_COLORS
 from statediff.significance import rank_genes
 from statediff.store import atomic, read_arrays, read_labels, read_names
+from statediff.tables import where_changed
 
 CELLS = 16384
 
@@ -46,7 +47,7 @@ def main(job):
     reference, compared = conditions(job)
     where = {}
     if job.input.get("localisation"):
-        columns |= where_changed(job.input, len(names))
+        columns |= where_changed(*read_localisation(job.input), len(names))
         where = blocks_of_changes(job, order[: genes["is_de"].sum()], drawn)
     page = explore_page(
         xy[drawn],

@@ -4,10 +4,11 @@ import json
 
 import h5py
 import numpy as np
-from _inputs import find_genes, listed
+from _inputs import find_genes
 from _job import run
 from statediff import InputError
-from statediff.significance import false_discovery_rates, permutation_test
+from statediff.messages import listed
+from statediff.significance import called_genes, false_discovery_rates, permutation_test
 from statediff.store import described, read_arrays, read_names, write_arrays
 
 GENE_STATISTICS = ("mahalanobis", "mean_lfc", "neg_log10_ptp")
@@ -31,10 +32,10 @@ def main(job):
     distances = genes["mahalanobis"]
     match settings["test"]:
         case "residual":
-            rates = calibrated(read_arrays(job.input.null)[0], settings["threshold"])
+            rates = called_genes(read_arrays(job.input.null)[0], settings["threshold"])
         case "labels":
             permuted = read_arrays(job.input.null)[0]["mahalanobis"]
-            rates = calibrated(permutation_test(distances, permuted), settings["threshold"])
+            rates = called_genes(permutation_test(distances, permuted), settings["threshold"])
         case _:
             null = null_distances(job, distances)
             genes["null_distances"] = null
@@ -58,14 +59,6 @@ def main(job):
         mahalanobis_threshold=float(distances[rates["is_de"]].min(initial=np.inf)),
         gaps=settings["gaps"],
     )
-
-
-def calibrated(found, threshold):
-    """Add q-values (Benjamini-Hochberg) to p-values that hold their level."""
-    from scipy.stats import false_discovery_control  # takes a second
-
-    qvalue = false_discovery_control(found["pvalue"])
-    return found | {"qvalue": qvalue, "is_de": qvalue < threshold}
 
 
 def null_distances(job, distances):

@@ -4,7 +4,8 @@ import h5py
 import numpy as np
 from _fit import ROLES, read_coefficients, read_posteriors, read_signal
 from _job import run
-from statediff.expression import distances, triangular_factor, whitener
+from statediff.expression import distances
+from statediff.expression_fit import group_whiteners
 from statediff.noise import mahalanobis_noise
 from statediff.store import read_arrays, write_arrays
 
@@ -19,11 +20,7 @@ def main(job):
     kept, pooled = ~groups["left_out"], attributes["covariance"]
     phis = [fit["phi"][mask] for mask in groups["masks"][kept]]
     means = np.array([phi.mean(axis=0) for phi in phis])
-    factors = [triangular_factor(phi) for phi in phis]
-    whiteners = [
-        [whitener(factor, posteriors, rho, pooled, attributes["eps"]) for rho in signal.levels]
-        for factor in factors
-    ]
+    whiteners = [group_whiteners(phi, posteriors, signal, attributes) for phi in phis]
     noise = job.input.get("noise")
 
     def of_groups(difference, between, noise, signal):

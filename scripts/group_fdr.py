@@ -7,7 +7,7 @@ distances of genes and null genes, group by group.
 import numpy as np
 from _job import run
 from statediff import InputError
-from statediff.significance import false_discovery_rates
+from statediff.significance import called_genes, false_discovery_rates
 from statediff.store import read_arrays, write_arrays
 
 
@@ -15,12 +15,8 @@ def main(job):
     settings = job.params.fdr
     groups, _ = read_arrays(job.input.distances)
     if job.input.get("test"):
-        from scipy.stats import false_discovery_control  # takes a second
-
         tested, _ = read_arrays(job.input.test, "pvalue", "standardised", "adjusted_lfc")
-        pvalue = tested["pvalue"]
-        qvalue = false_discovery_control(pvalue.ravel()).reshape(pvalue.shape)
-        rates = tested | {"qvalue": qvalue, "is_de": qvalue < settings["threshold"]}
+        rates = called_genes(tested, settings["threshold"])
     else:
         rates = published(groups, groups.pop("null"), settings, job.wildcards.contrast)
     write_arrays(

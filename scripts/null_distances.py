@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import h5py
 import numpy as np
-from _fit import ROLES, read_posteriors, read_signal, write_signal
+from _fit import ROLES, read_posteriors, read_signal
 from _job import run
 from statediff.expression import distances, gene_weights, replicate_deviations
 from statediff.noise import mahalanobis_noise, noise_weights
@@ -55,8 +55,7 @@ def main(job):
         )
     difference = weights[1] - weights[0]
     # The groups of a contrast have distances of their own (group_distances).
-    arrays = {"gene": columns, "difference": difference}
-    write_signal(arrays, signal)
+    arrays = {"gene": columns, "difference": difference} | signal.arrays()
     if between is not None:
         arrays["between"] = between
     if job.params.noise == "empirical":

@@ -6,12 +6,13 @@ import h5py
 import numpy as np
 import pandas as pd
 from _figure import conditions, run
-from _table import changes_by_type, read_localisation
+from _table import read_localisation
 from statediff.blocks import centroids, side_by_side
 from statediff.localisation import of_each_pattern, patterns
 from statediff.plots import gene_regions
 from statediff.significance import rank_genes
 from statediff.store import read_arrays, read_names
+from statediff.tables import changes_by_type
 
 
 def draw(job):

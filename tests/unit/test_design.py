@@ -1,6 +1,6 @@
 """Designs of samples: regressions against textbook algebra, and what a file says of a design."""
 
-import sys
+from contextlib import contextmanager
 
 import anndata
 import h5py
@@ -11,14 +11,12 @@ from scipy import sparse
 from scipy.stats import false_discovery_control
 from statediff import DataWarning, InputError
 from statediff.blocks import contrast_weights, information_left, samples_meet
+from statediff.contrast import condition_masks
 from statediff.design import Design, halves, regress, sample_columns
 from statediff.localisation import fold_changes
+from statediff.observations import FrameObservations, StoredObservations
 from statediff.residual import block_sums, residual_test
-from support import ROOT
-
-sys.path.append(str(ROOT / "scripts"))
-from _cells import contrast_members
-from _design import find_design
+from statediff.samples import find_design
 
 PAIRED = Design(np.tile([0, 1], 4), np.empty((8, 0)), np.repeat(np.arange(4), 2))
 
@@ -225,29 +223,42 @@ OBS = pd.DataFrame(
 ).loc[np.arange(8).repeat(3)].reset_index(drop=True)  # fmt: skip
 
 
-def designed(tmp_path, **changes):
-    obs = OBS.set_axis([f"c{i}" for i in range(len(OBS))])
+@contextmanager
+def observations(obs, tmp_path, kind):
+    """The annotation of cells, in memory or in a file."""
+    obs = obs.set_axis([f"c{i}" for i in range(len(obs))])
+    if kind == "frame":
+        yield FrameObservations(obs)
+        return
     anndata.AnnData(obs=obs).write_h5ad(tmp_path / "a.h5ad")
-    codes = np.arange(len(obs)) // 3
-    samples = {"sample": codes, "samples_reference": np.arange(0, 8, 2),
-               "samples_compared": np.arange(1, 8, 2)}  # fmt: skip
     with h5py.File(tmp_path / "a.h5ad") as store:
-        return find_design(store, "x", CONTRAST | changes, samples)
+        yield StoredObservations(store)
 
 
-def test_a_design_from_the_annotation(tmp_path):
+SAMPLES = {"sample": np.arange(24) // 3, "samples_reference": np.arange(0, 8, 2),
+           "samples_compared": np.arange(1, 8, 2)}  # fmt: skip
+KINDS = pytest.mark.parametrize("kind", ["frame", "stored"])
+
+
+def designed(tmp_path, kind="frame", obs=OBS, **changes):
+    with observations(obs, tmp_path, kind) as read:
+        return find_design(read, CONTRAST | changes, SAMPLES, "contrasts.x")
+
+
+@KINDS
+def test_a_design_from_the_annotation(tmp_path, kind):
     with pytest.warns(DataWarning, match="d3, d4 .* in one condition only"):
-        design = designed(tmp_path, pair="donor")
+        design = designed(tmp_path, kind, pair="donor")
     assert design.conditions.tolist() == [0, 0, 0, 0, 1, 1, 1, 1]
     assert design.pairs.tolist() == [0, 1, 2, 3, 0, 1, 2, 4]
     assert design.freedom == 2
-    design = designed(tmp_path, sample="sample", adjust=["batch", "age"])
+    design = designed(tmp_path, kind, sample="sample", adjust=["batch", "age"])
     assert design.covariates.shape == (8, 2)
     assert design.covariates[:, 0].tolist() == [0, 1, 1, 0, 0, 1, 0, 1]
     np.testing.assert_allclose([design.covariates[:, 1].mean(), design.covariates[:, 1].std()],
                                [0, 1], atol=1e-12)  # fmt: skip
     with pytest.warns(DataWarning, match="'lane' holds numbers"):
-        designed(tmp_path, sample="sample", adjust=["lane"])
+        designed(tmp_path, kind, sample="sample", adjust=["lane"])
 
 
 @pytest.mark.parametrize(
@@ -266,49 +277,45 @@ def test_a_design_from_the_annotation(tmp_path):
     ],
 )  # fmt: skip
 @pytest.mark.filterwarnings("ignore::statediff.DataWarning")
-def test_designs_that_say_nothing_of_the_condition(tmp_path, changes, message):
+@KINDS
+def test_designs_that_say_nothing_of_the_condition(tmp_path, kind, changes, message):
     with pytest.raises(InputError, match="expected") as error:
-        designed(tmp_path, **{"sample": "sample"} | changes)
+        designed(tmp_path, kind, **{"sample": "sample"} | changes)
     assert message in str(error.value)
 
 
-def test_a_covariate_that_differs_within_a_sample(tmp_path):
+@KINDS
+def test_a_covariate_that_differs_within_a_sample(tmp_path, kind):
     obs = OBS.copy()
     obs.loc[0, "batch"] = "y"
-    obs.set_axis([f"c{i}" for i in range(len(OBS))]).pipe(
-        lambda frame: anndata.AnnData(obs=frame).write_h5ad(tmp_path / "a.h5ad")
-    )
-    samples = {"sample": np.arange(24) // 3, "samples_reference": np.arange(0, 8, 2),
-               "samples_compared": np.arange(1, 8, 2)}  # fmt: skip
+    with pytest.raises(InputError, match="'batch' is 'x' and 'y' in cells of one sample"):
+        designed(tmp_path, kind, obs, sample="sample", adjust=["batch"])
+
+
+def test_arguments_of_a_function_have_no_section(tmp_path):
     with (
-        h5py.File(tmp_path / "a.h5ad") as store,
-        pytest.raises(InputError, match="'batch' is 'x' and 'y' in cells of one sample"),
+        observations(OBS, tmp_path, "frame") as obs,
+        pytest.raises(InputError, match=r"^adjust: the condition follows"),
     ):
-        find_design(store, "x", CONTRAST | {"sample": "sample", "adjust": ["batch"]}, samples)
+        find_design(obs, CONTRAST | {"sample": "sample", "adjust": ["kit"]}, SAMPLES, "")
 
 
-def test_numbers_from_the_annotation(tmp_path):
-    changes = {"numeric": True, "sample": "sample", "column": "age"}
-    obs = OBS.set_axis([f"c{i}" for i in range(len(OBS))])
-    anndata.AnnData(obs=obs).write_h5ad(tmp_path / "a.h5ad")
-    with h5py.File(tmp_path / "a.h5ad") as store:
-        evaluated, members = contrast_members(
-            store, "x", CONTRAST | changes | {"cells": {"kit": "a"}}
-        )
+@KINDS
+def test_numbers_from_the_annotation(tmp_path, kind):
+    changes = {"numeric": True, "sample": "sample", "column": "age", "cells": {"kit": "a"}}
+    with observations(OBS, tmp_path, kind) as obs:
+        evaluated, members = condition_masks(obs, CONTRAST | changes, "contrasts.x")
         # Samples of 30, 41, 28 and 70 years.
         assert evaluated.sum() == 12
-        assert sorted(set(obs["age"][members["reference"]])) == [28.0, 30.0]
-        assert sorted(set(obs["age"][members["compared"]])) == [41.0, 70.0]
+        assert sorted(set(OBS["age"][members["reference"]])) == [28.0, 30.0]
+        assert sorted(set(OBS["age"][members["compared"]])) == [41.0, 70.0]
         samples = {"sample": np.arange(24) // 3, "samples_reference": np.array([0, 4]),
                    "samples_compared": np.array([2, 6])}  # fmt: skip
-        design = find_design(store, "x", CONTRAST | changes, samples)
+        design = find_design(obs, CONTRAST | changes, samples, "contrasts.x")
         np.testing.assert_allclose(design.values, (np.array([30, 28, 41, 70]) - 29) / 26.5)
-        for column, message in (("batch", "no numbers but x, y"), ("zero", "is 0 in all samples")):
-            if column == "zero":
-                changes["cells"] = {"kit": "a"}
-            wrong = CONTRAST | changes | {"column": {"zero": "dose"}.get(column, column)}
+        for column, message in (("batch", "no numbers but x, y"), ("dose", "is 0 in all samples")):
             with pytest.raises(InputError, match=message):
-                contrast_members(store, "x", {"cells": None} | wrong)
+                condition_masks(obs, CONTRAST | changes | {"column": column}, "contrasts.x")
 
 
 def test_columns_that_make_the_samples():

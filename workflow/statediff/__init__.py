@@ -1,6 +1,13 @@
-"""Numerics of the workflow: arrays in, arrays out; nothing of Snakemake or its wildcards."""
+"""Which cell states change in abundance, and which genes in expression, between conditions.
 
-__all__ = ["EPS", "DataWarning", "InputError", "__version__"]
+For notebooks, `statediff.tl` (analyses) and `statediff.pl` (figures): an AnnData in, fields and
+figures out. The other modules are the numerics, arrays in, arrays out; none of them knows of
+Snakemake or its wildcards.
+"""
+
+from importlib import import_module
+
+__all__ = ["EPS", "DataWarning", "InputError", "__version__", "pl", "tl"]
 
 __version__ = "0.1.0"
 
@@ -14,3 +21,10 @@ class InputError(ValueError):
 
 class DataWarning(UserWarning):
     """Something about the data or the fit that the user should know."""
+
+
+def __getattr__(name):
+    # Imported when asked for: a job of the workflow should not wait for what it does not need.
+    if name in ("pl", "tl"):
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -71,6 +71,11 @@ class Posterior:
         eigenvalues, vectors = np.linalg.eigh(prior @ gram @ prior.T)
         return cls(prior.T @ vectors, np.maximum(eigenvalues, 0.0))
 
+    @classmethod
+    def of_arrays(cls, arrays, role):
+        """That of a condition, by its role, among the arrays of a fit."""
+        return cls(arrays[f"modes_{role}"], arrays[f"spectrum_{role}"])
+
     def weights(self, cross, rho):
         """Posterior mean of the weights, shape (r, genes), from the sums Φ'(Y − μ)."""
         scale = self.eigenvalues + 1.0 / rho

@@ -17,6 +17,7 @@ from statediff.neighbours import nearest_of
 __all__ = [
     "SEPARATED",
     "finest_partitions",
+    "integrate_samples",
     "lie_apart",
     "mix_samples",
     "overlap",
@@ -101,6 +102,45 @@ def lie_apart(coordinates, samples, conditions, seed=0):
     """
     separation = sample_separation(coordinates, samples, conditions, seed)
     return separation > SEPARATED or overlap(coordinates, conditions[samples], seed) < OVERLAP
+
+
+def integrate_samples(coordinates, columns):
+    """Integrate coordinates over the samples of contrasts.
+
+    Parameters
+    ----------
+    coordinates : ndarray, shape (cells, P)
+    columns : list of tuple of ndarray of int, shape (cells,)
+        Of each contrast, or several that share them, the condition and the sample of each cell
+        (the condition once more where there are no samples); −1 where one is missing.
+
+    Returns
+    -------
+    coordinates : ndarray, shape (cells, P)
+    mixed : list of int
+        Which of the samples they were integrated over: the finest, and of several those whose
+        samples or conditions lie apart, since each more of them would mix the cells more.
+    """
+    mixed, kept = [], finest_partitions([samples for _, samples in columns])
+    for i in kept:
+        conditions, samples = columns[i]
+        if len(kept) == 1 or _need_mixing(coordinates, conditions, samples):
+            # Cells with a value missing are a level of their own.
+            _, numbers = np.unique(samples, return_inverse=True)
+            coordinates = mix_samples(coordinates, numbers)
+            mixed.append(i)
+    return coordinates, mixed
+
+
+def _need_mixing(coordinates, conditions, samples):
+    """Whether samples or conditions of a contrast lie apart, among cells that are of both."""
+    cells = np.flatnonzero((conditions >= 0) & (samples >= 0))
+    if len(cells) < 2:
+        return False
+    _, of_sample = np.unique(samples[cells], return_inverse=True)
+    of_condition = np.zeros(of_sample.max() + 1, dtype=int)
+    of_condition[of_sample] = conditions[cells]
+    return lie_apart(coordinates[cells], of_sample, of_condition)
 
 
 def finest_partitions(partitions):

@@ -19,7 +19,15 @@ from statediff.linear import (
 )
 from statediff.store import matrix_shape, read_rows, row_blocks
 
-__all__ = ["Normalisation", "agrees", "expression_blocks", "normalise", "of_counts", "sample_rows"]
+__all__ = [
+    "Normalisation",
+    "agrees",
+    "expression_blocks",
+    "normalise",
+    "of_counts",
+    "sample_rows",
+    "scaled_blocks",
+]
 
 # Stored values worked on at a time: about 200 MB.
 AT_ONCE = 1 << 21
@@ -195,8 +203,28 @@ def expression_blocks(matrix, normalisation, codes, samples):
     cells = np.zeros((shape[0], count))
     np.add.at(cells, (codes[inside], samples[inside]), 1.0)
     factors = size_factors(of_samples, of_blocks, cells)
-    scaled = normalisation.factors / factors[samples]
-    return linear_blocks(row_blocks(matrix, AT_ONCE), transform, scaled), factors
+    return scaled_blocks(matrix, normalisation, samples, factors), factors
+
+
+def scaled_blocks(matrix, normalisation, samples, factors):
+    """Row blocks of counts per 10,000, divided by size factors that are known.
+
+    Parameters
+    ----------
+    matrix, normalisation, samples
+        As for `expression_blocks`.
+    factors : ndarray, shape (samples,)
+        From `expression_blocks`.
+
+    Returns
+    -------
+    iterator of (int, scipy.sparse.csr_matrix)
+        The matrix as it is if its transform is unknown.
+    """
+    blocks = row_blocks(matrix, AT_ONCE)
+    if normalisation.transform is None:
+        return blocks
+    return linear_blocks(blocks, normalisation.transform, normalisation.factors / factors[samples])
 
 
 def _indicator(codes, count):

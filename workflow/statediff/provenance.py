@@ -1,6 +1,7 @@
 """Kompot's field names, and the record of a run that Kompot's tools read."""
 
 import importlib.metadata
+import json
 import os
 import platform
 import re
@@ -17,6 +18,7 @@ __all__ = [
     "expression_run",
     "group_column",
     "machine",
+    "run_record",
     "safe",
     "versions",
 ]
@@ -431,6 +433,30 @@ def expression_run(fields, settings, results):
             "coefficients_key_2": keys["coefficients_compared"],
         },
     }  # fmt: skip
+
+
+def run_record(fields, entry):
+    """Record of a run for uns, JSON as Kompot keeps it.
+
+    Parameters
+    ----------
+    fields : dict
+        That were written.
+    entry : dict
+        From `abundance_run` or `expression_run`.
+
+    Returns
+    -------
+    dict of str
+    """
+    written = {}
+    for slot, name, *_ in fields.values():
+        written.setdefault(slot, {})[name] = 0
+    return {
+        "run_history": json.dumps([entry]),
+        "last_run_info": json.dumps(entry),
+        "anndata_fields": json.dumps(written),
+    }
 
 
 def _entry(kind, function, fields, settings):

@@ -8,6 +8,7 @@ import numpy as np
 from scipy import sparse
 
 __all__ = [
+    "called_genes",
     "cauchy_combination",
     "choose_null_genes",
     "false_discovery_rates",
@@ -144,6 +145,32 @@ def _antitonic(values):
     from scipy.optimize import isotonic_regression  # as above
 
     return isotonic_regression(values, increasing=False).x
+
+
+def called_genes(found, threshold):
+    """Add q-values (Benjamini-Hochberg, over all tests together) and calls to p-values.
+
+    Parameters
+    ----------
+    found : dict of ndarray
+        With ``pvalue``, of any shape.
+    threshold : float
+        False discovery rate.
+
+    Returns
+    -------
+    dict of ndarray
+        Also ``qvalue`` and ``is_de``, of the same shape.
+
+    References
+    ----------
+    Benjamini & Hochberg (1995), Journal of the Royal Statistical Society B 57.
+    """
+    from scipy.stats import false_discovery_control  # takes a second
+
+    pvalue = found["pvalue"]
+    qvalue = false_discovery_control(pvalue.ravel()).reshape(pvalue.shape)
+    return found | {"qvalue": qvalue, "is_de": qvalue < threshold}
 
 
 def cauchy_combination(pvalues):

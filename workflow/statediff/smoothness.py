@@ -16,7 +16,7 @@ Rasmussen & Williams (2006), Gaussian Processes for Machine Learning, section 5.
 """
 
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from scipy.special import logsumexp
@@ -264,6 +264,15 @@ class SignalToNoise:
         """The same noise, and a prior with variance 1 and mean 0, for a number of genes."""
         filled = (np.full(genes, value) for value in (sigma, 0.0, np.nan))
         return cls(np.array([sigma**-2.0]), np.zeros(genes, dtype=int), *filled)
+
+    def arrays(self):
+        """Arrays by name, as files have them."""
+        return {f"signal_{field.name}": getattr(self, field.name) for field in fields(self)}
+
+    @classmethod
+    def of_arrays(cls, arrays):
+        """From the arrays of a file, which may hold others too."""
+        return cls(*(arrays[f"signal_{field.name}"] for field in fields(cls)))
 
     def of_genes(self, genes):
         """The same of some genes only, every level kept."""

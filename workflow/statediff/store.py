@@ -21,6 +21,8 @@ __all__ = [
     "create_slot",
     "described",
     "drop_layers",
+    "is_stored",
+    "labels_of",
     "matrix_shape",
     "open_h5ad",
     "read_arrays",
@@ -146,18 +148,30 @@ def create_slot(file, slot):
 
 
 def matrix_shape(matrix):
-    """Shape of a sparse matrix in an HDF5 file."""
-    return tuple(map(int, matrix.attrs["shape"]))
+    """Shape of a sparse matrix, in an HDF5 file or in memory."""
+    return tuple(map(int, matrix.attrs["shape"] if is_stored(matrix) else matrix.shape))
+
+
+def is_stored(matrix):
+    """Whether a matrix is in an HDF5 file, and not in memory."""
+    return isinstance(matrix, h5py.Group)
+
+
+def _parts(matrix):
+    """Values, columns of the values, and where rows begin, of a CSR matrix; the last as int64."""
+    if is_stored(matrix):
+        return matrix["data"], matrix["indices"], matrix["indptr"][:].astype(np.int64)
+    return matrix.data, matrix.indices, matrix.indptr.astype(np.int64)
 
 
 def row_blocks(matrix, block_values=BLOCK_VALUES):
-    """Read a matrix that `write_csr` wrote as consecutive row blocks.
+    """Read a matrix that `write_csr` wrote, or one in memory, as consecutive row blocks.
 
     Those of users' files are read by `statediff.matrices`, which checks them.
 
     Parameters
     ----------
-    matrix : h5py.Group
+    matrix : h5py.Group or scipy.sparse.csr_matrix
     block_values : int
         Stored values a block should not exceed.
 
@@ -168,17 +182,13 @@ def row_blocks(matrix, block_values=BLOCK_VALUES):
     block : scipy.sparse.csr_matrix
     """
     n_rows, n_columns = matrix_shape(matrix)
-    indptr = matrix["indptr"][:].astype(np.int64)
+    data, indices, indptr = _parts(matrix)
     start = 0
     while start < n_rows:
         stop = np.searchsorted(indptr, indptr[start] + block_values, side="right") - 1
         stop = int(min(max(stop, start + 1), n_rows))
         values = slice(indptr[start], indptr[stop])
-        parts = (
-            matrix["data"][values],
-            matrix["indices"][values],
-            indptr[start : stop + 1] - indptr[start],
-        )
+        parts = data[values], indices[values], indptr[start : stop + 1] - indptr[start]
         yield start, sparse.csr_matrix(parts, shape=(stop - start, n_columns))
         start = stop
 
@@ -194,17 +204,17 @@ def read_columns(matrix, columns):
 
 
 def read_rows(matrix, rows):
-    """Read chosen rows (cells), in increasing order, of a CSR matrix of an h5ad file.
+    """Read chosen rows (cells), in increasing order, of a CSR matrix in a file or in memory.
 
     Returns
     -------
     scipy.sparse.csr_matrix, shape (len(rows), columns)
     """
-    indptr = matrix["indptr"][:].astype(np.int64)
+    data, indices, indptr = _parts(matrix)
     lengths = indptr[rows + 1] - indptr[rows]
     data, indices = (
-        np.concatenate([matrix[name][indptr[row] : indptr[row + 1]] for row in rows])
-        for name in ("data", "indices")
+        np.concatenate([values[indptr[row] : indptr[row + 1]] for row in rows])
+        for values in (data, indices)
     )
     shape = len(rows), matrix_shape(matrix)[1]
     return sparse.csr_matrix((data, indices, np.append(0, np.cumsum(lengths))), shape=shape)
@@ -239,7 +249,23 @@ def read_labels(genes):
     names = read_names(genes)
     if LABELS not in genes:
         return names
-    codes, levels = read_levels(genes[LABELS])
+    return labels_of(names, *read_levels(genes[LABELS]))
+
+
+def labels_of(names, codes, levels):
+    """Names by which genes are shown, of the levels of their column `feature_name`.
+
+    Parameters
+    ----------
+    names : ndarray of str, shape (genes,)
+    codes : ndarray of int, shape (genes,)
+    levels : ndarray of str
+
+    Returns
+    -------
+    ndarray of str, shape (genes,)
+        The names where the labels are not unique.
+    """
     unique = (codes >= 0) & (np.bincount(codes + 1, minlength=len(levels) + 1)[codes + 1] == 1)
     labels = names.copy()
     labels[unique] = levels[codes[unique]]

@@ -1,73 +1,155 @@
-"""The design of a contrast's samples, from the annotation of the cells."""
+"""Samples of a contrast and their design, from the annotation of the cells."""
 
 import re
 import warnings
 from dataclasses import replace
 
 import numpy as np
-from _cells import read_column, read_numbers, read_values
-from _inputs import listed
+
 from statediff import DataWarning, InputError
 from statediff.design import Design
+from statediff.messages import key_of, listed
+from statediff.observations import read_column, read_values
+
+__all__ = ["design_arrays", "find_design", "number_samples", "read_design", "read_numbers", "span"]
 
 ROLES = ("reference", "compared")
 # Names of columns whose numbers are rather names.
 NUMBERED = re.compile(r"batch|lane|pool|plate|library|run|chip|site|center|centre", re.IGNORECASE)
+# What a design can have beside the conditions.
+DESCRIBED = ("covariates", "pairs", "values")
 
 
-def find_design(store, name, contrast, samples):
+def find_design(obs, contrast, samples, option):
     """Conditions, donors and covariates of the samples of a contrast.
 
     Parameters
     ----------
-    store : h5py.File
-    name : str
+    obs : StoredObservations or FrameObservations
     contrast : dict
+        Entry of `contrasts` in the configuration.
     samples : dict
         Code of the sample of each cell, and codes of each condition in their order.
+    option : str
+        Section of the configuration, for messages.
 
     Returns
     -------
     statediff.design.Design
+
+    Raises
+    ------
+    InputError
+        If a column is missing, varies within a sample, or the condition follows from others.
     """
     codes = np.concatenate([samples[f"samples_{role}"] for role in ROLES])
     conditions = np.repeat([0, 1], [len(samples[f"samples_{role}"]) for role in ROLES])
     cells_of = [np.flatnonzero(samples["sample"] == code) for code in codes]
-    option, parts, pairs = f"contrasts.{name}", {}, None
-    numbers = numbers_of_samples(store, name, contrast, cells_of, conditions)
+    parts, pairs = {}, None
+    numbers = _numbers_of_samples(obs, contrast, cells_of, conditions, option)
     if contrast["pair"] is not None:
-        key = f"{option}.pair"
-        values, levels = read_column(store, contrast["pair"], key)
-        found = [one_value(values, cells, key, contrast["pair"], levels) for cells in cells_of]
+        key = key_of(option, "pair")
+        values, levels = read_column(obs, contrast["pair"], key)
+        found = [_one_value(values, cells, key, contrast["pair"], levels) for cells in cells_of]
         donors, pairs = np.unique(found, return_inverse=True)
         labels = conditions if numbers is None else numbers
-        check_pairs(key, contrast, levels[donors.astype(int)], pairs, labels)
+        _check_pairs(key, contrast, levels[donors.astype(int)], pairs, labels)
     for column in contrast["adjust"]:
-        key = f"{option}.adjust"
-        values, levels = read_values(store, column, key)
-        found = np.array([one_value(values, cells, key, column, levels) for cells in cells_of])
-        parts[column] = coded(found, levels, column, key)
+        key = key_of(option, "adjust")
+        values, levels = read_values(obs, column, key)
+        found = np.array([_one_value(values, cells, key, column, levels) for cells in cells_of])
+        parts[column] = _coded(found, levels, column, key)
     covariates = np.hstack([*parts.values(), np.empty((len(codes), 0))])
     design = Design(conditions, covariates, pairs, numbers)
-    check_rank(option, contrast, design, parts)
+    _check_rank(option, contrast, design, parts)
     return design
 
 
-def numbers_of_samples(store, name, contrast, cells_of, conditions):
+def read_numbers(obs, contrast, option):
+    """Value of a numeric condition in every cell; NaN where it is missing.
+
+    Raises
+    ------
+    InputError
+        If the column is missing or holds no numbers.
+    """
+    key = key_of(option, "column")
+    values, levels = read_values(obs, contrast["column"], key)
+    if levels is not None:
+        raise InputError(
+            f"{key}: obs column {contrast['column']!r} holds no numbers but {listed(levels)}; "
+            "expected numbers, or two of these as reference and compared"
+        )
+    return values
+
+
+def number_samples(members):
+    """Cells that take part, number of each one's sample, and the design of the samples.
+
+    A condition without samples that count is one of all its cells.
+
+    Parameters
+    ----------
+    members : dict of ndarray
+        From `statediff.contrast.find_cells`.
+
+    Returns
+    -------
+    cells : ndarray of int, shape (n,)
+    samples : ndarray of int, shape (n,)
+    design : Design
+    """
+    samples, conditions = np.full(len(members["reference"]), -1), []
+    for condition, role in enumerate(ROLES):
+        codes = members.get(f"samples_{role}", ())
+        for cells in [members["sample"] == code for code in codes] or [members[role]]:
+            samples[cells] = len(conditions)
+            conditions.append(condition)
+    cells = np.flatnonzero(samples >= 0)
+    described = {key: members[key] for key in DESCRIBED if key in members}
+    return cells, samples[cells], read_design({"conditions": np.array(conditions)} | described)
+
+
+def read_design(arrays):
+    """The design in the arrays of a stage."""
+    conditions = arrays["conditions"]
+    covariates = arrays.get("covariates", np.empty((len(conditions), 0)))
+    return Design(conditions, covariates, arrays.get("pairs"), arrays.get("values"))
+
+
+def span(known):
+    """Attribute with the difference of the mean values of the halves of a numeric condition."""
+    return (
+        {"span": known["mean_compared"] - known["mean_reference"]}
+        if "mean_compared" in known
+        else {}
+    )
+
+
+def design_arrays(design):
+    """Arrays of a design, of which `read_design` makes it again."""
+    arrays = {"conditions": design.conditions}
+    if design.covariates.size:
+        arrays["covariates"] = design.covariates
+    known = {"pairs": design.pairs, "values": design.values}
+    return arrays | {key: values for key, values in known.items() if values is not None}
+
+
+def _numbers_of_samples(obs, contrast, cells_of, conditions, option):
     """Numeric condition of each sample: 0 at the mean of the lower half, 1 at that of the upper.
 
     None for a condition that is not numeric.
     """
     if not contrast["numeric"]:
         return None
-    found = read_numbers(store, name, contrast)
+    found = read_numbers(obs, contrast, option)
     column = contrast["column"]
-    values = [one_value(found, c, f"contrasts.{name}.column", column, None) for c in cells_of]
+    values = [_one_value(found, c, key_of(option, "column"), column, None) for c in cells_of]
     low, high = (np.mean(values, where=conditions == role) for role in (0, 1))
     return (np.array(values) - low) / (high - low)
 
 
-def one_value(values, cells, key, column, levels):
+def _one_value(values, cells, key, column, levels):
     """The value of a column in all cells of a sample."""
     found = values[cells]
     if np.isnan(found).any() or (levels is not None and (found < 0).any()):
@@ -85,7 +167,7 @@ def one_value(values, cells, key, column, levels):
     return found[0]
 
 
-def coded(values, levels, column, key):
+def _coded(values, levels, column, key):
     """Columns of the design: numbers in standard deviations, or an indicator of each level but
     the first."""
     if (values == values[0]).all():
@@ -105,7 +187,7 @@ def coded(values, levels, column, key):
     return np.equal.outer(values, np.unique(values)[1:]).astype(float)
 
 
-def check_pairs(key, contrast, donors, pairs, labels):
+def _check_pairs(key, contrast, donors, pairs, labels):
     """Two donors in both conditions, and a word on those in one."""
     complete = np.array([len(np.unique(labels[pairs == i])) > 1 for i in range(len(donors))])
     if complete.sum() < 2:
@@ -126,9 +208,10 @@ def check_pairs(key, contrast, donors, pairs, labels):
         )
 
 
-def check_rank(option, contrast, design, parts):
+def _check_rank(option, contrast, design, parts):
     """The condition must not follow from pairs and covariates, nor one of these from the rest."""
-    asked = "adjust" if contrast["adjust"] else "pair"
+    asked = key_of(option, "adjust" if contrast["adjust"] else "pair")
+    adjusted = key_of(option, "adjust")
     if not design.estimable:
         unpaired = replace(design, pairs=None)
         alone = [c for c, x in parts.items() if not replace(unpaired, covariates=x).estimable]
@@ -137,7 +220,7 @@ def check_rank(option, contrast, design, parts):
             f" within {contrast['pair']!r}" if not alone and design.pairs is not None else ""
         )
         raise InputError(
-            f"{option}.adjust: the condition follows from obs column {joined}: no difference of "
+            f"{adjusted}: the condition follows from obs column {joined}: no difference of "
             f"{contrast['column']!r} can be told from that; expected columns whose values occur in "
             "both conditions"
         )
@@ -150,12 +233,12 @@ def check_rank(option, contrast, design, parts):
             names = [c for c in (contrast["pair"], *parts) if c not in (None, column)]
             rest = " and ".join(map(repr, names))
             raise InputError(
-                f"{option}.adjust: obs column {column!r} follows from {rest}, adjusted for "
+                f"{adjusted}: obs column {column!r} follows from {rest}, adjusted for "
                 "already; expected columns of which none follows from the others"
             )
     if design.freedom < 1:
         raise InputError(
-            f"{option}.{asked}: {len(design.conditions)} samples leave no degree of freedom for "
+            f"{asked}: {len(design.conditions)} samples leave no degree of freedom for "
             "the variance between them after pairs and covariates; expected more samples, or fewer "
             "columns"
         )

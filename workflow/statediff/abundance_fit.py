@@ -1,0 +1,68 @@
+"""The models of abundance of a contrast: a density of all cells, divided between the conditions."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from statediff.density import fit_density
+from statediff.ratio import find_overdispersion, fit_ratio, informative, learn_amplitude
+from statediff.samples import number_samples, span
+
+__all__ = ["fit_abundance"]
+
+ROLES = ("reference", "compared")
+
+
+def fit_abundance(states, members, described, basis, gp):
+    """Density of the cells of both conditions together, divided between the conditions.
+
+    Parameters
+    ----------
+    states : ndarray, shape (cells, D)
+        In the metric of the models.
+    members, described : dict
+        Arrays and attributes from `statediff.contrast.find_cells`.
+    basis : statediff.basis.Basis
+        That of the expression of the contrast.
+    gp : dict
+        Keys of the section gp: ls_factor, tol, max_rank. With `ls_factor` the density has a basis
+        of its own, by the published rule.
+
+    Returns
+    -------
+    arrays : dict of ndarray
+        ``log_density_reference`` and ``log_density_compared`` at all cells, the ``variance`` of
+        their difference, and its degrees of ``freedom`` (infinite without samples).
+    attributes : dict
+        Length scale and rank of the density, rank and ``amplitude`` of the change, with the
+        ``evidence`` for it, ``effective_freedom``, with samples the mean ``overdispersion``.
+    """
+    both = members["reference"] | members["compared"]
+    cells, samples, design = number_samples(members)
+    if gp["ls_factor"] is None:
+        basis = replace(basis, centre=None)
+        density = fit_density(states[both], basis=basis)
+    else:
+        options = {key: gp[key] for key in ("ls_factor", "tol", "max_rank")}
+        density = fit_density(states[both], **options)
+        basis = density.basis
+    phi = basis(states)
+    log_density = density(phi)
+    amplitude, evidence = 1.0, None
+    if gp["ls_factor"] is None:
+        amplitude, evidence = learn_amplitude(phi[cells], samples, design, basis.eigenvalues)
+    phi = amplitude * phi[:, : informative(basis.eigenvalues, amplitude)]
+    fitted = fit_ratio(phi[cells], samples, design)
+    arrays = {"variance": fitted.variance(phi), "freedom": np.inf}
+    for role, values in zip(ROLES, fitted.log_densities(log_density, phi), strict=True):
+        arrays[f"log_density_{role}"] = values
+    attributes = density.described() | {"rank_ratio": phi.shape[1], "amplitude": amplitude}
+    attributes["effective_freedom"] = fitted.freedom
+    if evidence is not None:
+        attributes["evidence"] = evidence
+    if "sample" in members:
+        found = find_overdispersion(phi, cells, fitted, samples, design)
+        arrays["variance"] = arrays["variance"] * found.factor
+        arrays["freedom"] = found.freedom
+        attributes["overdispersion"] = found.mean
+    return arrays, attributes | {"estimator": "ratio"} | span(described)

@@ -1,0 +1,290 @@
+"""The models of expression of a contrast: length scale, basis, and the fit of both conditions."""
+
+import warnings
+
+import numpy as np
+
+from statediff import EPS, DataWarning
+from statediff.basis import build_basis
+from statediff.expression import (
+    Posterior,
+    cross_products,
+    distances,
+    gene_weights,
+    neg_log10_ptp,
+    replicate_deviations,
+    triangular_factor,
+    whitener,
+)
+from statediff.neighbours import length_scale, nearest_distances
+from statediff.smoothness import (
+    SignalToNoise,
+    choose_cells,
+    fraction,
+    learn_scale,
+    learn_signal_to_noise,
+    length_scales,
+    warn_of_few,
+)
+
+__all__ = [
+    "choose_basis",
+    "fit_conditions",
+    "gene_statistics",
+    "group_statistics",
+    "group_whiteners",
+]
+
+ROLES = ("reference", "compared")
+# Times the tolerance of a learnt length scale up to which distances change by less than 1 %.
+TOLERABLE = 20.0
+
+
+def choose_basis(states, members, expression_rows, gp):
+    """Length scale of a contrast, learnt from expression or given, and the basis of its kernel.
+
+    Parameters
+    ----------
+    states : ndarray, shape (cells, D)
+        In the metric of the models.
+    members : dict of ndarray of bool, shape (cells,)
+        With `reference` and `compared`.
+    expression_rows : callable
+        Gives the expression of some cells (indices) as a CSR matrix; called if the length scale is
+        learnt.
+    gp : dict
+        Keys of the section gp: kernel, sigma, ls, ls_factor, tol, max_rank.
+
+    Returns
+    -------
+    basis : statediff.basis.Basis
+    smoothness : statediff.smoothness.Smoothness or None
+        None where the length scale was given.
+    tol : float
+        Tolerance of the basis.
+    """
+    trained = members["reference"] | members["compared"]
+    ls, smoothness = gp["ls"], None
+    if ls is None and gp["ls_factor"] is not None:
+        ls = length_scale(nearest_distances(states[members["reference"]]), gp["ls_factor"])
+    elif ls is None:
+        cells = choose_cells(trained)
+        smoothness = learn_scale(states[cells], expression_rows(cells))
+        ls = length_scales(smoothness.ls)
+        if smoothness.at_end:
+            warnings.warn(
+                "expression hardly follows the cell states: no length scale explains it better "
+                "than a constant, or the best is the largest or smallest that is allowed (now "
+                f"{fraction(smoothness.ls / smoothness.extent)} times the extent of the states); "
+                "expected other states (dataset.cell_states), or a length scale of your own "
+                "(gp.ls): see docs/warnings.md#length-scale",
+                DataWarning,
+                stacklevel=2,
+            )
+    noise = 1.0 if gp["sigma"] is None else gp["sigma"]
+    linear = gp["kernel"] == "matern52+linear"
+    tol = smoothness.tolerance(int(trained.sum())) if gp["tol"] is None else gp["tol"]
+    enough = None if smoothness is None else TOLERABLE * tol
+    basis = build_basis(states[trained], ls, tol, gp["max_rank"], noise, linear, enough)
+    return basis, smoothness, tol
+
+
+def fit_conditions(states, members, expression, basis, contrast, sigma=None, covariance="sum"):
+    """Fit the expression of all genes in both conditions, in one pass over the expression matrix.
+
+    Parameters
+    ----------
+    states : ndarray, shape (cells, D)
+    members : dict of ndarray
+        From `statediff.contrast.find_cells`.
+    expression : iterable of (int, scipy.sparse.csr_matrix)
+        Row blocks of the expression of all cells.
+    basis : statediff.basis.Basis
+        Rank r.
+    contrast : dict
+        Names of the conditions, by role.
+    sigma : float, optional
+        Standard deviation of the noise of every gene; learnt, with the signal, if it is None.
+    covariance : {"sum", "mean"}
+        Of the fold change: see `statediff.expression.whitener`.
+
+    Returns
+    -------
+    arrays : dict of ndarray
+        ``phi`` (cells, r): the basis at all cells, and its mean over the evaluated cells
+        (``phi_mean``); ``whitener`` (levels, r, r); and of each condition ``prior_``, ``modes_``
+        and ``spectrum_`` of the posterior, ``coefficients_`` (genes, r), ``relative_std_`` (cells,
+        levels) and ``std_`` (cells,). ``signal_``: signal-to-noise ratio and noise of the genes.
+        With samples ``between`` (samples, genes, r).
+    attributes : dict
+        ``eps``, ``covariance``, effective degrees of freedom (``freedom_``), ``signal_median``,
+        and ``sigma`` where it is given, else ``genes_following``.
+    """
+    roles = [members[role] for role in ROLES]
+    trained = roles[0] | roles[1]
+    phi = basis(states)
+    priors = [basis.prior(states[role]) for role in roles]
+    if sigma is None:
+        # A last function, of ones, has the mean of each gene as its coefficient.
+        phi = np.hstack([phi, np.ones((len(phi), 1))])
+        priors = [np.pad(prior, ((0, 0), (0, 1))) for prior in priors]
+    replicates = [
+        [members["sample"] == code for code in members.get(f"samples_{role}", ())] for role in ROLES
+    ]
+    # What is left of a condition without its replicates is the last of its parts.
+    groups = [
+        [*masks, role & ~np.any([np.zeros_like(role), *masks], axis=0)]
+        for role, masks in zip(roles, replicates, strict=True)
+    ]
+    sums, squares = cross_products(expression, phi, groups[0] + groups[1])
+    of_parts = sums[: len(groups[0])], sums[len(groups[0]) :]
+    crosses = [sum(of_role) for of_role in of_parts]
+    of_replicates = [of_role[:-1] for of_role in of_parts]
+    posteriors = [
+        Posterior.fit(phi[role].T @ phi[role], prior)
+        for role, prior in zip(roles, priors, strict=True)
+    ]
+    if sigma is None:
+        totals = [phi[role].sum(axis=0) for role in roles]
+        signal = learn_signal_to_noise(
+            posteriors,
+            crosses,
+            [cross[-1] for cross in crosses],
+            [sum(squares[: len(groups[0])]), sum(squares[len(groups[0]) :])],
+            [int(role.sum()) for role in roles],
+            totals,
+        ).used()
+        crosses = [
+            cross - np.outer(total, signal.mean)
+            for cross, total in zip(crosses, totals, strict=True)
+        ]
+        of_replicates = [
+            [
+                cross - np.outer(phi[mask].sum(axis=0), signal.mean)
+                for cross, mask in zip(own, masks, strict=True)
+            ]
+            for own, masks in zip(of_replicates, replicates, strict=True)
+        ]
+    else:
+        signal = SignalToNoise.given(sigma, crosses[0].shape[1])
+    freedom = signal.freedom(posteriors)
+    warn_of_few(freedom, [contrast[role] for role in ROLES])
+    eps = EPS / (sigma or 1.0) ** 2
+    factor = triangular_factor(phi[trained])
+    arrays = {
+        "phi": phi,
+        "phi_mean": phi[members["evaluated"]].mean(axis=0),
+        "whitener": np.array(
+            [whitener(factor, posteriors, rho, covariance, eps) for rho in signal.levels]
+        ),
+    }
+    arrays |= signal.arrays()
+    unexplained = basis.unexplained(phi)
+    for role, prior, posterior, cross in zip(ROLES, priors, posteriors, crosses, strict=True):
+        arrays[f"prior_{role}"] = prior
+        arrays[f"modes_{role}"] = posterior.modes
+        arrays[f"spectrum_{role}"] = posterior.eigenvalues
+        weights = gene_weights(posterior, cross, signal)
+        of_level = np.empty((len(phi), len(signal.levels)), dtype=np.float32)
+        mean_variance = np.zeros(len(phi))
+        for rho, index, genes in signal.slices():
+            variance = posterior.variance(phi, unexplained, rho) + eps
+            of_level[:, index] = np.sqrt(variance)
+            mean_variance += variance * (signal.noise[genes] ** 2).sum() / len(signal.noise)
+        if sigma is None:
+            weights[-1] = signal.mean
+        # Genes first, so that a chunk of genes is one contiguous piece of a file.
+        arrays[f"coefficients_{role}"] = np.ascontiguousarray(weights.T)
+        # Of each signal-to-noise ratio, relative to the noise; and root mean square over genes.
+        arrays[f"relative_std_{role}"] = of_level
+        arrays[f"std_{role}"] = np.sqrt(mean_variance)
+    if any(replicates):
+        between = replicate_deviations(phi, replicates, of_replicates, priors, signal)
+        arrays["between"] = between.swapaxes(1, 2)
+    attributes = {"covariance": covariance, "eps": eps}
+    attributes |= {f"freedom_{role}": value for role, value in zip(ROLES, freedom, strict=True)}
+    attributes["signal_median"] = float(np.median(signal.levels[signal.level]))
+    if sigma is None:
+        attributes["genes_following"] = int(signal.follows.sum())
+    else:
+        attributes["sigma"] = sigma
+    return arrays, attributes
+
+
+def gene_statistics(fit, described, n_components):
+    """Statistics of the fold change of every gene.
+
+    Parameters
+    ----------
+    fit, described : dict
+        Arrays and attributes from `fit_conditions`.
+    n_components : int
+        Dimensions of the states.
+
+    Returns
+    -------
+    dict of ndarray, shape (genes,)
+        ``mahalanobis``, the distance of the fold change from 0; ``mean_lfc``, its mean over the
+        evaluated cells in units of the layer; ``neg_log10_ptp``.
+    """
+    difference, between = _difference(fit)
+    found = distances(fit["whitener"], SignalToNoise.of_arrays(fit), difference, between)
+    return {
+        "mahalanobis": found,
+        "mean_lfc": fit["phi_mean"] @ difference,
+        "neg_log10_ptp": neg_log10_ptp(found, n_components),
+    }
+
+
+def group_statistics(fit, described, groups):
+    """Mean fold change and Mahalanobis distance of every gene over the cells of each group.
+
+    Parameters
+    ----------
+    fit, described : dict
+        Arrays and attributes from `fit_conditions`.
+    groups : dict of ndarray
+        From `statediff.contrast.group_masks`.
+
+    Returns
+    -------
+    dict of ndarray, shape (groups, genes)
+        ``mean_lfc`` and ``mahalanobis`` of the groups that are not left out.
+    """
+    difference, between = _difference(fit)
+    signal, posteriors = SignalToNoise.of_arrays(fit), [Posterior.of_arrays(fit, r) for r in ROLES]
+    mean_lfc, found = [], []
+    for mask in groups["masks"][~groups["left_out"]]:
+        phi = fit["phi"][mask]
+        whiteners = group_whiteners(phi, posteriors, signal, described)
+        mean_lfc.append(phi.mean(axis=0) @ difference)
+        found.append(distances(whiteners, signal, difference, between))
+    return {"mean_lfc": np.array(mean_lfc), "mahalanobis": np.array(found)}
+
+
+def group_whiteners(phi, posteriors, signal, described):
+    """Whitener of the fold changes over some cells, for each signal-to-noise ratio.
+
+    Parameters
+    ----------
+    phi : ndarray, shape (cells, r)
+    posteriors : list of statediff.expression.Posterior
+        Of the reference and the compared condition.
+    signal : statediff.smoothness.SignalToNoise
+    described : dict
+        Attributes from `fit_conditions`.
+
+    Returns
+    -------
+    list of ndarray
+    """
+    factor = triangular_factor(phi)
+    pooled, eps = described["covariance"], described["eps"]
+    return [whitener(factor, posteriors, rho, pooled, eps) for rho in signal.levels]
+
+
+def _difference(fit):
+    """Difference of the coefficients (r, genes), and of those of the samples if there are any."""
+    difference = (fit["coefficients_compared"] - fit["coefficients_reference"]).T
+    between = fit["between"].swapaxes(1, 2) if "between" in fit else None
+    return difference, between

@@ -1,0 +1,108 @@
+"""Cell states: in the metric of the models, and Palantir's diffusion maps."""
+
+import numpy as np
+
+from statediff import InputError
+from statediff.diffusion import scaled_components
+from statediff.messages import key_of
+
+__all__ = ["diffusion_maps", "known_eigenvalues", "states_in_metric"]
+
+# Components from which on diffusion distances hardly change.
+ENOUGH = 40
+
+
+def states_in_metric(components, eigenvalues, metric, n_components=None):
+    """Cell states in the metric of the models.
+
+    Parameters
+    ----------
+    components : ndarray, shape (cells, D)
+    eigenvalues : ndarray, shape (D,) or None
+        None for components that are not diffusion components: these stay as they are.
+    metric : {"diffusion", "euclidean"}
+    n_components : int, optional
+        With the Euclidean metric, the first so many; all by default.
+
+    Returns
+    -------
+    states : ndarray, shape (cells, d)
+    metric : str
+        The metric in which they are.
+    """
+    if metric == "diffusion" and eigenvalues is not None:
+        return scaled_components(components, eigenvalues), "diffusion"
+    return components[:, :n_components], "euclidean"
+
+
+def known_eigenvalues(values, n_components):
+    """Eigenvalues of components that a file or an AnnData holds, if there is one for each.
+
+    Parameters
+    ----------
+    values : array or None
+    n_components : int
+
+    Returns
+    -------
+    ndarray, shape (n_components,), or None
+    """
+    values = np.asarray([] if values is None else values)
+    numeric = values.dtype.kind in "iuf" and values.shape == (n_components,)
+    return values if numeric and np.isfinite(values).all() else None
+
+
+def diffusion_maps(coordinates, n_components, knn, seed, metric, option):
+    """Palantir's diffusion maps.
+
+    Parameters
+    ----------
+    coordinates : ndarray, shape (cells, D)
+        Such as principal components.
+    n_components : int
+    knn : int
+        Neighbours of each cell.
+    seed : int
+    metric : {"diffusion", "euclidean"}
+        With diffusion distances at least 40 components are computed (if there are more cells).
+    option : str
+        Section of the configuration, for messages.
+
+    Returns
+    -------
+    states : ndarray, shape (cells, components)
+    eigenvalues : ndarray, shape (components,)
+
+    Raises
+    ------
+    InputError
+        If there are too few cells, or components are not finite.
+
+    References
+    ----------
+    Setty et al. (2019), Nature Biotechnology 37, 451–460.
+    """
+    from anndata import AnnData
+    from palantir.utils import run_diffusion_maps
+
+    n_cells = len(coordinates)
+    for key, found in (("knn", knn), ("n_components", n_components)):
+        if found >= n_cells:
+            raise InputError(
+                f"{key_of(option, key)}: found {found}, expected fewer than the {n_cells} cells"
+            )
+    if metric == "diffusion":
+        n_components = min(max(n_components, ENOUGH), n_cells - 1)
+    adata = AnnData(obsm={"coordinates": coordinates}, shape=(n_cells, 0))
+    run_diffusion_maps(
+        adata, pca_key="coordinates", n_components=n_components, knn=knn, alpha=0, seed=seed
+    )
+    states = np.asarray(adata.obsm["DM_EigenVectors"], dtype=np.float64)
+    bad = np.flatnonzero(~np.isfinite(states).all(axis=1))
+    if bad.size:
+        raise InputError(
+            f"{key_of(option, 'knn')}: the map holds NaN or infinite values in {bad.size} cells "
+            f"(first: row {bad[0]}); expected finite numbers (more neighbours may connect the "
+            "cells)"
+        )
+    return states, np.asarray(adata.uns["DM_EigenValues"], dtype=np.float64)

@@ -1,0 +1,275 @@
+"""Tables of results as DataFrames, and results as columns of an AnnData."""
+
+import numpy as np
+import pandas as pd
+
+from statediff.localisation import in_groups, patterns, strongest_group
+from statediff.provenance import DIRECTIONS
+from statediff.significance import rank_genes
+
+__all__ = [
+    "cell_table",
+    "cells_in_blocks",
+    "changes_by_type",
+    "gene_table",
+    "group_table",
+    "region_table",
+    "where_changed",
+    "with_fields",
+]
+
+# Columns of genes, those of them that there are.
+OF_GENES = [
+    "feature_name",
+    "mean_lfc",
+    "adjusted_lfc",
+    "lfc_per_unit",
+    "mahalanobis",
+    "standardised",
+    "local_fdr",
+    "tail_fdr",
+    "pvalue",
+    "qvalue",
+    "is_de",
+    "neg_log10_ptp",
+    "sample_effect",
+    "changed_share",
+    "pattern",
+    "strongest_type",
+    "strongest_type_lfc",
+]
+OF_GROUPS = [
+    "mean_lfc",
+    "adjusted_lfc",
+    "mahalanobis",
+    "standardised",
+    "local_fdr",
+    "tail_fdr",
+    "pvalue",
+    "qvalue",
+    "is_de",
+]
+OF_CELLS = [
+    "lfc",
+    "lfc_per_unit",
+    "lfc_zscore",
+    "neg_log10_lfc_ptp",
+    "pvalue",
+    "qvalue",
+    "lfc_direction",
+    "log_density_reference",
+    "log_density_compared",
+    "std_reference",
+    "std_compared",
+]
+# A type of which a smaller share of the cells changes is left out: blocks hold some neighbours.
+LEAST_SHARE = 0.1
+SIGNS = {"up": 1, "down": -1}
+
+
+def gene_table(names, labels, statistics, ranking):
+    """Genes of a contrast, those that changed most clearly first.
+
+    Parameters
+    ----------
+    names : ndarray of str, shape (genes,)
+    labels : ndarray of str, shape (genes,)
+        Names by which genes are shown; a column where they are others.
+    statistics : dict of ndarray, shape (genes,)
+    ranking : str
+        Statistic that ranks the genes: see `statediff.significance.rank_genes`.
+
+    Returns
+    -------
+    pandas.DataFrame
+    """
+    shown = {"feature_name": labels} if (labels != names).any() else {}
+    arrays = statistics | shown
+    columns = {name: arrays[name] for name in OF_GENES if name in arrays}
+    return pd.DataFrame({"gene": names} | columns).iloc[rank_genes(statistics, ranking)]
+
+
+def group_table(genes, arrays, ranking):
+    """Genes in each group of a contrast, group by group, those that changed most clearly first.
+
+    Parameters
+    ----------
+    genes : ndarray of str, shape (genes,)
+    arrays : dict of ndarray
+        ``names`` of the groups, and statistics of shape (groups, genes).
+    ranking : str
+        As for `gene_table`.
+
+    Returns
+    -------
+    pandas.DataFrame
+    """
+    tables = []
+    for i, name in enumerate(arrays["names"]):
+        columns = {column: arrays[column][i] for column in OF_GROUPS if column in arrays}
+        table = pd.DataFrame({"gene": genes, "group": name} | columns)
+        tables.append(table.iloc[rank_genes(columns, ranking)])
+    return pd.concat(tables, ignore_index=True)
+
+
+def cell_table(names, conditions, arrays, types=None):
+    """Cells of a contrast: change of abundance, densities, uncertainty of smoothed expression.
+
+    Parameters
+    ----------
+    names : ndarray of str, shape (cells,)
+    conditions : pandas.Categorical
+    arrays : dict of ndarray, shape (cells,)
+    types : pandas.Categorical, optional
+
+    Returns
+    -------
+    pandas.DataFrame
+    """
+    table = pd.DataFrame({"cell": names, "condition": conditions})
+    if types is not None:
+        table["cell_type"] = types
+    arrays = arrays | {"lfc_direction": np.array(DIRECTIONS)[arrays["lfc_direction"]]}
+    return table.assign(**{name: arrays[name] for name in OF_CELLS if name in arrays})
+
+
+def cells_in_blocks(codes, types):
+    """Cells of each type in each block.
+
+    Parameters
+    ----------
+    codes : ndarray of int, shape (cells,)
+        Block of each cell; −1 for none.
+    types : pandas.Categorical
+
+    Returns
+    -------
+    ndarray, shape (types, blocks)
+    """
+    inside = codes >= 0
+    cells = np.zeros((len(types.categories), codes.max() + 1))
+    np.add.at(cells, (types.codes[inside], codes[inside]), 1.0)
+    return cells
+
+
+def where_changed(found, cells, types, n_genes):
+    """Columns that tell where the called genes change; nothing for the others.
+
+    Parameters
+    ----------
+    found : dict of ndarray
+        From `statediff.gene_tests.locate_genes`.
+    cells : ndarray, shape (types, blocks)
+        From `cells_in_blocks`.
+    types : sequence of str or None
+        None where there is one type and no name.
+    n_genes : int
+
+    Returns
+    -------
+    dict of ndarray, shape (genes,)
+        ``changed_share`` and ``pattern``, with types also ``strongest_type`` and its log2 fold
+        change, ``strongest_type_lfc``.
+    """
+    share, pattern = patterns(found["direction"], cells.sum(axis=0))
+    columns = {"changed_share": share, "pattern": pattern}
+    if types is not None:
+        strongest, lfc = strongest_group(found["direction"], found["lfc"], cells)
+        # The last is none.
+        columns["strongest_type"] = np.array([*types, None], dtype=object)[strongest]
+        columns["strongest_type_lfc"] = lfc
+    everywhere = {}
+    for name, values in columns.items():
+        nothing = np.nan if values.dtype.kind == "f" else None
+        everywhere[name] = np.full(n_genes, nothing, dtype=values.dtype)
+        everywhere[name][found["genes"]] = values
+    return everywhere
+
+
+def region_table(found, cells, types, names, order):
+    """Where each called gene changes: by cell type, or by region where there are no types.
+
+    Parameters
+    ----------
+    found, cells, types
+        As for `where_changed`.
+    names : ndarray of str, shape (genes,)
+    order : ndarray of int, shape (genes,)
+        From `statediff.significance.rank_genes`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns gene, cell_type or region, direction, share (of its cells) and lfc (log2).
+    """
+    table = _by_region(found, cells[0]) if types is None else changes_by_type(found, cells, types)
+    table.insert(0, "gene", names[found["genes"][table["of"]]])
+    table["rank"] = np.argsort(order)[found["genes"][table["of"]]]
+    table = table.sort_values(["rank", "share"], ascending=[True, False], kind="stable")
+    return table.drop(columns=["of", "rank"])
+
+
+def changes_by_type(found, cells, types):
+    """A row for each gene, direction and type of which at least a tenth of the cells change so.
+
+    Parameters
+    ----------
+    found, cells, types
+        As for `where_changed`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns of (position among the called genes), cell_type, direction, share, lfc (log2).
+    """
+    parts = []
+    for name, sign in SIGNS.items():
+        share, lfc = in_groups(found["direction"] == sign, found["lfc"], cells)
+        genes, at = np.nonzero(share >= LEAST_SHARE)
+        columns = {"of": genes, "cell_type": np.asarray(types, dtype=object)[at]}
+        columns |= {"direction": name, "share": share[genes, at], "lfc": lfc[genes, at]}
+        parts.append(pd.DataFrame(columns))
+    return pd.concat(parts, ignore_index=True)
+
+
+def with_fields(table, arrays, fields):
+    """Table (obs or var) with the result columns that belong in it.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+    arrays : dict of ndarray, shape (rows,)
+        By role.
+    fields : dict
+        Of each role the slot and the name: see `statediff.provenance`.
+
+    Returns
+    -------
+    pandas.DataFrame
+    """
+    columns = {}
+    for role in [role for role in fields if role in arrays]:
+        values = arrays[role]
+        if role == "lfc_direction":
+            values = pd.Categorical.from_codes(values, DIRECTIONS)
+        elif values.dtype == object:
+            values = pd.Categorical(values)
+        elif values.dtype.kind == "f":
+            # Kompot's figures print no numbers of single precision.
+            values = values.astype(np.float64)
+        columns[fields[role][1]] = values
+    kept = table.drop(columns=columns, errors="ignore")
+    return pd.concat([kept, pd.DataFrame(columns, index=table.index)], axis=1)
+
+
+def _by_region(found, cells):
+    """A row for each gene and region in which it changes; regions are numbered from 1."""
+    rows = []
+    for gene, region in enumerate(found["region"]):
+        for number in np.unique(region[region >= 0]):
+            blocks = region == number
+            lfc = np.average(found["lfc"][gene, blocks], weights=cells[blocks])
+            direction = "up" if lfc > 0 else "down"
+            rows.append((gene, number + 1, direction, cells[blocks].sum() / cells.sum(), lfc))
+    table = pd.DataFrame(rows, columns=["of", "region", "direction", "share", "lfc"])
+    return table.astype({"of": int, "region": int, "share": float, "lfc": float})

@@ -1,0 +1,336 @@
+"""The analyses for notebooks: an AnnData in, fields of it and tables out.
+
+The numbers, names of fields and messages are those of the workflow by ``conventions: standard``,
+whose stages call the same functions. Arguments have the names and the defaults of the
+configuration.
+"""
+
+import os
+
+import numpy as np
+
+__all__ = ["abundance", "diffusion_maps", "expression"]
+
+
+def diffusion_maps(adata, *, from_="X_pca", key="DM_EigenVectors", n_components=40, knn=30,
+                   seed=0, column=None, sample=None, pair=None, copy=False):  # fmt: skip
+    """Cell states: Palantir's diffusion maps of coordinates that are integrated over the samples.
+
+    Parameters
+    ----------
+    adata : anndata.AnnData
+    from_ : str
+        Key of obsm with principal components.
+    key : str
+        Key of obsm under which the components are written.
+    n_components : int
+        At least 40 are computed, or as many as there are cells but one.
+    knn : int
+        Neighbours of each cell.
+    seed : int
+    column, sample, pair : str, optional
+        Columns of obs with the condition, the samples and the donors of a comparison: the
+        principal components are first integrated over the samples, or over the conditions if
+        there are none. Without `column` they are used as they are.
+    copy : bool
+        Whether to write into a copy, which is returned.
+
+    Returns
+    -------
+    anndata.AnnData or None
+        The copy, if there is one. Written are ``obsm[key]``, shape (cells, components), and
+        ``uns["DM_EigenValues"]``.
+
+    Raises
+    ------
+    InputError
+        If a key or a column is missing, or there are too few cells.
+
+    References
+    ----------
+    Setty et al. (2019), Nature Biotechnology 37, 451–460.
+
+    Examples
+    --------
+    >>> sd.tl.diffusion_maps(adata, column="Age", sample="sample")
+    """
+    from statediff import states
+    from statediff.comparison import EIGENVALUES, coordinates_of
+    from statediff.design import sample_columns
+    from statediff.matching import integrate_samples
+    from statediff.observations import FrameObservations, combined_levels
+
+    coordinates = coordinates_of(adata, from_, "from_")
+    if column is not None:
+        named = sample_columns({"sample": sample, "pair": pair, "column": column}) or [column]
+        obs = FrameObservations(adata.obs)
+        found = [combined_levels(obs, names, "column") for names in ([column], named)]
+        coordinates, _ = integrate_samples(coordinates, [found])
+    found, values = states.diffusion_maps(coordinates, n_components, knn, seed, "diffusion", "")
+    written = adata.copy() if copy else adata
+    written.obsm[key], written.uns[EIGENVALUES] = found, values
+    return written if copy else None
+
+
+def abundance(adata, column, reference=None, compared=None, *, sample=None, pair=None, adjust=(),
+              cells=None, layer=None, states="DM_EigenVectors", metric="diffusion", ls=None,
+              ls_factor=None, tol=None, max_rank=2000, lfc_threshold=0.2, fdr_threshold=0.05,
+              min_cells=10, cell_type=None, copy=False):  # fmt: skip
+    """Differential abundance: the log ratio of the densities of two conditions at every cell.
+
+    Parameters
+    ----------
+    adata : anndata.AnnData
+        May be backed.
+    column : str
+        Column of obs with the condition: levels, or numbers such as an age or a dose.
+    reference, compared : str, optional
+        Levels of the column. Without them the column is numeric, and `sample` or `pair` is needed.
+    sample : str, optional
+        Column of obs with the sample (replicate) of each cell.
+    pair : str, optional
+        Column of obs with the donor, where donors have cells in both conditions.
+    adjust : sequence of str
+        Columns of obs, constant within each sample, for which the comparison is adjusted.
+    cells : dict or array of bool, optional
+        Cells to use: ``{column: level or levels}``, or a mask. All cells by default.
+    layer : str, optional
+        Layer of log-normalised expression, from which the length scale is learnt; X by default.
+    states : str
+        Key of obsm with the cell states.
+    metric : {"diffusion", "euclidean"}
+        Diffusion components are weighted by their eigenvalues, in ``uns["DM_EigenValues"]``.
+    ls, ls_factor : float, optional
+        Length scale in units of the states, or the published rule for it; learnt by default.
+    tol : float, optional
+        Prior variance that the basis may leave unexplained at a cell.
+    max_rank : int
+        Largest number of basis functions.
+    lfc_threshold : float
+        Natural-log fold change that has to be exceeded.
+    fdr_threshold : float
+        False discovery rate over the cells.
+    min_cells : int
+        Fewest cells of a sample that counts.
+    cell_type : str, optional
+        Column of obs with cell types, for the table.
+    copy : bool
+        Whether to write into a copy, which is returned with the table.
+
+    Returns
+    -------
+    table : pandas.DataFrame
+        A row for each cell, with the columns of the workflow's ``tables/cells.tsv``.
+    adata : anndata.AnnData
+        Only with `copy`. The fields are those of the workflow's AnnData, such as
+        ``obs["kompot_da_Young_to_Old_lfc"]`` (natural log), with a record of the run in
+        ``uns["kompot_da"]``.
+
+    Raises
+    ------
+    InputError
+        If something in the data or the arguments has to be changed; the message says what.
+
+    Examples
+    --------
+    >>> cells = sd.tl.abundance(adata, "Age", "Young", "Old", sample="sample")
+    """
+    from statediff.abundance import called_changes, differential_abundance
+    from statediff.abundance_fit import fit_abundance
+    from statediff.comparison import Comparison, write_results
+    from statediff.provenance import abundance_fields, abundance_run, run_record
+    from statediff.tables import cell_table
+
+    contrast = {"column": column, "reference": reference, "compared": compared, "sample": sample,
+                "pair": pair, "adjust": list(adjust), "cells": cells, "min_cells": min_cells,
+                "allow_single_condition_variance": False}  # fmt: skip
+    gp = {"kernel": "matern52", "sigma": None, "ls": ls, "ls_factor": ls_factor, "tol": tol,
+          "max_rank": max_rank}  # fmt: skip
+    data = Comparison(adata, contrast, layer)
+    types = None if cell_type is None else data.types(cell_type)
+    points, metric, (basis, smoothness, tol) = data.basis(states, metric, gp)
+    arrays, fitted = fit_abundance(points, data.members, data.described, basis, gp)
+    arrays |= differential_abundance(
+        arrays["log_density_reference"], arrays["log_density_compared"], arrays["variance"],
+        lfc_threshold,
+    )  # fmt: skip
+    arrays |= called_changes(arrays, arrays["freedom"], lfc_threshold, fdr_threshold)
+    if "span" in fitted:
+        arrays["lfc_per_unit"] = arrays["lfc"] / fitted["span"]
+    fields = {
+        role: field
+        for role, field in abundance_fields(*data.conditions, data.has_samples).items()
+        if role in arrays
+    }
+    written = adata.copy() if copy else adata
+    write_results(written, arrays, fields)
+    scales = {key: fitted[key] for key in ("ls", "amplitude") if key in fitted}
+    chosen = scales | {"metric": metric, "tol": tol, "learnt": smoothness is not None}
+    settings = data.settings(states, gp, chosen)
+    settings["abundance"] = {"lfc_threshold": lfc_threshold, "fdr_threshold": fdr_threshold}
+    written.uns["kompot_da"] = run_record(fields, abundance_run(fields, settings))
+    table = cell_table(data.obs.names(), data.labels(), arrays, types)
+    return (table, written) if copy else table
+
+
+def expression(adata, column, reference=None, compared=None, *, sample=None, pair=None, adjust=(),
+               cells=None, groups=None, layer=None, counts=None, states="DM_EigenVectors",
+               blocks_from="X_pca", metric="diffusion", ls=None, ls_factor=None, tol=None,
+               max_rank=2000, lfc=0.0, threshold=0.05, block_cells=80, seed=42, min_cells=10,
+               leave_out_small_groups=False, cell_type=None, copy=False,
+               threads=None):  # fmt: skip
+    """Differential expression: which genes change, by how much, and in which cells.
+
+    Parameters
+    ----------
+    adata, column, reference, compared, sample, pair, adjust, cells, states, metric
+        As for `abundance`.
+    groups : str or dict, optional
+        Column of obs, or selections of cells by name, within each of which every gene is also
+        tested.
+    layer : str, optional
+        Layer of log-normalised expression; X by default.
+    counts : str, optional
+        Layer of raw counts, or "X" or "raw". Without it counts per 10,000 are recovered from
+        `layer` where this is a logarithm of them.
+    blocks_from : str
+        Key of obsm with the coordinates, such as principal components, in which blocks of cells
+        are found.
+    ls, ls_factor, tol, max_rank
+        As for `abundance`.
+    lfc : float
+        Absolute log2 fold change that has to be exceeded.
+    threshold : float
+        False discovery rate.
+    block_cells : int
+        Cells of a block, on average.
+    seed : int
+    min_cells : int
+        Fewest cells of a sample that counts, and of a condition in a group.
+    leave_out_small_groups : bool
+        Whether groups with fewer cells of a condition are left out.
+    cell_type : str, optional
+        Column of obs with cell types, to say in which of them a gene changes.
+    copy : bool
+        Whether to write into a copy, which is returned with the table.
+    threads : int, optional
+        All of the machine by default.
+
+    Returns
+    -------
+    table : pandas.DataFrame
+        Genes, those that changed most clearly first, with the columns of the workflow's
+        ``tables/genes.tsv``.
+    adata : anndata.AnnData
+        Only with `copy`. The fields are those of the workflow's AnnData, such as
+        ``var["kompot_de_Young_to_Old_mean_lfc"]``, with a record of the run in
+        ``uns["kompot_de"]``; ``uns["kompot_de_Young_to_Old_gene_regions"]`` is the table of where
+        each called gene changes.
+
+    Raises
+    ------
+    InputError
+        If something in the data or the arguments has to be changed; the message says what.
+
+    Examples
+    --------
+    >>> genes = sd.tl.expression(adata, "Age", "Young", "Old", sample="sample")
+    """
+    from tqdm.auto import tqdm
+
+    from statediff.comparison import Comparison, coordinates_of, stem_of, write_results
+    from statediff.contrast import describe_depth, group_masks
+    from statediff.contrast_blocks import blocks_of_contrast
+    from statediff.expression_fit import fit_conditions, gene_statistics, group_statistics
+    from statediff.gene_tests import compare_genes, compare_genes_in_groups, locate_genes
+    from statediff.observations import find_groups
+    from statediff.provenance import expression_fields, expression_run, run_record
+    from statediff.significance import called_genes, rank_genes
+    from statediff.store import row_blocks
+    from statediff.tables import cells_in_blocks, gene_table, region_table, where_changed
+
+    contrast = {"column": column, "reference": reference, "compared": compared, "sample": sample,
+                "pair": pair, "adjust": list(adjust), "cells": cells, "min_cells": min_cells,
+                "leave_out_small_groups": leave_out_small_groups,
+                "allow_single_condition_variance": False}  # fmt: skip
+    gp = {"kernel": "matern52", "sigma": None, "ls": ls, "ls_factor": ls_factor, "tol": tol,
+          "max_rank": max_rank}  # fmt: skip
+    fdr = {"blocks_from": blocks_from, "block_cells": block_cells, "seed": seed, "lfc": lfc,
+           "threshold": threshold}  # fmt: skip
+    threads = threads or os.cpu_count()
+    progress = _Progress(tqdm(total=6, leave=False))
+
+    # Everything that can be wrong with the data is looked at before long work.
+    data = Comparison(adata, contrast, layer)
+    members, types = data.members, data.types(cell_type)
+    coordinates = coordinates_of(adata, blocks_from, "blocks_from")
+    grouped = None
+    if groups is not None:
+        masks = find_groups(data.obs, groups, "groups", members["evaluated"])
+        grouped = group_masks(masks, members, data.contrast, "")
+    values = data.values(counts)
+    describe_depth(data.contrast, values[1].depth, members, preprocessed=False)
+    blocks = blocks_of_contrast(coordinates, members, data.described, fdr, "")
+
+    progress.next("smoothness")
+    points, metric, (basis, smoothness, tol) = data.basis(states, metric, gp)
+    progress.next("models of both conditions")
+    fit = fit_conditions(points, members, row_blocks(data.matrix), basis, data.contrast)
+    arrays = fit[0] | gene_statistics(*fit, points.shape[1])
+    progress.next("test of all genes")
+    tested, effects = compare_genes(*values, *blocks, lfc, seed, threads)
+    arrays |= called_genes(tested, threshold)
+    progress.next("where genes change")
+    factors, is_de = tested["sample_factors"], arrays["is_de"]
+    located = locate_genes(
+        *values, blocks[0], factors, effects, is_de, threshold, lfc, threads
+    )  # fmt: skip
+    of_types = None if cell_type is None else types.categories
+    located = located, cells_in_blocks(blocks[0]["code"][0], types), of_types
+    arrays |= where_changed(*located, adata.n_vars)
+    if grouped is not None:
+        progress.next("groups")
+        settings = grouped, fdr, "", threads
+        found = compare_genes_in_groups(*values, *blocks, factors, *settings)
+        found = called_genes(found, threshold) | group_statistics(*fit, grouped)
+        arrays |= {f"{role}_groups": of_role for role, of_role in found.items()}
+
+    progress.next("results")
+    fields = {
+        role: field
+        for role, field in expression_fields(*data.conditions, data.has_samples, True).items()
+        if role in arrays and role != "neg_log10_ptp"
+    }
+    written = adata.copy() if copy else adata
+    columns = write_results(written, arrays, fields, arrays.get("names_groups"))
+    names, labels = data.genes()
+    regions = region_table(*located, names, rank_genes(arrays, "pvalue"))
+    written.uns[f"{stem_of(data.conditions)}_gene_regions"] = regions.reset_index(drop=True)
+    chosen = {"ls": basis.ls if np.isscalar(basis.ls) else basis.ls[0], "metric": metric,
+              "tol": tol, "learnt": smoothness is not None}  # fmt: skip
+    settings = data.settings(states, gp, chosen)
+    settings |= {"layer": layer, "fdr": fdr | {"test": "residual"}, "groups": groups}
+    least = float(arrays["mahalanobis"][is_de].min()) if is_de.any() else None
+    called = {"n_de": int(is_de.sum()), "n_genes": len(names), "mahalanobis_threshold": least,
+              "groups": columns}  # fmt: skip
+    written.uns["kompot_de"] = run_record(fields, expression_run(fields, settings, called))
+    table = gene_table(names, labels, arrays, "pvalue")
+    progress.close()
+    return (table, written) if copy else table
+
+
+class _Progress:
+    """A progress bar that names the step at hand."""
+
+    def __init__(self, bar):
+        self._bar, self._begun = bar, False
+
+    def next(self, step):
+        """Begin a step."""
+        self._bar.update(int(self._begun))
+        self._begun = True
+        self._bar.set_description(step)
+
+    def close(self):
+        """Take the bar away."""
+        self._bar.close()
