@@ -18,10 +18,9 @@ from anndata.io import read_elem, write_elem
 from shareable import without_folders
 from statediff.design import sample_columns
 from statediff.provenance import (
-    DIRECTION_COLORS,
-    DIRECTIONS,
     abundance_fields,
     abundance_run,
+    direction_colors,
     expression_fields,
     expression_run,
 )
@@ -65,8 +64,7 @@ def main(job):
             grouped = write_groups(out, job.input.groups, de_fields, var.index)
         write_layers(out, job.input.genes, de_fields, (len(obs), len(var)))
         colors_key = f"{da_fields['lfc_direction'][1]}_colors"
-        colors = np.array([DIRECTION_COLORS[name] for name in DIRECTIONS])
-        write_elem(out, f"uns/{colors_key}", colors)
+        write_elem(out, f"uns/{colors_key}", np.array(direction_colors()))
         made.append(("uns", colors_key, "colours of the directions"))
         called = {
             "n_de": fdr["n_de"],

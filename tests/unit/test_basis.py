@@ -56,6 +56,16 @@ def test_duplicated_cells_add_no_functions(x, ls):
     np.testing.assert_allclose(phi @ phi.T, np.tile(kernel, (2, 2)), atol=2e-8)
 
 
+def test_rounding_chooses_no_other_pivots():
+    """The distance of a cell to itself is often not exactly 0."""
+    states = np.random.default_rng(0).normal(size=(480, 39)) * np.geomspace(6.0, 1.0, 39)
+    pivots = build_basis(states, (10.0, 20.0, 40.0), 5e-3).pivots
+    for seed in range(3):
+        moved = states + 1e-15 * np.random.default_rng(seed).normal(size=states.shape)
+        found = build_basis(moved, (10.0, 20.0, 40.0), 5e-3).pivots
+        np.testing.assert_allclose(found, pivots, atol=1e-12)
+
+
 def test_max_rank_stops_the_search_and_says_so():
     x = np.random.default_rng(0).normal(size=(100, 3))
     with pytest.warns(DataWarning, match="stopped at rank 7 .* raise gp.max_rank"):

@@ -265,6 +265,8 @@ def _extend(pivots, factor, states, ls, tol, max_rank):
     while known + len(chosen) < limit and residual.max() >= tol:
         k, pool = known + len(chosen), _pool(residual, tol)
         left = matern52(states[pool], states[pool], ls) - rows[:k, pool].T @ rows[:k, pool]
+        # Equal residuals must not differ by rounding, which would choose other pivots.
+        np.fill_diagonal(left, residual[pool])
         stop = max(tol, FRACTION * residual[pool].max())
         lower, order, rank, _ = dpstrf(left, lower=1, tol=stop)
         rank = min(max(rank, 1), limit - k)

@@ -250,7 +250,8 @@ def _find_candidates(obs, contrast, members, coordinates):
     cells = np.flatnonzero(members["reference"] | members["compared"])
     labels, near, found = members["compared"][cells], coordinates()[cells], {}
     for column in obs.columns:
-        if column == contrast["column"] or not obs.has_levels(column):
+        of_results = column.startswith(("kompot_da_", "kompot_de_"))
+        if of_results or column == contrast["column"] or not obs.has_levels(column):
             continue
         kind = resembles_samples(column, obs.levels(column)[0][cells], labels, near)
         if kind is not None:

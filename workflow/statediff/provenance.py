@@ -14,6 +14,7 @@ __all__ = [
     "DIRECTIONS",
     "abundance_fields",
     "abundance_run",
+    "direction_colors",
     "expression_fields",
     "expression_run",
     "group_column",
@@ -45,6 +46,11 @@ def safe(name):
 def group_column(name):
     """Group name as a column of the AnnData, where HDF5 has no slashes in names."""
     return name.replace("/", "_")
+
+
+def direction_colors():
+    """Colours of the directions, in their order, as AnnData keeps those of categories."""
+    return [DIRECTION_COLORS[name] for name in DIRECTIONS]
 
 
 def abundance_fields(reference, compared, replicates=False):
@@ -435,7 +441,7 @@ def expression_run(fields, settings, results):
     }  # fmt: skip
 
 
-def run_record(fields, entry):
+def run_record(fields, entry, previous=None):
     """Record of a run for uns, JSON as Kompot keeps it.
 
     Parameters
@@ -444,16 +450,20 @@ def run_record(fields, entry):
         That were written.
     entry : dict
         From `abundance_run` or `expression_run`.
+    previous : dict of str, optional
+        The record so far, to which the run is added.
 
     Returns
     -------
     dict of str
     """
-    written = {}
+    history = json.loads(previous["run_history"]) if previous else []
+    # Of each field the number of the run that wrote it.
+    written = json.loads(previous["anndata_fields"]) if previous else {}
     for slot, name, *_ in fields.values():
-        written.setdefault(slot, {})[name] = 0
+        written.setdefault(slot, {})[name] = len(history)
     return {
-        "run_history": json.dumps([entry]),
+        "run_history": json.dumps([*history, entry]),
         "last_run_info": json.dumps(entry),
         "anndata_fields": json.dumps(written),
     }

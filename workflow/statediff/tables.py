@@ -11,9 +11,12 @@ __all__ = [
     "cell_table",
     "cells_in_blocks",
     "changes_by_type",
+    "direction_table",
+    "fold_changes_by_type",
     "gene_table",
     "group_table",
     "region_table",
+    "standardised_levels",
     "where_changed",
     "with_fields",
 ]
@@ -230,6 +233,73 @@ def changes_by_type(found, cells, types):
         columns |= {"direction": name, "share": share[genes, at], "lfc": lfc[genes, at]}
         parts.append(pd.DataFrame(columns))
     return pd.concat(parts, ignore_index=True)
+
+
+def direction_table(directions, types):
+    """Cells of each type by direction of abundance change, as counts and shares.
+
+    Parameters
+    ----------
+    directions : array of str, shape (cells,)
+    types : pandas.Categorical
+
+    Returns
+    -------
+    pandas.DataFrame
+        `cell_type`, `cells`, the counts `up`, `neutral` and `down`, and their shares.
+    """
+    counts = pd.crosstab(pd.Series(types, name="cell_type"), np.asarray(directions, dtype=str))
+    counts = counts.reindex(columns=["up", "neutral", "down"], fill_value=0)
+    total = counts.sum(axis=1)
+    shares = counts.div(total, axis=0).add_suffix("_share")
+    table = pd.concat([total.rename("cells"), counts, shares], axis=1)
+    return table.rename_axis(columns=None).reset_index()
+
+
+def fold_changes_by_type(phi, difference, genes, types):
+    """Mean log fold change of genes over the cells of each type.
+
+    Parameters
+    ----------
+    phi : ndarray, shape (cells, r)
+    difference : ndarray, shape (r, genes)
+        Of the coefficients of the conditions.
+    genes : sequence of str
+    types : pandas.Categorical
+
+    Returns
+    -------
+    pandas.DataFrame, shape (genes, types)
+    """
+    means = np.stack([phi[types == name].mean(axis=0) for name in types.categories])
+    return pd.DataFrame((means @ difference).T, index=list(genes), columns=list(types.categories))
+
+
+def standardised_levels(values, genes, types, members):
+    """Mean measured expression by type and condition, as z-scores of each gene.
+
+    Parameters
+    ----------
+    values : ndarray or scipy.sparse matrix, shape (cells, genes)
+    genes : sequence of str
+    types : pandas.Categorical
+    members : dict of ndarray of bool, shape (cells,)
+        Cells of each condition, by its name.
+
+    Returns
+    -------
+    pandas.DataFrame, shape (genes, 2 × types)
+        Columns are pairs of type and condition; NaN where there is no cell.
+    """
+    columns = {}
+    for name in types.categories:
+        for condition, mask in members.items():
+            cells = (types == name) & mask
+            mean = values[cells].mean(axis=0) if cells.any() else np.full(values.shape[1], np.nan)
+            columns[name, condition] = np.asarray(mean).ravel()
+    levels = pd.DataFrame(columns, index=list(genes))
+    spread = levels.std(axis=1).replace(0.0, 1.0)
+    return levels.sub(levels.mean(axis=1), axis=0).div(spread, axis=0)
 
 
 def with_fields(table, arrays, fields):

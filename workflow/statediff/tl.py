@@ -138,7 +138,12 @@ def abundance(adata, column, reference=None, compared=None, *, sample=None, pair
     from statediff.abundance import called_changes, differential_abundance
     from statediff.abundance_fit import fit_abundance
     from statediff.comparison import Comparison, write_results
-    from statediff.provenance import abundance_fields, abundance_run, run_record
+    from statediff.provenance import (
+        abundance_fields,
+        abundance_run,
+        direction_colors,
+        run_record,
+    )
     from statediff.tables import cell_table
 
     contrast = {"column": column, "reference": reference, "compared": compared, "sample": sample,
@@ -168,7 +173,9 @@ def abundance(adata, column, reference=None, compared=None, *, sample=None, pair
     chosen = scales | {"metric": metric, "tol": tol, "learnt": smoothness is not None}
     settings = data.settings(states, gp, chosen)
     settings["abundance"] = {"lfc_threshold": lfc_threshold, "fdr_threshold": fdr_threshold}
-    written.uns["kompot_da"] = run_record(fields, abundance_run(fields, settings))
+    entry, key = abundance_run(fields, settings), "kompot_da"
+    written.uns[key] = run_record(fields, entry, written.uns.get(key))
+    written.uns[f"{fields['lfc_direction'][1]}_colors"] = direction_colors()
     table = cell_table(data.obs.names(), data.labels(), arrays, types)
     return (table, written) if copy else table
 
@@ -313,7 +320,8 @@ def expression(adata, column, reference=None, compared=None, *, sample=None, pai
     least = float(arrays["mahalanobis"][is_de].min()) if is_de.any() else None
     called = {"n_de": int(is_de.sum()), "n_genes": len(names), "mahalanobis_threshold": least,
               "groups": columns}  # fmt: skip
-    written.uns["kompot_de"] = run_record(fields, expression_run(fields, settings, called))
+    entry, key = expression_run(fields, settings, called), "kompot_de"
+    written.uns[key] = run_record(fields, entry, written.uns.get(key))
     table = gene_table(names, labels, arrays, "pvalue")
     progress.close()
     return (table, written) if copy else table

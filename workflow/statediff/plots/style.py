@@ -1,6 +1,7 @@
 """What all figures share: fonts, colours, sizes of points."""
 
 import functools
+import io
 
 import matplotlib as mpl
 import numpy as np
@@ -83,10 +84,20 @@ def styled(function):
     return draw
 
 
+class _Shown(Figure):
+    """A figure that notebooks show, without pyplot and its state."""
+
+    def _repr_png_(self):
+        picture = io.BytesIO()
+        with style():
+            self.savefig(picture, format="png", dpi=150)
+        return picture.getvalue()
+
+
 def canvas(width, height, rows=1, columns=1, **options):
     """Figure of a size in inches, or of a panel's, and its axes: one, or an array of them."""
     size = (current().width, current().height) if current() else (width, height)
-    figure = Figure(figsize=size, layout="constrained")
+    figure = _Shown(figsize=size, layout="constrained")
     FigureCanvasAgg(figure)
     return figure, figure.subplots(rows, columns, **options)
 

@@ -1,0 +1,185 @@
+"""The functions for notebooks give what the workflow gives."""
+
+import anndata
+import numpy as np
+import pandas as pd
+import pytest
+import statediff as sd
+from scipy import sparse
+from support import ROOT
+
+CONFIGS = ROOT / "tests/config"
+RUN = "results/standard/young_vs_old"
+DESIGN = {"sample": "sample", "layer": "logged_counts", "cell_type": "cell_type"}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, snakemake_run):
+    directory = tmp_path_factory.mktemp("standard")
+    files = [CONFIGS / name for name in ("small.yaml", "standard.yaml")]
+    tables = [f"{RUN}/tables/{name}.tsv" for name in ("genes", "cells", "gene_regions")]
+    snakemake_run(directory, f"{RUN}/adata.h5ad", *tables, configfile=files)
+    return directory
+
+
+@pytest.fixture(scope="module")
+def data(finished):
+    adata = anndata.read_h5ad(finished / "results/standard/data/simulated.h5ad")
+    sd.tl.diffusion_maps(adata, column="Age", sample="sample")
+    return adata
+
+
+@pytest.fixture(scope="module")
+def results(data):
+    """The AnnData with both analyses, and their tables."""
+    adata = data.copy()
+    cells = sd.tl.abundance(adata, "Age", "Young", "Old", **DESIGN)
+    genes = sd.tl.expression(
+        adata, "Age", "Young", "Old", block_cells=40, groups="lineage", **DESIGN
+    )
+    return adata, cells, genes
+
+
+def assert_same(found, expected, rtol):
+    """The same columns of text and whole numbers; others but for rounding."""
+    for column in expected.columns:
+        if expected[column].dtype.kind == "f":
+            scale = np.nanmax(np.abs(expected[column]))
+            np.testing.assert_allclose(
+                found[column], expected[column], rtol=rtol, atol=rtol * scale, err_msg=column
+            )
+        else:
+            assert list(found[column].astype(str)) == list(expected[column].astype(str)), column
+
+
+def test_genes_are_those_of_the_workflow(finished, results):
+    expected = pd.read_parquet(finished / RUN / "tables/genes.parquet")
+    found = results[2].reset_index(drop=True)
+    assert list(found.columns) == list(expected.columns)
+    assert_same(found, expected, 1e-7)
+
+
+def test_cells_are_those_of_the_workflow(finished, results):
+    expected = pd.read_parquet(finished / RUN / "tables/cells.parquet")
+    shared = [column for column in expected.columns if not column.startswith("std_")]
+    found = results[1]
+    assert list(found.columns) == shared
+    assert_same(found, expected[shared], 1e-6)
+
+
+def test_fields_are_those_of_the_workflow(finished, results):
+    expected, adata = anndata.read_h5ad(finished / RUN / "adata.h5ad"), results[0]
+    for slot in ("obs", "var", "obsm", "varm", "uns"):
+        written = {name for name in getattr(expected, slot) if name.startswith("kompot_")}
+        missing = written - set(getattr(adata, slot))
+        assert not missing, slot
+    regions = pd.read_parquet(finished / RUN / "tables/gene_regions.parquet")
+    found = adata.uns["kompot_de_Young_to_Old_gene_regions"]
+    assert_same(found, regions, 1e-9)
+
+
+def test_groups(results):
+    found = results[0].varm["kompot_de_Young_to_Old_qvalue_groups_sample_var"]
+    assert sorted(found.columns) == sorted(results[0].obs["lineage"].unique())
+    assert (found.to_numpy() >= 0).all()
+
+
+def test_results_can_be_saved_and_opened(results, tmp_path):
+    results[0].write_h5ad(tmp_path / "a.h5ad")
+    again = anndata.read_h5ad(tmp_path / "a.h5ad")
+    assert sd.pl.expression_volcano(again).axes
+
+
+@pytest.mark.parametrize("form", ["csc", "dense", "float64", "backed"])
+def test_any_form_of_the_matrix(data, results, tmp_path, form):
+    adata = data[:, :60].copy()
+    adata.X = adata.layers["logged_counts"]
+    how = {"sample": "sample", "block_cells": 40}
+    expected = sd.tl.expression(adata.copy(), "Age", "Young", "Old", **how)
+    if form == "backed":
+        adata.write_h5ad(tmp_path / "a.h5ad")
+        adata = anndata.read_h5ad(tmp_path / "a.h5ad", backed="r")
+    else:
+        change = {"csc": sparse.csc_matrix, "dense": lambda x: x.toarray(),
+                  "float64": lambda x: x.astype(np.float64)}  # fmt: skip
+        adata.X = change[form](adata.X)
+    found = sd.tl.expression(adata, "Age", "Young", "Old", **how)
+    pd.testing.assert_frame_equal(found, expected, rtol=1e-6)
+
+
+def test_a_copy_leaves_the_data_alone(data):
+    before = set(data.obs)
+    mask = (data.obs["lineage"] != "Lymphoid").to_numpy()
+    table, copy = sd.tl.abundance(
+        data, "Age", "Young", "Old", sample="sample", layer="logged_counts", cells=mask, copy=True
+    )
+    assert set(data.obs) == before
+    assert "kompot_da_Young_to_Old_lfc" in copy.obs
+    assert len(table) == data.n_obs
+
+
+def test_numbers_as_the_condition(data):
+    table = sd.tl.expression(
+        data.copy(), "months", sample="sample", layer="logged_counts", block_cells=40
+    )
+    assert "lfc_per_unit" in table
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"column": "age"}, "column: no obs column 'age'; there are: "),
+        ({"reference": "young"}, "reference: 'young' does not occur in obs column 'Age'"),
+        ({"compared": None}, "reference: found alone"),
+        ({"sample": "Sample"}, "sample: no obs column 'Sample'"),
+        ({"layer": "log"}, "layer: no layer 'log'; there are: "),
+        ({"states": "DM"}, "states: no obsm key 'DM'; there are: "),
+        ({"blocks_from": "pca"}, "blocks_from: no obsm key 'pca'"),
+        ({"cell_type": "type"}, "cell_type: no obs column 'type'"),
+        ({"adjust": ["Age"]}, "adjust: the condition follows from obs column 'Age'"),
+        ({"cells": {"lineage": "None"}}, "cells.lineage: 'None' does not occur"),
+        ({"reference": None, "compared": None, "sample": None}, "found neither; expected two"),
+    ],
+)
+def test_messages_name_the_argument(data, change, message):
+    asked = {"column": "Age", "reference": "Young", "compared": "Old"} | DESIGN | change
+    with pytest.raises(sd.InputError, match=r"expected|there are|its levels are") as error:
+        sd.tl.expression(data.copy(), **asked)
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize("name", sd.pl.__all__)
+def test_every_figure(results, name, tmp_path):
+    adata = results[0]
+    function = getattr(sd.pl, name)
+    takes = function.__code__.co_varnames[: function.__code__.co_argcount]
+    given = {"cell_type": "cell_type", "gene": adata.var_names[3]}
+    options = {key: value for key, value in given.items() if key in takes}
+    if "basis" in function.__kwdefaults__:
+        options["basis"] = "X_pca"
+    if "layer" in function.__kwdefaults__:
+        options["layer"] = "logged_counts"
+    figure = function(adata, save=tmp_path / "figure.png", **options)
+    assert figure.axes
+    assert (tmp_path / "figure.png").stat().st_size > 5000
+    assert figure._repr_png_().startswith(b"\x89PNG")
+
+
+def test_figures_say_what_is_missing(data, results):
+    with pytest.raises(
+        sd.InputError, match=r"uns\['kompot_da'\]: found nothing; sd\.tl\.abundance"
+    ):
+        sd.pl.abundance_volcano(data)
+    with pytest.raises(
+        sd.InputError, match=r"expected the conditions of an analysis .* Young, Old"
+    ):
+        sd.pl.expression_volcano(results[0], reference="Old", compared="Young")
+    with pytest.raises(sd.InputError, match=r"genes: not among the 250 genes: 'gene003'.*Gene003"):
+        sd.pl.fold_changes(results[0], "cell_type", genes=["gene003"])
+
+
+def test_two_analyses_are_both_recorded(results):
+    adata = results[0].copy()
+    sd.tl.abundance(adata, "lineage", "Erythroid", "Monocyte", layer="logged_counts")
+    assert sd.pl.abundance_volcano(adata).axes
+    assert sd.pl.abundance_volcano(adata, reference="Young").axes

@@ -1,0 +1,579 @@
+"""Figures for notebooks, from an AnnData with the results of `statediff.tl` or of the workflow.
+
+Every function draws the last analysis that the AnnData records, or the one between the conditions
+that it is given, and returns a matplotlib Figure. `save` writes it to a file; `show` displays it,
+which notebooks do with what a cell returns anyway.
+"""
+
+import json
+
+import numpy as np
+
+from statediff import InputError
+from statediff.messages import close_matches, listed
+from statediff.provenance import abundance_fields, expression_fields, safe
+
+__all__ = [
+    "abundance_change",
+    "abundance_direction",
+    "abundance_volcano",
+    "abundance_volcanos",
+    "cell_type",
+    "composition",
+    "condition",
+    "direction_bars",
+    "expression_levels",
+    "expression_volcano",
+    "fold_change_dots",
+    "fold_changes",
+    "gene_regions",
+    "smoothed_expression",
+]
+
+# Genes that are shown where none are named.
+MOST_GENES = 20
+ROLES = ("reference", "compared")
+
+
+def abundance_change(adata, *, reference=None, compared=None, basis="X_umap", size=None,
+                     save=None, show=False):  # fmt: skip
+    """Embedding by log fold change of abundance.
+
+    Parameters
+    ----------
+    adata : anndata.AnnData
+    reference, compared : str, optional
+        Conditions of the analysis; those of the last one by default.
+    basis : str
+        Key of obsm with the coordinates.
+    size : float, optional
+        Area of a point in square points.
+    save : path, optional
+        File to write, of a format that matplotlib knows by its ending.
+    show : bool
+        Whether to display the figure.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    InputError
+        If the AnnData holds no such results.
+
+    Examples
+    --------
+    >>> sd.pl.abundance_change(adata, basis="X_umap")
+    """
+    from statediff.plots import embedding_values
+    from statediff.plots.style import short
+
+    run = _Abundance(adata, reference, compared)
+    xy, axis_names = _coordinates(adata, basis)
+    names = " / ".join(short(name, 25) for name in reversed(run.conditions))
+    label = f"Log fold change of cell density\n{names} (natural log)"
+    figure = embedding_values(xy, run["lfc"], label=label, axis_names=axis_names, size=size)
+    return _finished(figure, save, show)
+
+
+def abundance_direction(adata, *, reference=None, compared=None, basis="X_umap", size=None,
+                        save=None, show=False):  # fmt: skip
+    """Embedding of the cells that became fewer, and of those that became more.
+
+    Parameters and results are those of `abundance_change`.
+    """
+    from statediff.plots import embedding_directions
+
+    run = _Abundance(adata, reference, compared)
+    xy, axis_names = _coordinates(adata, basis)
+    figure = embedding_directions(
+        xy, run["lfc"], run["lfc_direction"], conditions=run.conditions, axis_names=axis_names,
+        size=size,
+    )  # fmt: skip
+    return _finished(figure, save, show)
+
+
+def abundance_volcano(adata, *, reference=None, compared=None, size=None, save=None,
+                      show=False):  # fmt: skip
+    """Volcano of cells: log fold change of abundance against its significance.
+
+    Parameters and results are those of `abundance_change`.
+    """
+    from statediff.plots import abundance_volcano as volcano
+
+    run = _Abundance(adata, reference, compared)
+    figure = volcano(
+        run["lfc"], direction=run["lfc_direction"], conditions=run.conditions, size=size,
+        **run.significance(),
+    )  # fmt: skip
+    return _finished(figure, save, show)
+
+
+def abundance_volcanos(adata, cell_type, *, reference=None, compared=None, save=None,
+                       show=False):  # fmt: skip
+    """Volcano of the cells of each type.
+
+    Parameters
+    ----------
+    adata, reference, compared, save, show
+        As for `abundance_change`.
+    cell_type : str
+        Column of obs.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    from statediff.plots import abundance_volcanos as volcanos
+
+    run = _Abundance(adata, reference, compared)
+    figure = volcanos(
+        run["lfc"], direction=run["lfc_direction"], types=_types(adata, cell_type),
+        conditions=run.conditions, **run.significance(),
+    )  # fmt: skip
+    return _finished(figure, save, show)
+
+
+def direction_bars(adata, cell_type, *, reference=None, compared=None, order="table", save=None,
+                   show=False):  # fmt: skip
+    """Share of the cells of each type that became more, and fewer.
+
+    Parameters
+    ----------
+    adata, cell_type, reference, compared, save, show
+        As for `abundance_volcanos`.
+    order : {"table", "cells", "up", "down"}
+        From top to bottom: as the categories, or by falling number of cells or share.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    from statediff.plots import direction_bars as bars
+    from statediff.tables import direction_table
+
+    run = _Abundance(adata, reference, compared)
+    table = direction_table(run["lfc_direction"], _types(adata, cell_type))
+    return _finished(bars(table, conditions=run.conditions, order=order), save, show)
+
+
+def composition(adata, cell_type, *, reference=None, compared=None, save=None,
+                show=False):  # fmt: skip
+    """Cell types of both conditions, and of their samples if the analysis has some.
+
+    Parameters and results are those of `abundance_volcanos`.
+    """
+    import pandas as pd
+
+    from statediff.plots import composition as bars
+
+    run = _Abundance(adata, reference, compared)
+    types, labels = pd.Series(_types(adata, cell_type)), run.labels()
+
+    def counted(cells):
+        return types[cells].value_counts(sort=False)
+
+    masks = [labels == name for name in run.conditions]
+    counts = pd.DataFrame({i: counted(cells) for i, cells in enumerate(masks)})
+    counts.columns = run.conditions
+    samples = None
+    if run.sample is not None:
+        of_cell = adata.obs[run.sample].astype(str).to_numpy()
+        samples = [
+            pd.DataFrame({s: counted(cells & (of_cell == s)) for s in np.unique(of_cell[cells])})
+            for cells in masks
+        ]
+    drawn = counts.sum(axis=1) > 0
+    colors = _colors(adata, run.column, run.conditions)
+    figure = bars(counts[drawn], conditions=run.conditions, samples=samples, **colors)
+    return _finished(figure, save, show)
+
+
+def condition(adata, *, reference=None, compared=None, basis="X_umap", size=None, save=None,
+              show=False):  # fmt: skip
+    """Embedding by condition; cells of neither are grey.
+
+    Parameters and results are those of `abundance_change`.
+    """
+    from statediff.plots import embedding_categories
+
+    run = _Abundance(adata, reference, compared)
+    xy, axis_names = _coordinates(adata, basis)
+    labels = run.labels()
+    figure = embedding_categories(
+        xy, np.where(np.isin(labels, run.conditions), labels, ""), name=run.column,
+        axis_names=axis_names, order=list(run.conditions), size=size,
+        **_colors(adata, run.column, run.conditions),
+    )  # fmt: skip
+    return _finished(figure, save, show)
+
+
+def cell_type(adata, cell_type, *, basis="X_umap", size=None, save=None, show=False):
+    """Embedding by cell type.
+
+    Parameters
+    ----------
+    adata, basis, size, save, show
+        As for `abundance_change`.
+    cell_type : str
+        Column of obs.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    from statediff.plots import embedding_categories
+
+    xy, axis_names = _coordinates(adata, basis)
+    types = _types(adata, cell_type)
+    figure = embedding_categories(
+        xy, types.astype(str), name=cell_type, axis_names=axis_names, on_data=True, size=size,
+        order=list(types.categories), **_colors(adata, cell_type, types.categories),
+    )  # fmt: skip
+    return _finished(figure, save, show)
+
+
+def expression_volcano(adata, *, reference=None, compared=None, labelled=15, size=None, save=None,
+                       show=False):  # fmt: skip
+    """Volcano of genes: mean log fold change against p-value (or distance, as genes are ranked).
+
+    Parameters
+    ----------
+    adata, reference, compared, size, save, show
+        As for `abundance_change`.
+    labelled : int
+        Number of genes that are named.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    import pandas as pd
+
+    from statediff.plots import expression_volcano as volcano
+
+    run = _Expression(adata, reference, compared)
+    columns = {name: run[name] for name in ("mean_lfc", "is_de", run.ranking)}
+    figure = volcano(
+        pd.DataFrame(columns, index=_labels(adata)), conditions=run.conditions,
+        fdr_threshold=run.threshold, ranking=run.ranking, shown=run.ranking, labelled=labelled,
+        size=size,
+    )  # fmt: skip
+    return _finished(figure, save, show)
+
+
+def smoothed_expression(adata, gene, *, reference=None, compared=None, basis="X_umap", size=None,
+                        save=None, show=False):  # fmt: skip
+    """Embedding by the fold change of a gene, as the models of both conditions have it.
+
+    Parameters
+    ----------
+    adata, reference, compared, basis, size, save, show
+        As for `abundance_change`.
+    gene : str
+        Name in var_names.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    from statediff.plots import embedding_values
+    from statediff.plots.style import short
+
+    run = _Expression(adata, reference, compared)
+    xy, axis_names = _coordinates(adata, basis)
+    change = (run["phi"] @ run.difference(_genes(adata, run, [gene])))[:, 0]
+    names = " − ".join(short(name, 25) for name in reversed(run.conditions))
+    label = f"{gene}: {names}\n(units of the layer)"
+    figure = embedding_values(xy, change, label=label, axis_names=axis_names, size=size)
+    return _finished(figure, save, show)
+
+
+def fold_changes(adata, cell_type, *, genes=None, reference=None, compared=None, percentile=98.0,
+                 save=None, show=False):  # fmt: skip
+    """Heatmap of the mean fold changes of genes over the cells of each type.
+
+    Parameters
+    ----------
+    adata, cell_type, reference, compared, save, show
+        As for `abundance_volcanos`.
+    genes : sequence of str, optional
+        Names in var_names; by default those that changed most clearly.
+    percentile : float
+        Of the absolute values, at which the colours end.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    from statediff.plots import gene_heatmap
+    from statediff.plots.style import short
+
+    run = _Expression(adata, reference, compared)
+    names = " − ".join(short(name, 25) for name in reversed(run.conditions))
+    label = f"Mean log fold change\n{names}\n(units of the layer)"
+    change = _fold_changes(adata, run, genes, cell_type)
+    return _finished(gene_heatmap(change, label=label, percentile=percentile), save, show)
+
+
+def fold_change_dots(adata, cell_type, *, genes=None, layer=None, reference=None, compared=None,
+                     save=None, show=False):  # fmt: skip
+    """Dot plot of the fold changes of genes over cell types.
+
+    Parameters
+    ----------
+    adata, cell_type, genes, reference, compared, save, show
+        As for `fold_changes`.
+    layer : str, optional
+        Layer of expression, of which the share of cells above 0 is the size of a dot; X by
+        default.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    import pandas as pd
+
+    from statediff.plots import fold_change_dots as dots
+
+    run = _Expression(adata, reference, compared)
+    change = _fold_changes(adata, run, genes, cell_type)
+    values, types = _measured(adata, change.index, layer), _types(adata, cell_type)
+    share = {name: (values[types == name] > 0).mean(axis=0) for name in change.columns}
+    share = pd.DataFrame(share, index=change.index)
+    return _finished(dots(change, share, conditions=run.conditions), save, show)
+
+
+def expression_levels(adata, cell_type, *, genes=None, layer=None, reference=None, compared=None,
+                      percentile=98.0, save=None, show=False):  # fmt: skip
+    """Heatmap of the measured expression of genes over cell types and conditions.
+
+    Parameters
+    ----------
+    adata, cell_type, genes, layer, reference, compared, save, show
+        As for `fold_change_dots`.
+    percentile : float
+        As for `fold_changes`.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    from statediff.plots import gene_heatmap
+    from statediff.tables import standardised_levels
+
+    run = _Expression(adata, reference, compared)
+    chosen = adata.var_names[_genes(adata, run, genes)]
+    masks = {name: run.labels() == name for name in run.conditions}
+    scores = standardised_levels(
+        _measured(adata, chosen, layer), chosen, _types(adata, cell_type), masks
+    )
+    figure = gene_heatmap(
+        scores, label="Mean expression\n(z-score of the gene)", conditions=run.conditions,
+        percentile=percentile, **_colors(adata, run.column, run.conditions),
+    )  # fmt: skip
+    return _finished(figure, save, show)
+
+
+def gene_regions(adata, *, genes=None, reference=None, compared=None, percentile=98.0, save=None,
+                 show=False):  # fmt: skip
+    """Where the called genes change: genes over cell types.
+
+    Parameters
+    ----------
+    adata, reference, compared, save, show
+        As for `abundance_change`; an AnnData of `statediff.tl.expression` with `cell_type`.
+    genes : sequence of str, optional
+        Names in var_names; by default those of each pattern that changed most clearly.
+    percentile : float
+        As for `fold_changes`.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    from collections import Counter
+
+    import pandas as pd
+
+    from statediff.comparison import stem_of
+    from statediff.localisation import of_each_pattern
+    from statediff.plots import gene_regions as regions
+
+    run = _Expression(adata, reference, compared)
+    key = f"{stem_of(run.conditions)}_gene_regions"
+    table = adata.uns.get(key)
+    if table is None or "cell_type" not in table:
+        raise InputError(
+            f"uns[{key!r}]: found no table of regions by cell type; sd.tl.expression with "
+            "cell_type writes it"
+        )
+    pattern = pd.Series(run["pattern"], adata.var_names, dtype=object)
+    pattern = pattern.where(pattern.notna(), None)
+    if genes is None:
+        ranked = run.order()
+        chosen = ranked[of_each_pattern(pattern.to_numpy()[ranked], MOST_GENES)]
+    else:
+        chosen = _genes(adata, run, genes)
+    types = pd.unique(table["cell_type"].astype(str))
+    called = pattern.to_numpy()[np.asarray(run["is_de"], dtype=bool)]
+    figure = regions(
+        table, pattern.iloc[chosen], types, conditions=run.conditions, totals=Counter(called),
+        percentile=percentile,
+    )  # fmt: skip
+    return _finished(figure, save, show)
+
+
+class _Run:
+    """The results of an analysis in an AnnData, by role."""
+
+    def __init__(self, adata, reference, compared):
+        self._adata = adata
+        record = adata.uns.get(self.key)
+        if record is None:
+            raise InputError(
+                f"uns[{self.key!r}]: found nothing; sd.tl.{self.function}, or the workflow, "
+                "writes it"
+            )
+        runs = [entry["params"] for entry in json.loads(record["run_history"])]
+        for self.info in reversed(runs):
+            found = self.info["condition1"], self.info["condition2"]
+            if (reference or found[0], compared or found[1]) == found:
+                break
+        else:
+            pairs = "; ".join(f"{run['condition1']}, {run['condition2']}" for run in runs)
+            raise InputError(
+                f"reference and compared: found {reference!r} and {compared!r}; expected the "
+                f"conditions of an analysis in uns[{self.key!r}]: {pairs}"
+            )
+        self.conditions = found
+        self.column, self.sample = self.info["groupby"], self.info["sample_col"]
+        self._fields = self.fields_of(*found, self.sample is not None)
+
+    def _has(self, role):
+        slot, name, *_ = self._fields.get(role, ("obs", ""))
+        return name in getattr(self._adata, slot)
+
+    def __getitem__(self, role):
+        slot, name, *_ = self._fields[role]
+        return np.asarray(getattr(self._adata, slot)[name])
+
+    def labels(self):
+        """Condition of each cell, as text."""
+        return self._adata.obs[self.column].astype(str).to_numpy()
+
+
+class _Abundance(_Run):
+    key, function = "kompot_da", "abundance"
+    fields_of = staticmethod(abundance_fields)
+
+    def significance(self):
+        """−log10 of what decides about a cell, its name, and the thresholds."""
+        thresholds, tested = self.info["threshold"], self._has("qvalue")
+        tiny = np.finfo(float).tiny
+        return {
+            "significance": -np.log10(np.maximum(self["qvalue"], tiny))
+            if tested
+            else self["neg_log10_lfc_ptp"],
+            "measure": "q-value" if tested else "posterior tail probability",
+            "lfc_threshold": thresholds["lfc_threshold"],
+            "threshold": thresholds["fdr_threshold" if tested else "ptp_threshold"],
+        }
+
+
+class _Expression(_Run):
+    key, function = "kompot_de", "expression"
+
+    def __init__(self, adata, reference, compared):
+        super().__init__(adata, reference, compared)
+        self.threshold = self.info["fdr"]["threshold"]
+        self.ranking = "pvalue" if self._has("qvalue") else "mahalanobis"
+
+    @staticmethod
+    def fields_of(reference, compared, has_samples):
+        calibrated = expression_fields(reference, compared, has_samples, True)
+        return expression_fields(reference, compared, has_samples) | calibrated
+
+    def order(self):
+        """Columns of the genes, those that changed most clearly first."""
+        from statediff.significance import rank_genes
+
+        names = [name for name in ("pvalue", "standardised", "mahalanobis") if self._has(name)]
+        return rank_genes({name: self[name] for name in names}, self.ranking)
+
+    def difference(self, genes):
+        """Difference of the coefficients of some genes, shape (r, genes)."""
+        reference, compared = (self[f"coefficients_{role}"][genes] for role in ROLES)
+        return (compared - reference).T
+
+
+def _coordinates(adata, basis):
+    """Two coordinates of each cell, and their names."""
+    from statediff.comparison import coordinates_of
+
+    name = basis.removeprefix("X_").upper()
+    return coordinates_of(adata, basis, "basis")[:, :2], [f"{name} {i}" for i in (1, 2)]
+
+
+def _types(adata, column):
+    if column not in adata.obs:
+        raise InputError(f"cell_type: no obs column {column!r}; there are: {listed(adata.obs)}")
+    return adata.obs[column].astype("category").cat.remove_unused_categories().array
+
+
+def _labels(adata):
+    return adata.var_names.to_numpy(dtype=object)
+
+
+def _genes(adata, run, genes):
+    """Columns of some genes, or of those that changed most clearly."""
+    if genes is None:
+        return run.order()[:MOST_GENES]
+    columns = adata.var_names.get_indexer(list(genes))
+    if (columns < 0).any():
+        unknown = np.array(list(genes), dtype=object)[columns < 0]
+        told = "; ".join(f"{gene!r}{close_matches(gene, [*adata.var_names])}" for gene in unknown)
+        raise InputError(f"genes: not among the {adata.n_vars} genes: {told}")
+    return columns
+
+
+def _fold_changes(adata, run, genes, cell_type):
+    """Mean log fold change of genes over the cells of each type."""
+    from statediff.tables import fold_changes_by_type
+
+    columns = _genes(adata, run, genes)
+    return fold_changes_by_type(
+        run["phi"], run.difference(columns), adata.var_names[columns], _types(adata, cell_type)
+    )
+
+
+def _measured(adata, genes, layer):
+    """Measured expression of genes at all cells, dense."""
+    part = adata[:, list(genes)]
+    values = part.X if layer is None else part.layers[layer]
+    return values.toarray() if hasattr(values, "toarray") else np.asarray(values)
+
+
+def _colors(adata, column, shown):
+    """Colours of the data set of some levels of a column, as an argument; none if it has none."""
+    colors, levels = adata.uns.get(f"{column}_colors"), adata.obs[column].astype("category").cat
+    if colors is None or len(colors) != len(levels.categories):
+        return {}
+    palette = dict(zip(map(str, levels.categories), colors, strict=True))
+    known = all(name in palette for name in shown)
+    return {"colors": [palette[name] for name in shown]} if known else {}
+
+
+def _finished(figure, save, show):
+    """Write the figure to a file, and display it, where asked for."""
+    from statediff.plots.style import style
+
+    if save is not None:
+        with style():
+            figure.savefig(save, dpi=300)
+    if show:
+        from IPython.display import display
+
+        display(figure)
+    return figure
