@@ -6,7 +6,7 @@ import h5py
 from _inputs import check_names, find_counts, find_genes, find_matrix, read_obsm
 from _job import run
 from anndata.io import write_elem
-from statediff.layer import LayerCheck, find_normalisation, non_negative
+from statediff.expression_layer import LayerCheck, find_normalisation, non_negative
 from statediff.normalisation import normalise
 from statediff.preprocess import EXPRESSION
 from statediff.source import open_source

@@ -6,7 +6,7 @@ from scipy import sparse
 from statediff import InputError
 from statediff.contrast import find_cells
 from statediff.expression_fit import choose_basis
-from statediff.layer import LayerCheck, find_normalisation, non_negative
+from statediff.expression_layer import LayerCheck, find_normalisation, non_negative
 from statediff.messages import listed
 from statediff.observations import FrameObservations
 from statediff.provenance import group_column, safe

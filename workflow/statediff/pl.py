@@ -11,7 +11,7 @@ import numpy as np
 
 from statediff import InputError
 from statediff.messages import close_matches, listed
-from statediff.provenance import abundance_fields, expression_fields, safe
+from statediff.provenance import abundance_fields, expression_fields
 
 __all__ = [
     "abundance_change",
