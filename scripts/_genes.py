@@ -8,14 +8,14 @@ from statediff.significance import rank_genes
 from statediff.store import read_arrays, read_columns, read_labels
 
 
-def chosen_genes(job):
+def chosen_genes(job, most):
     """Columns of the genes to show by their labels: those of the configuration, or the best."""
     with h5py.File(job.input.store, "r") as store:
         names = read_labels(store["var"])
     columns = read_arrays(job.input.choices, "genes")[0]["genes"]
     if not len(columns):
         genes, fdr = read_arrays(job.input.fdr)
-        columns = rank_genes(genes, fdr["ranking"])[: job.params.most]
+        columns = rank_genes(genes, fdr["ranking"])[:most]
     return {names[column]: int(column) for column in columns}
 
 
@@ -28,7 +28,7 @@ def shown_types(job):
 
 def fold_changes(job):
     """Mean log fold change of genes over the cells of each type, from the compressed layers."""
-    genes, types = chosen_genes(job), shown_types(job)
+    genes, types = chosen_genes(job, job.params.heatmap_genes), shown_types(job)
     order = np.argsort(list(genes.values()))
     with h5py.File(job.input.fit, "r") as fit:
         reference, compared, _ = read_coefficients(fit, np.array(list(genes.values()))[order])

@@ -11,7 +11,7 @@ ROLES = ("reference", "compared")
 
 
 def draw(job):
-    genes = chosen_genes(job)
+    genes = chosen_genes(job, job.params.heatmap_genes)
     members, _ = read_arrays(job.input.cells, *ROLES)
     types = shown_types(job)
     values = measured(job, genes)

@@ -51,7 +51,7 @@ def chosen_genes(job, called, pattern):
     if not len(columns):
         genes, fdr = read_arrays(job.input.fdr)
         ranked = rank_genes(genes, fdr["ranking"])
-        columns = ranked[of_each_pattern(of_all[ranked], job.params.most)]
+        columns = ranked[of_each_pattern(of_all[ranked], job.params.heatmap_genes)]
     return names, pd.Series(of_all[columns], names[columns], dtype=object)
 
 
