@@ -107,6 +107,7 @@ NAMES = [f"cell type {i}" for i in range(6)]
 CHANGE = pd.DataFrame(RNG.normal(size=(8, 6)), index=GENES, columns=NAMES)
 VOLCANO = {"conditions": CONDITIONS, "measure": "q-value", "lfc_threshold": 1.0, "threshold": 0.05}
 COUNTS = pd.DataFrame({"cell_type": NAMES, "up": 20, "neutral": 60, "down": 30, "cells": 110})
+SWARM = pd.DataFrame({"cell_type": TYPES, "lfc": LFC, "cells": 20, "direction": UP})
 PVALUES = RNG.uniform(size=300) ** 3
 MEMBERS = [np.arange(200) < 90, np.arange(200) >= 90]
 REGIONS = CHANGE.rename_axis(index="gene", columns="cell_type").stack().rename("lfc").reset_index()
@@ -119,6 +120,9 @@ TERMS = pd.DataFrame(
 )  # fmt: skip
 # Each plot function by its name, what it takes, and a size in mm where it has room.
 DRAWN = {
+    "abundance_swarm": (
+        (SWARM, NAMES), {"conditions": CONDITIONS, "lfc_threshold": 0.2}, (90, 70),
+    ),
     "abundance_volcano": ((LFC, np.abs(LFC), UP), VOLCANO, (60, 60)),
     "abundance_volcanos": ((LFC, np.abs(LFC), UP, pd.Categorical(TYPES)), VOLCANO, (120, 70)),
     "composition": (

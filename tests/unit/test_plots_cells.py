@@ -4,7 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from drawn import AXES, CONDITIONS, XY, inside, legend, offsets, points, type_names, words
+from matplotlib.colors import to_hex
 from statediff.plots import (
+    abundance_swarm,
     abundance_volcano,
     abundance_volcanos,
     composition,
@@ -16,6 +18,7 @@ from statediff.plots import (
     fit_overview,
 )
 from statediff.plots.style import GREY, categorical_palette
+from statediff.plots.swarm import side_by_side
 from statediff.provenance import DIRECTION_COLORS
 
 
@@ -335,3 +338,42 @@ def test_fit_of_genes_that_do_not_follow_the_states():
     )  # fmt: skip
     assert figure.axes[0].get_title() == "0 of 4 functions above the noise"
     assert inside(figure)
+
+
+def swarm_of(table, types, conditions=CONDITIONS):
+    return abundance_swarm(table, types, conditions=conditions, lfc_threshold=0.2)
+
+
+@pytest.mark.parametrize(("n_types", "points_of_each"), [(1, 1), (2, 3), (12, 40), (40, 5)])
+def test_a_swarm_has_a_point_for_each_block_in_the_row_of_its_type(n_types, points_of_each):
+    rng = np.random.default_rng(0)
+    names = type_names(n_types)
+    lfc = rng.normal(0, 0.5, n_types * points_of_each)
+    table = pd.DataFrame(
+        {"cell_type": np.repeat(names, points_of_each), "lfc": lfc, "cells": 40,
+         "direction": np.where(lfc > 0.2, "up", np.where(lfc < -0.2, "down", "neutral"))}
+    )  # fmt: skip
+    figure = swarm_of(table, names)
+    axes = figure.axes[0]
+    for row, (name, drawn) in enumerate(zip(names, axes.collections[1:], strict=True)):
+        of_type = table[table["cell_type"] == name]
+        xy = np.asarray(drawn.get_offsets())
+        np.testing.assert_array_equal(xy[:, 0], of_type["lfc"])
+        # They stay in their row.
+        assert np.abs(xy[:, 1] - (n_types - 1 - row)).max() < 0.5
+        wanted = [to_hex(DIRECTION_COLORS[one]) for one in of_type["direction"]]
+        assert [to_hex(color) for color in drawn.get_facecolors()] == wanted
+    counted = (table["direction"] == "up").sum()
+    assert f"more in Old ({counted:,})" in legend(figure)
+    assert inside(figure)
+
+
+def test_points_of_a_swarm_lie_beside_each_other():
+    rng = np.random.default_rng(1)
+    positions, radii = rng.normal(0, 20, 80), rng.uniform(1, 3, 80)
+    offsets = side_by_side(positions, radii)
+    apart = np.hypot(positions[:, None] - positions, offsets[:, None] - offsets)
+    np.fill_diagonal(apart, np.inf)
+    assert (apart >= (radii[:, None] + radii) * (1 - 1e-6)).all()
+    # Those with no neighbour stay on the line.
+    assert side_by_side([0.0, 10.0], [1.0, 1.0]).tolist() == [0.0, 0.0]

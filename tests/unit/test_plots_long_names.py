@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from drawn import AXES, XY, inside, type_names
 from statediff.plots import (
+    abundance_swarm,
     abundance_volcano,
     abundance_volcanos,
     composition,
@@ -38,6 +39,9 @@ def cells(names):
         yield abundance_volcanos(LFC, significance, DIRECTION, types, **options)
     table = pd.DataFrame({"cell_type": TYPES, "cells": 9, "up": 4, "neutral": 3, "down": 2})
     yield direction_bars(table, conditions=names)
+    swarm = pd.DataFrame({"cell_type": np.resize(TYPES, 200), "lfc": LFC, "cells": 30})
+    swarm["direction"] = DIRECTION
+    yield abundance_swarm(swarm, TYPES, conditions=names, lfc_threshold=1.0)
     yield embedding_directions(XY, LFC, DIRECTION, conditions=names, axis_names=AXES)
     label = f"Log fold change of cell density\n{names[1]:.25} / {names[0]:.25} (natural log)"
     yield embedding_values(XY, LFC, label=label, axis_names=AXES)

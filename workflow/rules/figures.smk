@@ -17,6 +17,8 @@ if DATASET["cell_type"] is None:
     MISSING["types"] = "expected dataset.cell_type, the obs column of cell types"
 if FROM_FILE:
     MISSING["model"] = "expected dataset.results: computed, since a file of results has no model"
+if not BLOCKS:
+    MISSING["blocks"] = "expected fdr.test: residual or labels, which compare within blocks of cells"
 if not RESIDUAL:
     MISSING["localisation"] = "expected fdr.test: residual, which alone tells where genes change"
 # Why some cannot be drawn.
@@ -87,7 +89,7 @@ INPUTS = {
     "cell_types": cell_types,
     **{name: f"{STAGES}/{name}.h5" for name in ("cells", "abundance", "fit", "fdr")},
     "localisation": LOCALISED,
-    "blocks": f"{STAGES}/blocks.h5" if RESIDUAL else [],
+    "blocks": f"{STAGES}/blocks.h5" if BLOCKS else [],
     "enriched_terms": "<run>/{contrast}/tables/enrichment.parquet",
     "enrichment": "<run>/{contrast}/tables/enrichment.json",
 }
