@@ -21,12 +21,21 @@ def script(name):
     return (ROOT / f"scripts/plot_{name}.py").read_text()
 
 
-def read(text):
-    """What a script and the helpers that it imports read: inputs and parameters of the job."""
-    helpers = set(re.findall(r"^from (_\w+) import", text, re.M)) - {"_job"}
-    texts = [text, *((ROOT / f"scripts/{name}.py").read_text() for name in helpers)]
+def texts(name, seen):
+    """Text of a script or helper, and of the helpers that it imports."""
+    text = (ROOT / f"scripts/{name}.py").read_text()
+    found = {name: text}
+    for helper in re.findall(r"^from (_\w+) import", text, re.M):
+        if helper not in {"_job", *seen}:
+            found |= texts(helper, {*seen, helper})
+    return found
+
+
+def read(name):
+    """What a script and its helpers read: inputs and parameters of the job."""
+    text = "\n".join(texts(name, set()).values())
     found = {
-        kind: set(re.findall(rf"(?:job\.{kind}|files)(?:\.get\(\"|\.)(\w+)", "\n".join(texts)))
+        kind: set(re.findall(rf"(?:job\.{kind}|files)(?:\.get\(\"|\.)(\w+)", text))
         for kind in ("input", "params")
     }
     return found["input"], found["params"]
@@ -45,7 +54,7 @@ def test_an_entry_has_what_the_rules_know(name, figure):
 
 @EACH
 def test_a_script_reads_what_its_entry_names(name, figure):
-    inputs, params = read(script(name))
+    inputs, params = read(f"plot_{name}")
     settings = set(figure.get("settings", []))
     assert set(figure["inputs"]) <= inputs
     assert (set(figure.get("params", [])) | settings - FOUND) <= params

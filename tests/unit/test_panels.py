@@ -108,6 +108,12 @@ CHANGE = pd.DataFrame(RNG.normal(size=(8, 6)), index=GENES, columns=NAMES)
 VOLCANO = {"conditions": CONDITIONS, "measure": "q-value", "lfc_threshold": 1.0, "threshold": 0.05}
 COUNTS = pd.DataFrame({"cell_type": NAMES, "up": 20, "neutral": 60, "down": 30, "cells": 110})
 SWARM = pd.DataFrame({"cell_type": TYPES, "lfc": LFC, "cells": 20, "direction": UP})
+PSEUDOBULKS = pd.MultiIndex.from_product(
+    [GENES[:2], NAMES, range(4)], names=["gene", "cell_type", "sample"]
+).to_frame(index=False)
+PSEUDOBULKS = PSEUDOBULKS.assign(
+    condition=PSEUDOBULKS["sample"] // 2, expression=RNG.uniform(size=48), cells=20
+)
 PVALUES = RNG.uniform(size=300) ** 3
 MEMBERS = [np.arange(200) < 90, np.arange(200) >= 90]
 REGIONS = CHANGE.rename_axis(index="gene", columns="cell_type").stack().rename("lfc").reset_index()
@@ -129,6 +135,11 @@ DRAWN = {
         (pd.DataFrame({"Young": range(6), "Old": 5}, index=NAMES),), {"conditions": CONDITIONS},
         (80, 50),
     ),
+    "contrast_comparison": (
+        (dict.fromkeys("ab", pd.DataFrame({"lfc": LFC, "is_de": LFC > 1, "rank": range(200)},
+                                    index=[f"Gene{i}" for i in range(200)])),),
+        {"change": "log₂ fold change"}, (80, 90),
+    ),
     "direction_bars": ((COUNTS,), {"conditions": CONDITIONS}, (80, 50)),
     "embedding_categories": (
         (XY, TYPES), {"name": "type", "axis_names": AXES, "on_data": True}, (70, 60),
@@ -144,6 +155,11 @@ DRAWN = {
     "expression_along": (
         (XY[:, 0], {name: (LFC, XY, np.ones((200, 2))) for name in GENES[:2]}, MEMBERS),
         {"name": "a component", "conditions": CONDITIONS}, (110, 60),
+    ),
+    "expression_ma": (
+        (pd.DataFrame({"mean_expression": RNG.normal(size=300), "lfc": RNG.normal(size=300),
+                       "is_de": PVALUES < 1e-4}, index=[f"Gene{i}" for i in range(300)]),),
+        {"conditions": CONDITIONS, "change": "log₂ fold change", "labelled": 3}, (70, 60),
     ),
     "expression_volcano": (
         (pd.DataFrame({"mean_lfc": RNG.normal(size=300), "pvalue": PVALUES,
@@ -175,6 +191,7 @@ DRAWN = {
     "pvalue_calibration": (
         (PVALUES, PVALUES), {"threshold": 0.05, "is_de": PVALUES < 1e-4}, (170, 50),
     ),
+    "sample_expression": ((PSEUDOBULKS, NAMES), {"conditions": CONDITIONS}, (110, 70)),
 }  # fmt: skip
 
 

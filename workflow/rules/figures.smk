@@ -21,6 +21,8 @@ if not BLOCKS:
     MISSING["blocks"] = "expected fdr.test: residual or labels, which compare within blocks of cells"
 if not RESIDUAL:
     MISSING["localisation"] = "expected fdr.test: residual, which alone tells where genes change"
+if len(CONTRASTS) < 2:
+    MISSING["contrasts"] = "expected two contrasts or more, whose fold changes it compares"
 # Why some cannot be drawn.
 REFUSED = {
     name: MISSING[need]
@@ -84,12 +86,14 @@ def colors_shown(wildcards):
 STAGES = "<run>/{contrast}/stages"
 INPUTS = {
     "store": "<data>/store.h5ad",
+    "linear": "<data>/linear.h5",
     "states": "<data>/cell_states.h5",
     "embedding": "<data>/embedding.h5",
     "cell_types": cell_types,
     **{name: f"{STAGES}/{name}.h5" for name in ("cells", "abundance", "fit", "fdr")},
     "localisation": LOCALISED,
     "blocks": f"{STAGES}/blocks.h5" if BLOCKS else [],
+    "every_fdr": expand("<run>/{contrast}/stages/fdr.h5", contrast=CONTRASTS),
     "enriched_terms": "<run>/{contrast}/tables/enrichment.parquet",
     "enrichment": "<run>/{contrast}/tables/enrichment.json",
 }
@@ -97,6 +101,7 @@ PARAMS = {
     "colors": colors_shown,
     "embedding": DATASET["embedding"]["key"],
     "cell_type": DATASET["cell_type"],
+    "contrasts": list(CONTRASTS),
     "column": lambda wildcards: OBS[wildcards.column],
     "states": STATES["key"],
     "thresholds": settings("abundance", "lfc_threshold", "ptp_threshold", "fdr_threshold"),
