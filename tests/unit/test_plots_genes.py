@@ -455,3 +455,15 @@ def test_contrasts_without_a_called_gene():
     figure = contrast_comparison({"x": nothing, "y": nothing}, change="log₂ fold change")
     assert figure.axes[0].get_title() == "0 called in one or both"
     assert inside(figure)
+
+
+def test_every_name_that_is_promised_is_written_where_there_is_room():
+    """The first genes lie so close together that their names cannot all be beside them."""
+    table = genes(300, 40)
+    table.loc[table.index[:15], "mean_lfc"] = np.linspace(-0.02, 0.02, 15)
+    table.loc[table.index[:15], "mahalanobis"] = 40 + np.linspace(0.3, 0, 15)
+    figure = expression_volcano(table, conditions=CONDITIONS, labelled=15, **BY_DISTANCE)
+    assert set(words(figure)) == set(table.index[:15])
+    figure.draw_without_rendering()
+    boxes = [text.get_window_extent().padded(-1) for text in figure.axes[0].texts]
+    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])

@@ -3,6 +3,7 @@
 import numpy as np
 from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
+from matplotlib.transforms import Bbox
 
 from statediff.plots.panel import settle
 from statediff.plots.style import (
@@ -39,6 +40,8 @@ COMPARED = {
 LEAST_LINE = 6.0
 # Pixels that it keeps from other points.
 CLEAR = 2.5
+# Places across and up that are tried for a name without one beside its point.
+PLACES = 30
 LINES = {"color": "#404040", "lw": 0.8, "ls": (0, (4, 3))}
 SHORT = {"pvalue": "−log₁₀ p", "standardised": "distance", "mahalanobis": "distance"}
 
@@ -241,20 +244,51 @@ def _name(axes, xy, names):
         texts, x=xy[:, 0], y=xy[:, 1], target_x=targets[:, 0], target_y=targets[:, 1], ax=axes,
         expand=(1.2, 1.5), iter_lim=500, ensure_inside_axes=True, force_text=(0.4, 0.6),
     )  # fmt: skip
-    boxes, lines, points = [], [], axes.transData.transform(xy)
+    boxes, lines, points, waiting = [], [], axes.transData.transform(xy), []
     for i, text in enumerate(texts):
         box = text.get_window_extent().padded(-1)
-        near = np.clip(points[i], box.min, box.max)
-        led = np.hypot(*(points[i] - near)) > LEAST_LINE
-        # A line through another point would name both.
-        crossed = led and _distances(np.delete(points, i, axis=0), points[i], near).min() < CLEAR
-        if crossed or any(box.overlaps(other) for other in boxes):
-            text.remove()
+        start, led = _line(points, i, box)
+        if led is None or any(box.overlaps(other) for other in boxes):
+            waiting.append(i)
             continue
         boxes.append(box)
-        if led:
-            lines.append(axes.transData.inverted().transform([points[i], near]))
+        lines += [[points[i], start]] if led else []
+    for i in waiting:
+        box = _free_place(axes, points, i, texts[i].get_window_extent(), boxes)
+        if box is None:
+            texts[i].remove()
+            continue
+        texts[i].set(ha="left", va="bottom")
+        texts[i].set_position(axes.transData.inverted().transform(box.min))
+        boxes.append(box)
+        lines.append([points[i], _line(points, i, box)[0]])
+    lines = [axes.transData.inverted().transform(line) for line in lines]
     axes.add_collection(LineCollection(lines, colors="#606060", lw=0.5, zorder=2), autolim=False)
+
+
+def _line(points, i, box):
+    """End at a text of the line from its point, and whether it is long enough to be drawn; None in
+    its place where the line would pass through another point, and name both."""
+    near = np.clip(points[i], box.min, box.max)
+    if np.hypot(*(points[i] - near)) <= LEAST_LINE:
+        return near, False
+    clear = _distances(np.delete(points, i, axis=0), points[i], near).min(initial=np.inf) >= CLEAR
+    return near, True if clear else None
+
+
+def _free_place(axes, points, i, box, boxes):
+    """The place nearest to a point where its name covers no point and no other name; or nothing."""
+    low, high = axes.bbox.min, axes.bbox.max - box.size
+    places = np.stack(np.meshgrid(*np.linspace(low, high, PLACES).T), axis=-1).reshape(-1, 2)
+    middle = places + box.size / 2
+    for place in places[np.argsort(np.hypot(*(middle - points[i]).T), kind="stable")]:
+        found = Bbox.from_bounds(*place, *box.size)
+        covers = ((points >= found.min) & (points <= found.max)).all(axis=1).any()
+        if covers or any(found.overlaps(other) for other in boxes):
+            continue
+        if _line(points, i, found)[1] is not None:
+            return found
+    return None
 
 
 def _distances(points, start, end):
