@@ -29,6 +29,9 @@ def draw(job):
         label=label,
         conditions=conditions(job),
         colors=condition_colors(job),
+        cells=[
+            ((types == name) & members[role]).sum() for name in types.categories for role in ROLES
+        ],
         percentile=job.params.percentile,
     )
 

@@ -305,3 +305,10 @@ def test_letters_are_bold_at_the_upper_left_of_their_panels():
         assert 120 - box.y1 / figure.dpi * 25.4 == pytest.approx(top, abs=0.1)
         # It ends above the panel.
         assert box.height / figure.dpi < 7 * 1.4 / 72
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_no_text_is_smaller_than_six_points_on_a_page(name):
+    arguments, options, _ = DRAWN[name]
+    figure = getattr(plots, name)(*arguments, **options)
+    assert min(sizes(figure)) * min(1, 180 / 25.4 / figure.get_figwidth()) > 5.95

@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.lines import Line2D
 
 from statediff.plots.style import (
+    PAGE,
     canvas,
     dot,
     legend_above,
@@ -18,8 +19,6 @@ from statediff.provenance import DIRECTION_COLORS
 
 __all__ = ["abundance_volcano", "abundance_volcanos", "direction_bars"]
 
-# Inches of the width of a page.
-PAGE = 7.1
 # Drawn at most; the rest lies at the upper edge.
 MAX_NEG_LOG10 = 300.0
 

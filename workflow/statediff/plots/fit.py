@@ -5,6 +5,7 @@ import numpy as np
 from statediff.plots.style import (
     CONDITION_COLORS,
     OKABE_ITO,
+    PAGE,
     canvas,
     log_ticks,
     short,
@@ -59,9 +60,9 @@ def fit_overview(spectrum, *, residual, tol, ls, freedom, conditions, distances=
         With three panels, and a fourth with `signal`.
     """
     if signal is None:
-        figure, axes = canvas(9.6, 3.1, columns=3)
+        figure, axes = canvas(PAGE, 2.8, columns=3)
     else:
-        figure, axes = canvas(7.2, 5.6, rows=2, columns=2)
+        figure, axes = canvas(PAGE, 5.6, rows=2, columns=2)
         _signal(axes[1, 1], *signal)
     of_spectrum, of_scale, of_freedom = axes.ravel()[:3]
     _spectrum(of_spectrum, np.asarray(spectrum), residual, tol)

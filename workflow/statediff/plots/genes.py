@@ -8,8 +8,10 @@ from matplotlib.transforms import ScaledTranslation
 
 from statediff.plots.style import (
     CONDITION_COLORS,
+    PAGE,
     canvas,
     color_bar,
+    column_width,
     dot,
     legend_above,
     point_size,
@@ -22,6 +24,8 @@ from statediff.plots.style import (
 __all__ = ["expression_along", "fold_change_dots", "gene_heatmap", "gene_panels"]
 
 DIVERGING, SEQUENTIAL = "RdBu_r", "viridis"
+# Columns of fewer cells are pale, under white of this opacity.
+FEW, PALE = 20, 0.6
 # Rows from which on they are put in order by their similarity.
 SMALLEST_TREE = 3
 # Points of thickness of what marks the conditions.
@@ -32,7 +36,7 @@ MOST_CELLS = 100_000
 
 @styled
 def gene_heatmap(values, *, label, conditions=None, colors=CONDITION_COLORS, significant=None,
-                 percentile=98.0):  # fmt: skip
+                 cells=None, percentile=98.0):  # fmt: skip
     """Heatmap of genes, in the order of a dendrogram, over cell types, in the order given.
 
     Parameters
@@ -46,6 +50,8 @@ def gene_heatmap(values, *, label, conditions=None, colors=CONDITION_COLORS, sig
     colors : pair of colours
     significant : pandas.DataFrame of bool, shape (genes, types), optional
         Fields that are marked, where the columns are types.
+    cells : array of int, optional
+        Cells of each column; those of fewer than 20 are pale.
     percentile : float
         Percentile of the absolute values at which the colours saturate.
 
@@ -59,10 +65,11 @@ def gene_heatmap(values, *, label, conditions=None, colors=CONDITION_COLORS, sig
     )
     matrix = values.to_numpy(dtype=float)
     limit = np.nanpercentile(np.abs(matrix), percentile) or 1.0
-    width = 3.2 + 0.24 * len(types) * split
+    column = column_width(len(types), 0.24 * split, 3.2) / split
+    width = 3.2 + column * len(types) * split
     height = max(2.6, 1.0 + 0.15 * len(matrix)) + _below(types)
     figure, (tree, axes) = canvas(
-        width, height, columns=2, width_ratios=[0.6, 0.24 * len(types) * split]
+        width, height, columns=2, width_ratios=[0.6, column * len(types) * split]
     )
     rows = _tree(tree, matrix)
     drawn = matrix[rows]
@@ -73,26 +80,33 @@ def gene_heatmap(values, *, label, conditions=None, colors=CONDITION_COLORS, sig
     axes.set_facecolor("#bdbdbd")
     axes.yaxis.tick_right()
     axes.set_yticks(
-        range(len(matrix)), [short(str(values.index[i]), 32) for i in rows], fontsize=text_size(6.5)
+        range(len(matrix)), [short(str(values.index[i]), 32) for i in rows], fontsize=text_size(7)
     )
     middle = np.arange(len(types)) * split + (split - 1) / 2
     axes.set_xticks(middle, [short(str(name), 32) for name in types], rotation=90)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
+    handles = []
     if split == 2:
         for edge in np.arange(split, len(types) * split, split):
             axes.axvline(edge - 0.5, color="white", lw=1.5)
         for i in range(len(types) * split):
             _strip(axes, i, colors[i % 2])
-        handles = [Patch(color=c, label=short(n)) for c, n in zip(colors, conditions)]
-        legend_above(figure, handles)
+        handles += [Patch(color=c, label=short(n)) for c, n in zip(colors, conditions)]
     if significant is not None:
         y, x = np.nonzero(significant.to_numpy()[rows])
         # Black is seen on the middle of the scale, white on its ends.
         ends = np.abs(np.nan_to_num(drawn[y, x])) > 0.6 * limit
         marks = axes.scatter(x, y, s=5, c=np.where(ends, "white", "black"), linewidths=0)
         marks.set_clip_on(False)
-        legend_above(figure, [dot("black", "significant in some cells of the type")])
+        handles.append(dot("black", "significant in some cells of the type"))
+    few = [] if cells is None else np.flatnonzero(np.asarray(cells) < FEW)
+    for i in few:
+        axes.axvspan(i - 0.5, i + 0.5, color="white", alpha=PALE, lw=0)
+    if len(few):
+        handles.append(Patch(fc="#f2c9c0", label=f"pale: fewer than {FEW} cells"))
+    if handles:
+        legend_above(figure, handles)
     extend = "both" if np.nanmax(np.abs(matrix), initial=0) > limit else "neither"
     color_bar(
         image,
@@ -160,7 +174,7 @@ def fold_change_dots(change, share, *, conditions, significant=None):
     """
     genes, types = change.shape
     height = max(2.6, 0.9 + 0.19 * genes) + _below(change.columns)
-    figure, axes = canvas(2.9 + 0.26 * types, height)
+    figure, axes = canvas(2.9 + column_width(types, 0.26, 2.9) * types, height)
     y, x = np.divmod(np.arange(genes * types), types)
     limit = np.abs(change.to_numpy()).max(initial=0.0) or 1.0
     largest = 75.0
@@ -218,9 +232,9 @@ def gene_panels(xy, genes, *, conditions, axis_names, size=None):
     shown, cells_shown = _some(len(xy))
     size = size or 0.5 * point_size(len(shown))
     xy = np.asarray(xy)[shown]
-    figure, grid = canvas(10.6, 0.3 + 1.85 * len(genes), len(genes), 5, squeeze=False)
-    reference, compared = (short(name, 25) for name in conditions)
-    titles = [reference, compared, f"{compared} − {reference}"]
+    figure, grid = canvas(PAGE, 0.6 + 1.35 * len(genes), len(genes), 5, squeeze=False)
+    reference, compared = (short(name, 16) for name in conditions)
+    titles = [reference, compared, f"{compared}\n− {reference}"]
     titles += ["standard deviation of the change", "change / its standard deviation"]
     total = 5 * len(genes) * len(xy)
     for row, (gene, (before, after, spread)) in zip(grid, genes.items(), strict=True):
