@@ -4,10 +4,11 @@ import h5py
 import numpy as np
 import pandas as pd
 from _fit import read_coefficients
-from _table import changes_by_type, read_localisation
+from _table import read_localisation
 from statediff.localisation import of_each_pattern, patterns
 from statediff.significance import rank_genes
 from statediff.store import read_arrays, read_columns, read_labels
+from statediff.tables import changes_by_type
 
 
 def chosen_genes(job, most):

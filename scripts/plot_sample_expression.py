@@ -4,17 +4,17 @@ import numpy as np
 import pandas as pd
 from _figure import condition_colors, conditions, run
 from _genes import changed_types, chosen_genes, shown_types
-from _samples import numbered
 from _values import open_values
 from statediff.linear import linear_blocks
 from statediff.plots import sample_expression
+from statediff.samples import number_samples
 from statediff.store import read_arrays, read_columns
 
 
 def draw(job):
     genes, types = chosen_genes(job, job.params.panel_genes), shown_types(job)
     members, _ = read_arrays(job.input.cells)
-    cells, samples, design = numbered(members)
+    cells, samples, design = number_samples(members)
     values = counts_per_10000(job, list(genes.values()))[cells]
     inside = pd.DataFrame({"sample": samples, "cell_type": types[cells]})
     groups = inside.groupby(["sample", "cell_type"], observed=True)
@@ -45,7 +45,7 @@ def counts_per_10000(job, columns):
     factors = normalisation.factors
     known = read_arrays(job.input.fdr)[0].get("sample_factors")
     if known is not None:
-        cells, samples, _ = numbered(read_arrays(job.input.cells)[0])
+        cells, samples, _ = number_samples(read_arrays(job.input.cells)[0])
         factors = factors.copy()
         factors[cells] /= known[samples]
     ((_, values),) = linear_blocks([(0, values)], normalisation.transform, factors)

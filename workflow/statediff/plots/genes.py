@@ -235,7 +235,7 @@ def gene_panels(xy, genes, *, conditions, axis_names, size=None):
     figure, grid = canvas(PAGE, 0.6 + 1.35 * len(genes), len(genes), 5, squeeze=False)
     reference, compared = (short(name, 16) for name in conditions)
     titles = [reference, compared, f"{compared}\n− {reference}"]
-    titles += ["standard deviation of the change", "change / its standard deviation"]
+    titles += ["standard deviation\nof the change", "change /\nstandard deviation"]
     total = 5 * len(genes) * len(xy)
     for row, (gene, (before, after, spread)) in zip(grid, genes.items(), strict=True):
         before, after, spread = (np.asarray(x)[shown] for x in (before, after, spread))
