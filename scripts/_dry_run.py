@@ -7,7 +7,7 @@ import tempfile
 
 from _again import command
 
-JOB = re.compile(r"^(?:local)?rule (\w+):\n((?:    .*\n)+)", re.M)
+JOB = re.compile(r"^ *(?:local)?rule (\w+):\n((?:    .*\n)+)", re.M)
 
 
 def planned(job):

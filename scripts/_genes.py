@@ -4,19 +4,52 @@ import h5py
 import numpy as np
 import pandas as pd
 from _fit import read_coefficients
+from _table import read_localisation
+from statediff.localisation import of_each_pattern, patterns
 from statediff.significance import rank_genes
 from statediff.store import read_arrays, read_columns, read_labels
+from statediff.tables import changes_by_type
 
 
-def chosen_genes(job):
+def chosen_genes(job, most):
     """Columns of the genes to show by their labels: those of the configuration, or the best."""
     with h5py.File(job.input.store, "r") as store:
         names = read_labels(store["var"])
     columns = read_arrays(job.input.choices, "genes")[0]["genes"]
     if not len(columns):
         genes, fdr = read_arrays(job.input.fdr)
-        columns = rank_genes(genes, fdr["ranking"])[: job.params.most]
+        columns = first_genes(job, rank_genes(genes, fdr["ranking"]), most)
     return {names[column]: int(column) for column in columns}
+
+
+def first_genes(job, ranked, most):
+    """The genes that rank first: of each pattern of change where these are known, so that genes
+    with opposite changes, whose mean is small, are among them."""
+    if not job.input.get("localisation"):
+        return ranked[:most]
+    first = of_each_pattern(pattern_of_genes(job, len(ranked))[ranked], most)
+    others = np.setdiff1d(np.arange(len(ranked)), first)[: most - len(first)]
+    return ranked[np.sort(np.append(first, others))]
+
+
+def pattern_of_genes(job, n_genes):
+    """Pattern of each gene's change; nothing for those that could not be localised."""
+    found, cells, _ = read_localisation(job.input)
+    of_all = np.full(n_genes, None, dtype=object)
+    _, of_all[found["genes"]] = patterns(found["direction"], cells.sum(axis=0))
+    return of_all
+
+
+def changed_types(job, genes, types):
+    """Whether genes change significantly in some cells of types, genes × types; None if unknown."""
+    if not job.input.get("localisation"):
+        return None
+    found, cells, names = read_localisation(job.input)
+    table = changes_by_type(found, cells, names)
+    columns = found["genes"][table["of"]]
+    known = pd.crosstab(columns, table["cell_type"].to_numpy()) > 0
+    shown = known.reindex(index=list(genes.values()), columns=list(types), fill_value=False)
+    return shown.set_axis(list(genes))
 
 
 def shown_types(job):
@@ -26,9 +59,8 @@ def shown_types(job):
     return types.set_categories(kept).remove_unused_categories()
 
 
-def fold_changes(job):
+def fold_changes(job, genes, types):
     """Mean log fold change of genes over the cells of each type, from the compressed layers."""
-    genes, types = chosen_genes(job), shown_types(job)
     order = np.argsort(list(genes.values()))
     with h5py.File(job.input.fit, "r") as fit:
         reference, compared, _ = read_coefficients(fit, np.array(list(genes.values()))[order])

@@ -7,7 +7,7 @@ from matplotlib.image import imread
 from pypdf import PdfReader, PdfWriter
 from pypdf.generic import ContentStream, NameObject
 from statediff.paper import MM, places
-from statediff.plots import lettered_page
+from statediff.plots.page import lettered_page
 from statediff.plots.style import style
 from statediff.store import atomic
 

@@ -6,7 +6,7 @@ from statediff.plots import direction_bars
 
 
 def draw(job):
-    table, order = direction_counts(job), job.params.order
+    table, order = direction_counts(job), job.params.bars_by
     return direction_bars(table, conditions=conditions(job), order=order)
 
 

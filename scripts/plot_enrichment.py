@@ -9,7 +9,7 @@ from statediff.plots.style import short
 
 
 def draw(job):
-    with open(job.input.info) as file:
+    with open(job.input.enrichment) as file:
         info = json.load(file)
     compared = short(conditions(job)[1])
     titles = {"all": "Called genes", "up": f"Higher in {compared}", "down": f"Lower in {compared}"}
@@ -20,7 +20,9 @@ def draw(job):
             "ranked_up": f"All genes, ranked: at the end higher in {compared}",
             "ranked_down": f"All genes, ranked: at the end lower in {compared}",
         }
-    return enrichment(pd.read_parquet(job.input.table), titles=titles, **job.params.enrichment)
+    return enrichment(
+        pd.read_parquet(job.input.enriched_terms), titles=titles, **job.params.enrichment
+    )
 
 
 run(draw, snakemake)

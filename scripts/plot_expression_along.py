@@ -24,7 +24,7 @@ def draw(job):
             f"of components of {job.params.states}"
         )
     members, _ = read_arrays(job.input.cells, *ROLES)
-    genes = chosen_genes(job)
+    genes = chosen_genes(job, job.params.panel_genes)
     before, after, spreads, _ = smoothed(job.input.fit, list(genes.values()))
     values = measured(job, genes).toarray()
     panels = {

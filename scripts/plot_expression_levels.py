@@ -11,7 +11,7 @@ ROLES = ("reference", "compared")
 
 
 def draw(job):
-    genes = chosen_genes(job)
+    genes = chosen_genes(job, job.params.heatmap_genes)
     members, _ = read_arrays(job.input.cells, *ROLES)
     types = shown_types(job)
     values = measured(job, genes)
@@ -29,6 +29,9 @@ def draw(job):
         label=label,
         conditions=conditions(job),
         colors=condition_colors(job),
+        cells=[
+            ((types == name) & members[role]).sum() for name in types.categories for role in ROLES
+        ],
         percentile=job.params.percentile,
     )
 

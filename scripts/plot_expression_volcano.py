@@ -11,7 +11,7 @@ def draw(job):
     with h5py.File(job.input.store, "r") as store:
         names = read_labels(store["var"])
     genes, fdr = read_arrays(job.input.fdr)
-    height = job.params.height or fdr["ranking"]
+    height = job.params.volcano or fdr["ranking"]
     columns = {name: genes[name] for name in ("mean_lfc", "is_de", fdr["ranking"], height)}
     return expression_volcano(
         pd.DataFrame(columns, index=names),

@@ -3,19 +3,23 @@
 import numpy as np
 import pandas as pd
 from _figure import conditions, run
-from _genes import fold_changes, measured, shown_types
+from _genes import changed_types, chosen_genes, fold_changes, measured, shown_types
 from statediff.plots import fold_change_dots
 
 
 def draw(job):
-    change = fold_changes(job)
-    values, types = measured(job, change.index), shown_types(job)
+    genes, types = chosen_genes(job, job.params.heatmap_genes), shown_types(job)
+    change, values = fold_changes(job, genes, types), measured(job, genes)
     share = {
         name: np.asarray((values[types == name] > 0).mean(axis=0)).ravel()
         for name in change.columns
     }
-    share = pd.DataFrame(share, index=change.index)
-    return fold_change_dots(change, share, conditions=conditions(job))
+    return fold_change_dots(
+        change,
+        pd.DataFrame(share, index=change.index),
+        conditions=conditions(job),
+        significant=changed_types(job, genes, types.categories),
+    )
 
 
 run(draw, snakemake)

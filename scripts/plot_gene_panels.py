@@ -8,7 +8,7 @@ from statediff.plots import gene_panels
 
 def draw(job):
     xy, axis_names = coordinates(job)
-    genes = chosen_genes(job)
+    genes = chosen_genes(job, job.params.panel_genes)
     before, after, _, spread = smoothed(job.input.fit, list(genes.values()))
     rows = {name: (before[:, i], after[:, i], spread[:, i]) for i, name in enumerate(genes)}
     return gene_panels(

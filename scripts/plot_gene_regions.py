@@ -6,19 +6,24 @@ import h5py
 import numpy as np
 import pandas as pd
 from _figure import conditions, run
+from _genes import chosen_genes, pattern_of_genes
 from _table import read_localisation
 from statediff.blocks import centroids, side_by_side
-from statediff.localisation import of_each_pattern, patterns
 from statediff.plots import gene_regions
-from statediff.significance import rank_genes
-from statediff.store import read_arrays, read_names
+from statediff.store import read_arrays, read_labels
 from statediff.tables import changes_by_type
 
 
 def draw(job):
     found, cells, types = read_localisation(job.input)
-    _, pattern = patterns(found["direction"], cells.sum(axis=0))
-    names, shown = chosen_genes(job, found["genes"], pattern)
+    with h5py.File(job.input.store, "r") as store:
+        names = read_labels(store["var"])
+    pattern = pattern_of_genes(job, len(names))
+    genes = chosen_genes(job, job.params.heatmap_genes)
+    shown = pd.Series(pattern[list(genes.values())], list(genes), dtype=object)
+    if not len(read_arrays(job.input.choices, "genes")[0]["genes"]):
+        # Nobody asked for genes that could not be localised.
+        shown = shown.dropna()
     options = {}
     if types is None:
         order = side_by_side(block_centres(job.input.blocks))
@@ -34,25 +39,10 @@ def draw(job):
         shown,
         types,
         conditions=conditions(job),
-        totals=Counter(pattern),
+        totals=Counter(pattern[found["genes"]]),
         percentile=job.params.percentile,
         **options,
     )
-
-
-def chosen_genes(job, called, pattern):
-    """Names of all genes, and the pattern of those to show: the configuration's choice, or of each
-    pattern those that rank first."""
-    with h5py.File(job.input.store, "r") as store:
-        names = read_names(store["var"])
-    of_all = np.full(len(names), None, dtype=object)
-    of_all[called] = pattern
-    columns = read_arrays(job.input.choices, "genes")[0]["genes"]
-    if not len(columns):
-        genes, fdr = read_arrays(job.input.fdr)
-        ranked = rank_genes(genes, fdr["ranking"])
-        columns = ranked[of_each_pattern(of_all[ranked], job.params.most)]
-    return names, pd.Series(of_all[columns], names[columns], dtype=object)
 
 
 def block_centres(path):

@@ -14,6 +14,7 @@ from support import CONFIG, ROOT, run_snakemake, tiny
 sys.path.insert(0, str(ROOT / "envs"))
 import lock
 
+FIGURES = ROOT / "workflow/figures.yaml"
 SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
 
 
@@ -137,6 +138,7 @@ def test_no_script_is_orphaned_and_none_is_missing():
     rules = "".join(p.read_text() for p in (ROOT / "workflow/rules").glob("*.smk"))
     used = set(re.findall(r'"\.\./\.\./scripts/(\w+\.py)"', rules))
     there = {p.name for p in (ROOT / "scripts").glob("*.py") if not p.name.startswith("_")}
+    used |= {f"plot_{name}.py" for name in yaml.safe_load(FIGURES.read_text())}
     # For the command line.
     assert used | {"gene.py"} == there
 

@@ -7,6 +7,7 @@ from drawn import AXES, CONDITIONS, XY, inside, type_names
 from matplotlib.text import Text
 from statediff import DataWarning, InputError, plots
 from statediff.paper import check_panels, panel_size, panel_stem, places
+from statediff.plots.page import lettered_page
 from statediff.plots.panel import panel
 from statediff.plots.style import style
 
@@ -106,6 +107,13 @@ NAMES = [f"cell type {i}" for i in range(6)]
 CHANGE = pd.DataFrame(RNG.normal(size=(8, 6)), index=GENES, columns=NAMES)
 VOLCANO = {"conditions": CONDITIONS, "measure": "q-value", "lfc_threshold": 1.0, "threshold": 0.05}
 COUNTS = pd.DataFrame({"cell_type": NAMES, "up": 20, "neutral": 60, "down": 30, "cells": 110})
+SWARM = pd.DataFrame({"cell_type": TYPES, "lfc": LFC, "cells": 20, "direction": UP})
+PSEUDOBULKS = pd.MultiIndex.from_product(
+    [GENES[:2], NAMES, range(4)], names=["gene", "cell_type", "sample"]
+).to_frame(index=False)
+PSEUDOBULKS = PSEUDOBULKS.assign(
+    condition=PSEUDOBULKS["sample"] // 2, expression=RNG.uniform(size=48), cells=20
+)
 PVALUES = RNG.uniform(size=300) ** 3
 MEMBERS = [np.arange(200) < 90, np.arange(200) >= 90]
 REGIONS = CHANGE.rename_axis(index="gene", columns="cell_type").stack().rename("lfc").reset_index()
@@ -118,11 +126,19 @@ TERMS = pd.DataFrame(
 )  # fmt: skip
 # Each plot function by its name, what it takes, and a size in mm where it has room.
 DRAWN = {
+    "abundance_swarm": (
+        (SWARM, NAMES), {"conditions": CONDITIONS, "lfc_threshold": 0.2}, (90, 70),
+    ),
     "abundance_volcano": ((LFC, np.abs(LFC), UP), VOLCANO, (60, 60)),
     "abundance_volcanos": ((LFC, np.abs(LFC), UP, pd.Categorical(TYPES)), VOLCANO, (120, 70)),
     "composition": (
         (pd.DataFrame({"Young": range(6), "Old": 5}, index=NAMES),), {"conditions": CONDITIONS},
         (80, 50),
+    ),
+    "contrast_comparison": (
+        (dict.fromkeys("ab", pd.DataFrame({"lfc": LFC, "is_de": LFC > 1, "rank": range(200)},
+                                    index=[f"Gene{i}" for i in range(200)])),),
+        {"change": "log₂ fold change"}, (80, 90),
     ),
     "direction_bars": ((COUNTS,), {"conditions": CONDITIONS}, (80, 50)),
     "embedding_categories": (
@@ -139,6 +155,11 @@ DRAWN = {
     "expression_along": (
         (XY[:, 0], {name: (LFC, XY, np.ones((200, 2))) for name in GENES[:2]}, MEMBERS),
         {"name": "a component", "conditions": CONDITIONS}, (110, 60),
+    ),
+    "expression_ma": (
+        (pd.DataFrame({"mean_expression": RNG.normal(size=300), "lfc": RNG.normal(size=300),
+                       "is_de": PVALUES < 1e-4}, index=[f"Gene{i}" for i in range(300)]),),
+        {"conditions": CONDITIONS, "change": "log₂ fold change", "labelled": 3}, (70, 60),
     ),
     "expression_volcano": (
         (pd.DataFrame({"mean_lfc": RNG.normal(size=300), "pvalue": PVALUES,
@@ -170,6 +191,7 @@ DRAWN = {
     "pvalue_calibration": (
         (PVALUES, PVALUES), {"threshold": 0.05, "is_de": PVALUES < 1e-4}, (170, 50),
     ),
+    "sample_expression": ((PSEUDOBULKS, NAMES), {"conditions": CONDITIONS}, (110, 70)),
 }  # fmt: skip
 
 
@@ -186,7 +208,7 @@ def sizes(figure):
 
 
 def test_every_figure_is_tried_as_a_panel():
-    assert set(DRAWN) | {"lettered_page"} == set(plots.__all__)
+    assert set(DRAWN) == set(plots.__all__)
 
 
 @pytest.mark.filterwarnings("error::statediff.DataWarning")
@@ -273,7 +295,7 @@ def test_very_many_points_are_pixels():
 
 def test_letters_are_bold_at_the_upper_left_of_their_panels():
     at = places(page("AAB;CCC"), "paper.x")
-    figure = plots.lettered_page(180, 120, at, 7)
+    figure = lettered_page(180, 120, at, 7)
     np.testing.assert_allclose(figure.get_size_inches() * 25.4, (180, 120))
     assert [text.get_text() for text in figure.texts] == ["A", "B", "C"]
     for text, (left, top, *_) in zip(figure.texts, at.values(), strict=True):
@@ -283,3 +305,10 @@ def test_letters_are_bold_at_the_upper_left_of_their_panels():
         assert 120 - box.y1 / figure.dpi * 25.4 == pytest.approx(top, abs=0.1)
         # It ends above the panel.
         assert box.height / figure.dpi < 7 * 1.4 / 72
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_no_text_is_smaller_than_six_points_on_a_page(name):
+    arguments, options, _ = DRAWN[name]
+    figure = getattr(plots, name)(*arguments, **options)
+    assert min(sizes(figure)) * min(1, 180 / 25.4 / figure.get_figwidth()) > 5.95

@@ -4,7 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from drawn import AXES, CONDITIONS, XY, inside, legend, offsets, points, type_names, words
+from matplotlib.colors import to_hex
 from statediff.plots import (
+    abundance_swarm,
     abundance_volcano,
     abundance_volcanos,
     composition,
@@ -15,7 +17,9 @@ from statediff.plots import (
     embedding_values,
     fit_overview,
 )
+from statediff.plots.cell_types import mean_intervals
 from statediff.plots.style import GREY, categorical_palette
+from statediff.plots.swarm import side_by_side
 from statediff.provenance import DIRECTION_COLORS
 
 
@@ -240,7 +244,7 @@ def test_volcanos_have_a_panel_for_each_type_with_cells(n_types):
         lfc_threshold=1.0, threshold=0.05,
     )  # fmt: skip
     panels = [axes for axes in figure.axes if axes.get_title()]
-    assert [axes.get_title() for axes in panels] == [
+    assert [axes.get_title().replace("\n", " ") for axes in panels] == [
         f"{name} ({np.count_nonzero(types == name):,})" for name in names
     ]
     assert legend(figure)[-1] == "|log fold change| > 1 and q-value < 0.05"
@@ -264,9 +268,55 @@ def test_composition_is_in_percent_and_names_what_is_mostly_in_one_condition(n_t
     wanted = np.concatenate([100 * counts[c] / max(counts[c].sum(), 1) for c in CONDITIONS])
     np.testing.assert_allclose(widths, wanted)
     assert words(figure) == ["100% of the type in Young"]
-    points_of_samples = offsets(figure.axes[0])[:, 0]
-    np.testing.assert_allclose(points_of_samples, wanted)
+    points_of_samples = [drawn.get_offsets()[:, 0] for drawn in figure.axes[0].collections[1::2]]
+    np.testing.assert_allclose(np.concatenate(points_of_samples), wanted)
+    # A single sample of each condition has no interval.
+    assert legend(figure)[-1] == "a sample"
     assert inside(figure)
+
+
+def test_bars_of_samples_are_their_means_with_intervals():
+    counts = pd.DataFrame({"Young": [30, 70], "Old": [90, 10]}, index=["x", "y"])
+    samples = [pd.DataFrame({"a": [10, 10], "b": [20, 60]}, counts.index),
+               pd.DataFrame({"c": [60, 0], "d": [30, 10]}, counts.index)]  # fmt: skip
+    figure = composition(counts, conditions=CONDITIONS, samples=samples)
+    widths = [bar.get_width() for bar in figure.axes[0].patches]
+    np.testing.assert_allclose(widths, [37.5, 62.5, 87.5, 12.5])
+    drawn = [np.array(c.get_segments())[:, :, 0] for c in figure.axes[0].collections[::2]]
+    wanted = mean_intervals([s.to_numpy() / s.to_numpy().sum(axis=0) for s in samples])
+    np.testing.assert_allclose(drawn, 100 * np.array(wanted))
+    assert legend(figure)[-1] == "95 % interval of the mean"
+    assert inside(figure)
+
+
+def test_intervals_of_mean_shares_are_those_of_the_textbook():
+    first, second = np.array([0.1, 0.2, 0.15]), np.array([0.3, 0.4])
+    turned = [np.arcsin(np.sqrt(values)) for values in (first, second)]
+    pooled = np.sqrt(sum((values.var(ddof=0) * len(values)) for values in turned) / 3)
+    # Student's t with three degrees of freedom.
+    half = 3.182446305284263 * pooled / np.sqrt([3, 2])
+    found = mean_intervals([first[None], second[None]])
+    for values, ends, around in zip((first, second), found, half, strict=True):
+        middle = np.arcsin(np.sqrt(values.mean()))
+        wanted = np.sin(np.clip([middle - around, middle + around], 0, np.pi / 2)) ** 2
+        np.testing.assert_allclose(ends[0], wanted)
+        assert ends[0, 0] < values.mean() < ends[0, 1]
+    assert np.isnan(mean_intervals([first[None, :1], second[None, :1]])).all()
+
+
+def test_abundance_volcano_counts_blocks_of_correlated_cells():
+    figure = abundance_volcano(
+        np.array([-3.0, 0.0, 2.0]), np.array([5.0, 0.0, 4.0]), ["down", "neutral", "up"],
+        conditions=CONDITIONS, measure="q-value", lfc_threshold=1.0, threshold=0.05,
+        blocks={"up": 2, "neutral": 1},
+    )  # fmt: skip
+    assert legend(figure)[:2] == [
+        "more in Old (1 cells, 2 blocks)",
+        "less in Old (1 cells, 0 blocks)",
+    ]
+    assert "neighbouring cells are correlated" in figure.legends[0].get_title().get_text()
+    # Points at zero are seen.
+    assert figure.axes[0].get_ylim()[0] < 0
 
 
 SPECTRUM = np.array([100.0, 10.0, 0.5, 0.01])
@@ -283,11 +333,11 @@ def fit_of(**options):
 def test_fit_counts_functions_above_the_noise_and_degrees_of_freedom():
     figure = fit_of(distances=np.array([0.0, 1.0, 2.0, 3.0]))
     left, middle, right = figure.axes
-    assert left.get_title() == "2 of 4 functions above the noise"
+    assert " ".join(left.get_title().split()) == "2 of 4 functions above the noise"
     np.testing.assert_allclose(left.lines[0].get_ydata(), SPECTRUM)
     assert "at most 3.0e-04\n(tolerance 1e-03)" in left.texts[-1].get_text()
     # A cell that lies on another one is not counted.
-    assert middle.get_title() == "Length scale = 2 × median distance"
+    assert " ".join(middle.get_title().split()) == "Length scale = 2 × median distance"
     for line, values in zip(right.lines, FREEDOM, strict=True):
         np.testing.assert_allclose(line.get_ydata(), np.cumsum(values))
     labels = [text.get_text() for text in right.get_legend().get_texts()]
@@ -314,17 +364,27 @@ def test_fit_marks_the_length_scale_that_evidence_chose():
 @pytest.mark.parametrize(
     ("freedom", "verdict"),
     [
-        (FREEDOM, "A typical gene can follow broad trends only: degrees of freedom 3.4 in Young "
-                  "and 3.2 in Old"),
-        ([np.ones(12), np.ones(15)], "A typical gene can follow fine trends: degrees of freedom "
-                                     "12.0 in Young and 15.0 in Old"),
-        ([FREEDOM[0], FREEDOM[1] / 2], "The curves are hardly more than constants: degrees of "
-                                       "freedom 3.4 in Young and 1.6 in Old"),
+        (FREEDOM, "broad trends along the cell states, and no fine ones.\nEffective degrees of "
+                  "freedom of a typical gene: 3.4 in Young and 3.2 in Old"),
+        ([np.ones(12), np.ones(15)], "fine trends along the cell states.\nEffective degrees of "
+                                     "freedom of a typical gene: 12.0 in Young and 15.0 in Old"),
+        ([FREEDOM[0], FREEDOM[1] / 2], "hardly any trend: curves are almost constant over the cell "
+                                       "states. Old decides fewer trends and limits the comparison."
+                                       "\nEffective degrees of freedom of a typical gene: 3.4 in "
+                                       "Young and 1.6 in Old"),
     ],
 )  # fmt: skip
 def test_fit_says_whether_curves_are_more_than_constants(freedom, verdict):
     figure = fit_of(freedom=freedom, distances=np.ones(5))
-    assert figure.get_suptitle() == verdict
+    assert figure.get_suptitle().split() == f"The model follows {verdict}".split()
+
+
+def test_fit_says_where_the_basis_misses_its_tolerance():
+    figure = fit_overview(
+        SPECTRUM, residual=2e-3, tol=1e-3, ls=4.0, conditions=CONDITIONS, freedom=FREEDOM,
+        distances=np.ones(5),
+    )  # fmt: skip
+    assert "misses its tolerance" in figure.get_suptitle()
 
 
 def test_fit_of_genes_that_do_not_follow_the_states():
@@ -335,3 +395,42 @@ def test_fit_of_genes_that_do_not_follow_the_states():
     )  # fmt: skip
     assert figure.axes[0].get_title() == "0 of 4 functions above the noise"
     assert inside(figure)
+
+
+def swarm_of(table, types, conditions=CONDITIONS):
+    return abundance_swarm(table, types, conditions=conditions, lfc_threshold=0.2)
+
+
+@pytest.mark.parametrize(("n_types", "points_of_each"), [(1, 1), (2, 3), (12, 40), (40, 5)])
+def test_a_swarm_has_a_point_for_each_block_in_the_row_of_its_type(n_types, points_of_each):
+    rng = np.random.default_rng(0)
+    names = type_names(n_types)
+    lfc = rng.normal(0, 0.5, n_types * points_of_each)
+    table = pd.DataFrame(
+        {"cell_type": np.repeat(names, points_of_each), "lfc": lfc, "cells": 40,
+         "direction": np.where(lfc > 0.2, "up", np.where(lfc < -0.2, "down", "neutral"))}
+    )  # fmt: skip
+    figure = swarm_of(table, names)
+    axes = figure.axes[0]
+    for row, (name, drawn) in enumerate(zip(names, axes.collections[1:], strict=True)):
+        of_type = table[table["cell_type"] == name]
+        xy = np.asarray(drawn.get_offsets())
+        np.testing.assert_array_equal(xy[:, 0], of_type["lfc"])
+        # They stay in their row.
+        assert np.abs(xy[:, 1] - (n_types - 1 - row)).max() < 0.5
+        wanted = [to_hex(DIRECTION_COLORS[one]) for one in of_type["direction"]]
+        assert [to_hex(color) for color in drawn.get_facecolors()] == wanted
+    counted = (table["direction"] == "up").sum()
+    assert f"more in Old ({counted:,})" in legend(figure)
+    assert inside(figure)
+
+
+def test_points_of_a_swarm_lie_beside_each_other():
+    rng = np.random.default_rng(1)
+    positions, radii = rng.normal(0, 20, 80), rng.uniform(1, 3, 80)
+    offsets = side_by_side(positions, radii)
+    apart = np.hypot(positions[:, None] - positions, offsets[:, None] - offsets)
+    np.fill_diagonal(apart, np.inf)
+    assert (apart >= (radii[:, None] + radii) * (1 - 1e-6)).all()
+    # Those with no neighbour stay on the line.
+    assert side_by_side([0.0, 10.0], [1.0, 1.0]).tolist() == [0.0, 0.0]

@@ -6,7 +6,9 @@ import pytest
 from drawn import AXES, CONDITIONS, XY, inside, legend, offsets, points, type_names, words
 from matplotlib.collections import LineCollection
 from statediff.plots import (
+    contrast_comparison,
     expression_along,
+    expression_ma,
     expression_volcano,
     fold_change_dots,
     gene_heatmap,
@@ -14,6 +16,7 @@ from statediff.plots import (
     gene_regions,
     null_comparison,
     pvalue_calibration,
+    sample_expression,
 )
 from statediff.plots.style import CONDITION_COLORS
 
@@ -258,7 +261,9 @@ def test_null_comparison(called):
     left, middle, right = figure.axes
     curve = middle.lines[0]
     np.testing.assert_array_equal(curve.get_xdata(), np.sort(distances))
-    assert middle.get_title() == f"{is_de.sum()} of 300 genes with local FDR < 0.05"
+    assert (
+        middle.get_title().replace("\n", " ") == f"{is_de.sum()} of 300 genes with local FDR < 0.05"
+    )
     if called != "none":
         assert left.lines[0].get_xdata()[0] == distances[is_de].min()
     halves = offsets(right)
@@ -314,7 +319,7 @@ def test_pvalues_of_data_without_a_difference_are_drawn_on_their_own():
     box = legend.get_window_extent().transformed(right.transData.inverted())
     assert not any(box.contains(*point) for c in right.collections for point in c.get_offsets())
     (entry,) = legend.get_texts()
-    assert entry.get_text() == "shuffled within blocks (50)"
+    assert entry.get_text() == "shuffled (50)"
     assert inside(figure)
 
 
@@ -348,3 +353,128 @@ def test_small_panels_of_very_many_cells_say_how_many_they_show(monkeypatch):
     figure = gene_panels(XY, genes, conditions=CONDITIONS, axis_names=AXES)
     assert len(figure.axes[0].collections[0].get_offsets()) == 50
     assert "50 of 200 cells" in figure.get_supxlabel()
+
+
+def pseudobulks(n_genes, n_types, n_samples, pairs=False):
+    rng = np.random.default_rng(0)
+    index = pd.MultiIndex.from_product(
+        [[f"Gene{i}" for i in range(n_genes)], type_names(n_types), range(2 * n_samples)],
+        names=["gene", "cell_type", "sample"],
+    )
+    table = index.to_frame(index=False)
+    table["condition"] = table["sample"] // n_samples
+    table["expression"] = rng.uniform(0, 5, len(table))
+    table["cells"] = np.where(table["sample"] == 0, 3, 30)
+    return table.assign(pair=table["sample"] % n_samples) if pairs else table
+
+
+@pytest.mark.parametrize(
+    ("n_genes", "n_types", "n_samples", "pairs"),
+    [(1, 1, 1, False), (4, 12, 4, True), (7, 3, 20, False), (2, 40, 2, True)],
+)
+def test_genes_have_a_point_for_each_sample_and_type(n_genes, n_types, n_samples, pairs):
+    table = pseudobulks(n_genes, n_types, n_samples, pairs)
+    names = type_names(n_types)
+    figure = sample_expression(table, names, conditions=CONDITIONS)
+    panels = [axes for axes in figure.axes if axes.get_title()]
+    assert [axes.get_title() for axes in panels] == list(dict.fromkeys(table["gene"]))
+    for axes, (_, of_gene) in zip(panels, table.groupby("gene"), strict=True):
+        for condition, drawn in enumerate(axes.collections[::2]):
+            wanted = of_gene[of_gene["condition"] == condition]
+            xy = np.asarray(drawn.get_offsets())
+            np.testing.assert_allclose(xy[:, 0], wanted["expression"])
+            rows = n_types - 1 - wanted["cell_type"].map(names.index).to_numpy()
+            # The reference lies above the middle of the row, the other condition below.
+            aside = (xy[:, 1] - rows) * (1 - 2 * condition)
+            assert aside.min() > 0
+            assert aside.max() < 0.5
+        joined = [line for line in axes.lines if line.get_color() == "#a0a0a0"]
+        assert len(joined) == (n_types * n_samples if pairs else 0)
+    assert ("samples of a pair" in legend(figure)) == pairs
+    assert "fewer than 10 cells" in legend(figure)
+    assert inside(figure)
+
+
+def test_significant_types_of_a_gene_are_marked():
+    table, names = pseudobulks(2, 3, 2), type_names(3)
+    where = pd.DataFrame([[True, False, True], [False] * 3], ["Gene0", "Gene1"], names)
+    figure = sample_expression(table, names, conditions=CONDITIONS, significant=where)
+    assert [[text.xy[1] for text in axes.texts] for axes in figure.axes] == [[2, 0], []]
+    figure = gene_heatmap(pd.DataFrame(np.eye(3)[:2], ["Gene0", "Gene1"], names), label="x",
+                          significant=where)  # fmt: skip
+    marks = figure.axes[1].collections[0]
+    assert sorted(map(tuple, marks.get_offsets())) == [(0, 0), (2, 0)]
+    figure = fold_change_dots(
+        pd.DataFrame(1.0, where.index, names), pd.DataFrame(0.5, where.index, names),
+        conditions=CONDITIONS, significant=where,
+    )  # fmt: skip
+    widths = figure.axes[0].collections[0].get_linewidths()
+    np.testing.assert_array_equal(np.array(widths) > 1, where.to_numpy().ravel())
+
+
+@pytest.mark.parametrize("n", [1, 300])
+def test_ma_plot_shows_genes_by_mean_expression_and_names_called_ones(n):
+    rng = np.random.default_rng(0)
+    genes = pd.DataFrame(
+        {"mean_expression": rng.uniform(0, 8, n), "lfc": rng.normal(size=n)},
+        index=[f"Gene{i}" for i in range(n)],
+    ).assign(is_de=np.arange(n) % 10 == 5)
+    figure = expression_ma(genes, conditions=CONDITIONS, change="log₂ fold change", labelled=3)
+    axes = figure.axes[0]
+    xy = np.vstack([np.asarray(drawn.get_offsets()) for drawn in axes.collections[:3]])
+    assert sorted(map(tuple, xy)) == sorted(
+        map(tuple, genes[["mean_expression", "lfc"]].to_numpy())
+    )
+    assert set(words(figure)) <= set(genes.index[genes["is_de"]][:3])
+    assert inside(figure)
+
+
+@pytest.mark.parametrize(("contrasts", "panels"), [(2, 1), (3, 3), (9, 6)])
+def test_contrasts_are_compared_two_by_two(contrasts, panels):
+    rng = np.random.default_rng(0)
+    index = [f"Gene{i}" for i in range(50)]
+    tables = {
+        f"contrast_{i}": pd.DataFrame(
+            {"lfc": rng.normal(size=50), "is_de": np.arange(50) % 5 == i % 5,
+             "rank": rng.permutation(50)}, index,
+        )
+        for i in range(contrasts)
+    }  # fmt: skip
+    figure = contrast_comparison(tables, change="log₂ fold change")
+    shown = [axes for axes in figure.axes if axes.axison]
+    assert len(shown) == panels
+    first, second = tables["contrast_0"], tables["contrast_1"]
+    either = first["is_de"] | second["is_de"]
+    r = np.corrcoef(first["lfc"][either], second["lfc"][either])[0, 1]
+    assert shown[0].get_title() == f"{either.sum()} called in one or both, r = {r:.2f}"
+    xy = np.vstack([np.asarray(drawn.get_offsets()) for drawn in shown[0].collections[:4]])
+    assert sorted(map(tuple, xy)) == sorted(zip(first["lfc"], second["lfc"], strict=True))
+    assert inside(figure)
+
+
+def test_contrasts_without_a_called_gene():
+    nothing = pd.DataFrame({"lfc": [0.0, 0.0], "is_de": False, "rank": [0, 1]}, ["a", "b"])
+    figure = contrast_comparison({"x": nothing, "y": nothing}, change="log₂ fold change")
+    assert figure.axes[0].get_title() == "0 called in one or both"
+    assert inside(figure)
+
+
+def test_every_name_that_is_promised_is_written_where_there_is_room():
+    """The first genes lie so close together that their names cannot all be beside them."""
+    table = genes(300, 40)
+    table.loc[table.index[:15], "mean_lfc"] = np.linspace(-0.6, 0.6, 15)
+    table.loc[table.index[:15], "mahalanobis"] = 40 + np.tile([0.0, 1.0, 2.0], 5)
+    figure = expression_volcano(table, conditions=CONDITIONS, labelled=15, **BY_DISTANCE)
+    assert set(words(figure)) == set(table.index[:15])
+    figure.draw_without_rendering()
+    boxes = [text.get_window_extent().padded(-1) for text in figure.axes[0].texts]
+    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+
+
+def test_columns_of_few_cells_are_pale():
+    values = pd.DataFrame(np.eye(3)[:2], ["Gene0", "Gene1"], type_names(3))
+    figure = gene_heatmap(values, label="x", cells=[30, 19, 20])
+    (pale,) = figure.axes[1].patches
+    assert (pale.get_x(), pale.get_width()) == (0.5, 1.0)
+    assert legend(figure) == ["pale: fewer than 20 cells"]
+    assert not gene_heatmap(values, label="x", cells=[30, 20, 20]).axes[1].patches

@@ -5,20 +5,24 @@ import pandas as pd
 import pytest
 from drawn import AXES, XY, inside, type_names
 from statediff.plots import (
+    abundance_swarm,
     abundance_volcano,
     abundance_volcanos,
     composition,
+    contrast_comparison,
     direction_bars,
     embedding_categories,
     embedding_directions,
     embedding_values,
     expression_along,
+    expression_ma,
     expression_volcano,
     fit_overview,
     fold_change_dots,
     gene_heatmap,
     gene_panels,
     gene_regions,
+    sample_expression,
 )
 
 RNG = np.random.default_rng(0)
@@ -38,6 +42,9 @@ def cells(names):
         yield abundance_volcanos(LFC, significance, DIRECTION, types, **options)
     table = pd.DataFrame({"cell_type": TYPES, "cells": 9, "up": 4, "neutral": 3, "down": 2})
     yield direction_bars(table, conditions=names)
+    swarm = pd.DataFrame({"cell_type": np.resize(TYPES, 200), "lfc": LFC, "cells": 30})
+    swarm["direction"] = DIRECTION
+    yield abundance_swarm(swarm, TYPES, conditions=names, lfc_threshold=1.0)
     yield embedding_directions(XY, LFC, DIRECTION, conditions=names, axis_names=AXES)
     label = f"Log fold change of cell density\n{names[1]:.25} / {names[0]:.25} (natural log)"
     yield embedding_values(XY, LFC, label=label, axis_names=AXES)
@@ -62,6 +69,16 @@ def genes(names):
     table["pvalue"] = np.exp(-np.abs(LFC))
     table.index = [f"a gene of thirty letters {i:05d}" for i in range(200)]
     yield expression_volcano(table, conditions=names, fdr_threshold=0.05, ranking="pvalue")
+    means = table.assign(mean_expression=table["pvalue"], lfc=LFC, rank=range(200))
+    change = f"Adjusted log₂ fold change, {names[1]:.25} / {names[0]:.25} (normalised counts)"
+    yield expression_ma(means, conditions=names, change=change)
+    yield contrast_comparison(dict.fromkeys(names, means), change="Adjusted log₂ fold change")
+    for count in (1, 5):
+        index = pd.MultiIndex.from_product(
+            [table.index[:count], TYPES, range(2)], names=["gene", "cell_type", "sample"]
+        ).to_frame(index=False)
+        index = index.assign(condition=index["sample"], expression=1.0, cells=5, pair=0)
+        yield sample_expression(index, TYPES, conditions=names)
     change = pd.DataFrame(RNG.normal(size=(5, 2)), index=table.index[:5], columns=TYPES)
     pairs = pd.MultiIndex.from_product([TYPES, names])
     levels = pd.DataFrame(RNG.normal(size=(5, 4)), index=change.index, columns=pairs)

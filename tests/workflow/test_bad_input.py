@@ -44,7 +44,7 @@ def attempt(tmp_path, snakemake_run):
 
 def started(done):
     """Rules that began to run."""
-    return set(re.findall(r"^(?:local)?rule (\w+):$", done.stdout, re.M))
+    return set(re.findall(r"^ *(?:local)?rule (\w+):$", done.stdout, re.M))
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ def read(directory, name):
 
 
 def jobs(done):
-    return re.findall(r"^(?:local)?rule (\w+):$", done.stdout, re.M)
+    return re.findall(r"^ *(?:local)?rule (\w+):$", done.stdout, re.M)
 
 
 def test_string(hostile_run, tmp_path, server, snakemake, genes, browser):

@@ -75,8 +75,9 @@ def test_no_model_is_learnt(folder):
     figures = {path.stem for path in (folder / RESULTS / "figures").glob("*.png")}
     assert figures == {
         "condition", "composition", "abundance_change", "abundance_direction",
-        "abundance_volcano", "abundance_volcanos", "direction_bars", "expression_volcano",
-        "expression_levels", "gene_regions", "significance",
+        "abundance_volcano", "abundance_volcanos", "abundance_swarm", "direction_bars",
+        "expression_volcano", "expression_ma", "expression_levels", "sample_expression",
+        "gene_regions", "significance",
     }  # fmt: skip
 
 

@@ -78,7 +78,7 @@ def run(directory, *arguments, **options):
 
 
 def made(done):
-    return sorted(re.findall(r"^(?:local)?rule (\w+):$", done.stdout, re.M))
+    return sorted(re.findall(r"^ *(?:local)?rule (\w+):$", done.stdout, re.M))
 
 
 def planned(done):

@@ -99,7 +99,7 @@ def test_page(small_copy, snakemake_run, small_config, summary):
     folder = small_copy / RESULTS
     page, fields = folder / "provenance.html", record(folder / "adata.h5ad")["fields"]
     done = snakemake_run(small_copy, "provenance", configfile=small_config)
-    assert re.findall(r"^(?:local)?rule (\w+):$", done.stdout, re.M)[0] == "provenance_page"
+    assert re.findall(r"^ *(?:local)?rule (\w+):$", done.stdout, re.M)[0] == "provenance_page"
     rows, found = cells(page), summary["provenance"]
     assert ["Command", found["command"]] in rows
     file = found["inputs"][0]

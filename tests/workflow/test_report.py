@@ -37,7 +37,7 @@ def report(small_run, tmp_path_factory, snakemake_run, small_config):
     genes.to_parquet(path, index=False)
     (directory / RESULTS / "figures/condition.png").unlink()
     done = snakemake_run(directory, "report", configfile=small_config)
-    assert re.findall(r"^(?:local)?rule (\w+):$", done.stdout, re.M).count("plot_condition") == 1
+    assert re.findall(r"^ *(?:local)?rule (\w+):$", done.stdout, re.M).count("plot_condition") == 1
     assert "expression_fit:" not in done.stdout
     return directory / "results/small/report.html"
 

@@ -70,7 +70,7 @@ def compared(directory, run=RUN):
 
 
 def jobs(done):
-    return set(re.findall(r"^(?:local)?rule (\w+):$", done.stdout, re.M))
+    return set(re.findall(r"^ *(?:local)?rule (\w+):$", done.stdout, re.M))
 
 
 def test_every_published_number_is_compared_with_what_the_run_found(tutorial, source):

@@ -12,6 +12,7 @@ OF_GENES = {
     "plot_fold_changes",
     "plot_expression_levels",
     "plot_fold_change_dots",
+    "plot_sample_expression",
     "plot_gene_panels",
     "plot_expression_along",
 }
@@ -24,6 +25,7 @@ AFTER_FDR = {
     "contrast_table",
     "explore_page",
     "plot_expression_volcano",
+    "plot_expression_ma",
     "plot_significance",
 }
 # These show the genes that rank first.
@@ -45,6 +47,7 @@ ON_POINTS = {
     "plot_abundance_direction",
     "plot_abundance_volcano",
     "plot_expression_volcano",
+    "plot_expression_ma",
     "plot_gene_panels",
     "plot_expression_along",
 }
@@ -146,7 +149,7 @@ def test_null_seed_refits_nothing(planned):
 @pytest.mark.parametrize(
     ("key", "value", "figures"),
     [
-        ("figures.labelled_genes", 3, {"plot_expression_volcano"}),
+        ("figures.labelled_genes", 3, {"plot_expression_volcano", "plot_expression_ma"}),
         ("figures.point_size", 2.0, ON_POINTS),
         ("figures.genes", ["Gene0001", "Gene0002"], {"figure_choices"} | CHOSEN),
         ("figures.cells", {"sample": "Old_1"}, {"figure_choices"} | CHOSEN),
@@ -183,6 +186,7 @@ def test_another_column_of_cell_types_fits_nothing(planned):
         "plot_fold_changes",
         "plot_expression_levels",
         "plot_fold_change_dots",
+        "plot_sample_expression",
     }
 
 

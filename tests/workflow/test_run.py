@@ -185,7 +185,7 @@ def test_the_run_ends_with_a_summary(small_run):
 
 def test_figures_are_vector_with_text_and_raster(small_run):
     figures = sorted((small_run / "results/small").rglob("figures/*.pdf"))
-    assert len(figures) == 18
+    assert len(figures) == 20
     for path in figures:
         (page,) = PdfReader(path).pages
         assert re.search(r"\w{3}", page.extract_text()), path

@@ -108,29 +108,6 @@ elif PROVIDER == "string":
             "../../scripts/string_network.py"
 
 
-rule plot_enrichment:
-    input:
-        table="<run>/{contrast}/tables/enrichment.parquet",
-        info="<run>/{contrast}/tables/enrichment.json",
-    output:
-        pdf="<run>/{contrast}/figures/enrichment.pdf",
-        png=shown("<run>/{contrast}/figures/enrichment.png", "Enriched terms", "Enrichment"),
-    log:
-        "<logs>/{contrast}/plot_enrichment.log",
-    benchmark:
-        "<benchmarks>/{contrast}/plot_enrichment.tsv"
-    conda:
-        ENVIRONMENT
-    resources:
-        mem_mb=memory(340),
-        runtime=minutes(10),
-    params:
-        contrast=contrast_of,
-        enrichment=settings("enrichment", "fdr_threshold", "top", "categories"),
-    script:
-        "../../scripts/plot_enrichment.py"
-
-
 rule enrichment_page:
     input:
         template=workflow.source_path("../report/table.html"),

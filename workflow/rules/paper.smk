@@ -1,7 +1,8 @@
 # Pages of a paper: figures as panels, each drawn at its final size by the script of the figure.
 
 # All that a panel can show, with the settings it may have of its own.
-SHOWABLE = dict.fromkeys(["cell_type", *(f"obs_{name}" for name in OBS)], ["cells", "point_size"])
+SHOWABLE = {name: REGISTERED[name].get("settings", []) for name in OF_DATASET}
+SHOWABLE |= {f"obs_{name}": REGISTERED["obs"]["settings"] for name in OBS}
 WITHOUT_CONTRAST = set(SHOWABLE)
 SHOWABLE |= FIGURES | ({"enrichment": []} if PROVIDER != "none" else {})
 try:
@@ -24,8 +25,8 @@ use rule figure_choices as panel_choices with:
         "<benchmarks>/paper/{page}.{panel}.choices.tsv"
 
 
-# The rule of each figure again, for panels: a figure that is added needs no rule for these.
-for figure in ["cell_type", "obs", *FIGURES, "enrichment"]:
+# The rule of each figure again, for panels.
+for figure in REGISTERED:
     drawn = getattr(rules, f"plot_{figure}")
     own = {"choices": "<run>/paper/panels/{page}.{panel}.choices.h5"}
     name = "{page}.{panel}" + (".{contrast}." if "{contrast}" in drawn.output.pdf else ".")
@@ -43,6 +44,8 @@ for figure in ["cell_type", "obs", *FIGURES, "enrichment"]:
             f"<logs>/paper/{name}.log",
         benchmark:
             f"<benchmarks>/paper/{name}.tsv"
+        group:
+            "figures"
         conda:
             ENVIRONMENT
         # What the largest figure needs.
@@ -51,10 +54,11 @@ for figure in ["cell_type", "obs", *FIGURES, "enrichment"]:
             runtime=minutes(15, cell=10, value=0.1),
         params:
             **dict(drawn.params.items()),
-            figure=figure,
             panel=size_of_panel,
         script:
             "../../scripts/plot_{params.figure}.py"
+
+    getattr(rules, f"panel_{figure}").rule.script = f"../../scripts/plot_{figure}.py"
 
 
 rule paper_page:

@@ -4,26 +4,17 @@ A module is imported when one of its functions is asked for: each figure is a pr
 and should not wait for what others need.
 """
 
+import re
 from importlib import import_module
+from pathlib import Path
 
-_FUNCTIONS = {
-    "abundance": ("abundance_volcano", "abundance_volcanos", "direction_bars"),
-    "cell_types": ("composition",),
-    "embedding": (
-        "embedding_categories",
-        "embedding_directions",
-        "embedding_numbers",
-        "embedding_values",
-    ),
-    "expression": ("expression_volcano",),
-    "fit": ("fit_overview",),
-    "genes": ("expression_along", "fold_change_dots", "gene_heatmap", "gene_panels"),
-    "page": ("lettered_page",),
-    "regions": ("gene_regions",),
-    "significance": ("null_comparison", "pvalue_calibration"),
-    "terms": ("enrichment", "gene_network"),
+# Functions that draw are told by their decorator, so that a new one is listed nowhere.
+_DRAWING = re.compile(r"^@styled\ndef (\w+)", re.MULTILINE)
+_MODULES = {
+    name: path.stem
+    for path in sorted(Path(__file__).parent.glob("*.py"))
+    for name in _DRAWING.findall(path.read_text(encoding="utf-8"))
 }
-_MODULES = {name: module for module, names in _FUNCTIONS.items() for name in names}
 
 __all__ = sorted(_MODULES)
 

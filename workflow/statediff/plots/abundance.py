@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.lines import Line2D
 
 from statediff.plots.style import (
+    PAGE,
     canvas,
     dot,
     legend_above,
@@ -24,8 +25,11 @@ MAX_NEG_LOG10 = 300.0
 
 @styled
 def abundance_volcano(lfc, significance, direction, *, conditions, measure, lfc_threshold,
-                      threshold, size=None):  # fmt: skip
+                      threshold, blocks=None, size=None):  # fmt: skip
     """Volcano of cells: log fold change of abundance against its significance.
+
+    The values of neighbouring cells are those of one smooth function: the number of points says
+    little, and that of blocks of cells more.
 
     Parameters
     ----------
@@ -40,6 +44,8 @@ def abundance_volcano(lfc, significance, direction, *, conditions, measure, lfc_
         posterior tail probability or q-value.
     lfc_threshold, threshold : float
         Of the log fold change and the measure; drawn and named.
+    blocks : dict of str to int, optional
+        Of each direction, the blocks of cells most of which have it.
     size : float, optional
         Area of a point in square points.
 
@@ -62,19 +68,30 @@ def abundance_volcano(lfc, significance, direction, *, conditions, measure, lfc_
     wide = 1.08 * max(np.abs(lfc).max(), 1.2 * lfc_threshold)
     axes.set(
         xlim=(-wide, wide),
-        ylim=(0, 1.05 * max(y.max(), -1.2 * np.log10(threshold))),
+        ylim=_heights(y, threshold),
         xlabel=f"Log fold change of cell density, {compared} / {reference} (natural log)",
         ylabel=f"−log₁₀ {measure}",
     )
     named = {"up": f"more in {compared}", "down": f"less in {compared}", "neutral": "neutral"}
+    counts = {name: f"{np.count_nonzero(direction == name):,}" for name in named}
+    if blocks is not None:
+        counts = {
+            name: f"{text} cells, {blocks.get(name, 0):,} blocks" for name, text in counts.items()
+        }
     handles = [
-        dot(DIRECTION_COLORS[name], f"{text} ({np.count_nonzero(direction == name):,})")
-        for name, text in named.items()
+        dot(DIRECTION_COLORS[name], f"{text} ({counts[name]})") for name, text in named.items()
     ]
     thresholds = f"|log fold change| > {lfc_threshold:g}\nand {measure} < {threshold:g}"
     handles.append(Line2D([], [], label=thresholds, **lines))
-    legend_beside(figure, handles, "Cells")
+    title = "Cells" if blocks is None else "Cells, and blocks of similar cells"
+    legend_beside(figure, handles, f"{title}\n(neighbouring cells are correlated)")
     return figure
+
+
+def _heights(y, threshold):
+    """Limits within which the threshold and points at zero are seen."""
+    top = max(y.max(), -1.2 * np.log10(threshold))
+    return -0.03 * top, 1.05 * top
 
 
 @styled
@@ -98,19 +115,20 @@ def abundance_volcanos(lfc, significance, direction, types, *, conditions, measu
     """
     types = types.remove_unused_categories()
     names = list(types.categories)
-    columns = min(4, len(names))
+    # As wide as a page at most, so that its text is not made smaller there.
+    columns = min(len(names), 3 if len(names) <= 12 else 4 if len(names) <= 24 else 5)
     rows = -(-len(names) // columns)
     # A narrow figure has a legend of many lines.
     around = 0.9 if columns > 2 else 1.5
     figure, grid = canvas(
-        max(4.4, 0.6 + 1.9 * columns), around + 1.6 * rows, rows, columns, squeeze=False,
+        min(max(4.4, 0.6 + 2.2 * columns), PAGE), around + 1.5 * rows, rows, columns, squeeze=False,
         sharex=True, sharey=True,
     )  # fmt: skip
     y, wide = np.minimum(significance, MAX_NEG_LOG10), max(np.abs(lfc).max(), 1.2 * lfc_threshold)
     lines = {"color": "#404040", "lw": 0.6, "ls": (0, (4, 3))}
     for axes, name in zip(grid.flat, names, strict=False):
         inside = np.asarray(types == name)
-        size = max(point_size(np.count_nonzero(inside)) / 2, 1.0)
+        size = max(point_size(np.count_nonzero(inside)) / 2, 2.5)
         for kind in ("neutral", "down", "up"):
             cells = inside & (direction == kind)
             points = np.column_stack([lfc, y])[cells]
@@ -118,11 +136,13 @@ def abundance_volcanos(lfc, significance, direction, types, *, conditions, measu
         for sign in (-1, 1):
             axes.axvline(sign * lfc_threshold, **lines)
         axes.axhline(-np.log10(threshold), **lines)
-        axes.set_title(f"{short(name, 32)} ({np.count_nonzero(inside):,})", fontsize=text_size(6.5))
+        long = len(short(name, 32)) > 11 * PAGE / columns
+        title = f"{short(name, 32)} ({np.count_nonzero(inside):,})"
+        axes.set_title(title, fontsize=text_size(6.5 if long else 8))
     for axes in grid.flat[len(names) :]:
         axes.set_axis_off()
     grid[0, 0].set(xlim=(-1.08 * wide, 1.08 * wide))
-    grid[0, 0].set(ylim=(0, 1.05 * max(y.max(), -1.2 * np.log10(threshold))))
+    grid[0, 0].set(ylim=_heights(y, threshold))
     reference, compared = (short(name, 25) for name in conditions)
     figure.supxlabel(f"Log fold change of cell density, {compared} / {reference} (natural log)")
     figure.supylabel(f"−log₁₀ {measure}")
@@ -172,7 +192,10 @@ def direction_bars(table, *, conditions, order="table"):
         rows, [f"{short(t)} ({n:,})" for t, n in zip(table["cell_type"], table["cells"])]
     )
     axes.set(xlim=(0, 100), ylim=(-0.6, len(table) - 0.4))
-    axes.set(xlabel=f"Cells by change of abundance, {compared} against {reference} (%)")
+    # The cells of the table are not only those that take part in the contrast.
+    axes.set_xlabel(
+        f"Cells of all conditions by change of abundance, {compared} against {reference} (%)"
+    )
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     legend_above(figure, axes.get_legend_handles_labels()[0])

@@ -6,10 +6,53 @@ from matplotlib.patches import Patch
 
 from statediff.plots.style import CONDITION_COLORS, canvas, legend_above, short, styled, text_size
 
-__all__ = ["MOSTLY", "composition"]
+__all__ = ["MOSTLY", "composition", "mean_intervals"]
 
 #: A type with this share of its cells in one condition is named.
 MOSTLY = 0.75
+
+
+def mean_intervals(shares, level=0.95):
+    r"""Intervals of the mean shares of cell types in two conditions, from their samples.
+
+    On the scale :math:`\arcsin\sqrt{x}` the variance of a share hardly depends on the share. It is
+    pooled over both conditions, and the quantile is that of Student's t with the samples less two
+    as its degrees of freedom.
+
+    Parameters
+    ----------
+    shares : pair of array, shape (types, samples)
+        In the samples of either condition, 0 to 1.
+    level : float
+
+    Returns
+    -------
+    pair of ndarray, shape (types, 2)
+        Lower and upper ends around the means; NaN without two samples of a condition.
+    """
+    from scipy.special import stdtrit
+
+    turned = [np.arcsin(np.sqrt(values)) for values in shares]
+    freedom = sum(values.shape[1] for values in turned) - 2
+    squares = sum(
+        ((values - values.mean(axis=1, keepdims=True)) ** 2).sum(axis=1) for values in turned
+    )
+    ends = []
+    for values in shares:
+        middle, n = np.arcsin(np.sqrt(values.mean(axis=1))), values.shape[1]
+        if freedom < 1:
+            ends.append(np.full((len(values), 2), np.nan))
+            continue
+        half = stdtrit(freedom, (1 + level) / 2) * np.sqrt(squares / freedom / n)
+        limits = np.clip([middle - half, middle + half], 0.0, np.pi / 2)
+        ends.append((np.sin(limits) ** 2).T)
+    return tuple(ends)
+
+
+def _shares(counts, types):
+    """Share of each type in each sample."""
+    cells = counts.reindex(types, fill_value=0).to_numpy(dtype=float)
+    return cells / np.maximum(cells.sum(axis=0), 1.0)
 
 
 @styled
@@ -24,7 +67,8 @@ def composition(counts, *, conditions, samples=None, colors=CONDITION_COLORS):
     conditions : pair of str
         Reference and compared condition.
     samples : pair of pandas.DataFrame, optional
-        The same for each sample (columns) of either condition; drawn as points.
+        The same for each sample (columns) of either condition; drawn as points. The bars are then
+        the means of the samples' shares, with 95 % intervals where a condition has two samples.
     colors : pair of colours
         Of the conditions.
 
@@ -37,14 +81,20 @@ def composition(counts, *, conditions, samples=None, colors=CONDITION_COLORS):
     figure, axes = canvas(6.2, 1.2 + 0.3 * len(counts))
     rows = np.arange(len(counts))[::-1]
     reach = percent.max(axis=1)
+    of_samples = None if samples is None else [_shares(s, counts.index) for s in samples]
+    if of_samples is not None:
+        percent = np.column_stack([100.0 * shares.mean(axis=1) for shares in of_samples])
+        intervals = [100.0 * ends for ends in mean_intervals(of_samples)]
+        reach = percent.max(axis=1)
     for i, offset in enumerate((0.2, -0.2)):
         axes.barh(rows + offset, percent[:, i], height=0.38, color=colors[i])
-        if samples is not None:
-            of_sample = samples[i].reindex(counts.index, fill_value=0).to_numpy(dtype=float)
-            shares = 100.0 * of_sample / np.maximum(of_sample.sum(axis=0), 1.0)
+        if of_samples is not None:
+            shares = 100.0 * of_samples[i]
             at = np.repeat((rows + offset)[:, None], shares.shape[1], axis=1)
+            axes.hlines(rows + offset, *intervals[i].T, color="black", lw=1.0, zorder=2)
             axes.scatter(shares, at, s=7, color="white", edgecolors="black", lw=0.6, zorder=3)
             reach = np.maximum(reach, shares.max(axis=1, initial=0.0))
+            reach = np.fmax(reach, intervals[i][:, 1])
     of_type = cells / np.maximum(cells.sum(axis=1, keepdims=True), 1.0)
     for row, share, end in zip(rows, of_type, reach, strict=True):
         if share.max() >= MOSTLY:
@@ -62,7 +112,8 @@ def composition(counts, *, conditions, samples=None, colors=CONDITION_COLORS):
     right = 1.3 * max(reach.max(initial=0.0), 1e-9)
     axes.set(xlim=(0, right), ylim=(-0.6, len(counts) - 0.4))
     axes.set_xticks([share for share in axes.get_xticks() if share <= min(right, 100)])
-    axes.set_xlabel("Cells of the condition that are of the type (%)")
+    whose = "the condition" if samples is None else "a sample, mean over the samples,"
+    axes.set_xlabel(f"Cells of {whose} that are of the type (%)")
     axes.tick_params(axis="y", length=0)
     handles = [
         Patch(color=color, label=f"{short(name)} ({int(n):,} cells)")
@@ -72,5 +123,7 @@ def composition(counts, *, conditions, samples=None, colors=CONDITION_COLORS):
         handles.append(
             Line2D([], [], ls="", marker="o", ms=3, mfc="white", mec="black", label="a sample")
         )
+        if np.isfinite(np.array(intervals)).any():
+            handles.append(Line2D([], [], color="black", lw=1.0, label="95 % interval of the mean"))
     legend_above(figure, handles)
     return figure

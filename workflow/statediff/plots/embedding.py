@@ -97,7 +97,7 @@ def embedding_categories(
     _frame(axes, axis_names)
     # A panel has no room for names that are on the cells already.
     if numbered or not (on_data and current()):
-        legend_beside(figure, handles, f"{name} (cells)", "outside right center")
+        legend_beside(figure, handles, f"{short(name)} (cells)", "outside right center")
     if on_data:
         _write_on_data(axes, xy, codes, tags)
     return figure

@@ -5,6 +5,7 @@ import numpy as np
 from statediff.plots.style import (
     CONDITION_COLORS,
     OKABE_ITO,
+    PAGE,
     canvas,
     log_ticks,
     short,
@@ -17,6 +18,8 @@ __all__ = ["fit_overview"]
 
 # Fewer effective degrees of freedom than these are called few: a convention of this figure.
 BROAD = 10.0
+# Degrees of freedom are called unequal from this ratio on.
+UNEQUAL = 2.0
 LINES = {"color": "#404040", "lw": 0.8, "ls": (0, (4, 3))}
 
 
@@ -57,9 +60,9 @@ def fit_overview(spectrum, *, residual, tol, ls, freedom, conditions, distances=
         With three panels, and a fourth with `signal`.
     """
     if signal is None:
-        figure, axes = canvas(9.6, 3.1, columns=3)
+        figure, axes = canvas(PAGE, 2.8, columns=3)
     else:
-        figure, axes = canvas(7.2, 5.6, rows=2, columns=2)
+        figure, axes = canvas(PAGE, 5.6, rows=2, columns=2)
         _signal(axes[1, 1], *signal)
     of_spectrum, of_scale, of_freedom = axes.ravel()[:3]
     _spectrum(of_spectrum, np.asarray(spectrum), residual, tol)
@@ -74,7 +77,7 @@ def fit_overview(spectrum, *, residual, tol, ls, freedom, conditions, distances=
     )  # fmt: skip
     of_freedom.legend(loc="upper left")
     log_ticks(of_freedom.xaxis)
-    figure.suptitle(_verdict(totals, conditions), fontsize=text_size(9.5))
+    figure.suptitle(_verdict(totals, conditions, residual <= tol), fontsize=text_size(9))
     return figure
 
 
@@ -146,12 +149,23 @@ def _signal(axes, levels, genes):
     )  # fmt: skip
 
 
-def _verdict(totals, conditions):
-    """What the degrees of freedom mean."""
+def _verdict(totals, conditions, exact):
+    """What the degrees of freedom mean, and what to do about few."""
     numbers = " and ".join(
         f"{total:.1f} in {short(name, 25)}" for total, name in zip(totals, conditions, strict=True)
     )
-    if min(totals) < FEW:
-        return f"The curves are hardly more than constants: degrees of freedom {numbers}"
-    trends = "broad trends only" if min(totals) < BROAD else "fine trends"
-    return f"A typical gene can follow {trends}: degrees of freedom {numbers}"
+    least = min(totals)
+    if least < FEW:
+        words = (
+            "The model follows hardly any trend: curves are almost constant over the cell states."
+        )
+    elif least < BROAD:
+        words = "The model follows broad trends along the cell states, and no fine ones."
+    else:
+        words = "The model follows fine trends along the cell states."
+    if max(totals) > UNEQUAL * least:
+        poorer = short(conditions[int(np.argmin(totals))], 25)
+        words += f" {poorer} decides fewer trends and limits the comparison."
+    if not exact:
+        words += " The basis misses its tolerance (first panel)."
+    return f"{words}\nEffective degrees of freedom of a typical gene: {numbers}"

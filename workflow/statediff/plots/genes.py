@@ -8,8 +8,11 @@ from matplotlib.transforms import ScaledTranslation
 
 from statediff.plots.style import (
     CONDITION_COLORS,
+    PAGE,
     canvas,
     color_bar,
+    column_width,
+    dot,
     legend_above,
     point_size,
     scatter,
@@ -21,6 +24,8 @@ from statediff.plots.style import (
 __all__ = ["expression_along", "fold_change_dots", "gene_heatmap", "gene_panels"]
 
 DIVERGING, SEQUENTIAL = "RdBu_r", "viridis"
+# Columns of fewer cells are pale, under white of this opacity.
+FEW, PALE = 20, 0.6
 # Rows from which on they are put in order by their similarity.
 SMALLEST_TREE = 3
 # Points of thickness of what marks the conditions.
@@ -30,8 +35,9 @@ MOST_CELLS = 100_000
 
 
 @styled
-def gene_heatmap(values, *, label, conditions=None, colors=CONDITION_COLORS, percentile=98.0):
-    """Heatmap of genes over cell types, both in the order of a dendrogram.
+def gene_heatmap(values, *, label, conditions=None, colors=CONDITION_COLORS, significant=None,
+                 cells=None, percentile=98.0):  # fmt: skip
+    """Heatmap of genes, in the order of a dendrogram, over cell types, in the order given.
 
     Parameters
     ----------
@@ -42,6 +48,10 @@ def gene_heatmap(values, *, label, conditions=None, colors=CONDITION_COLORS, per
     conditions : pair of str, optional
         Where the columns are pairs: reference and compared condition, marked by their colours.
     colors : pair of colours
+    significant : pandas.DataFrame of bool, shape (genes, types), optional
+        Fields that are marked, where the columns are types.
+    cells : array of int, optional
+        Cells of each column; those of fewer than 20 are pale.
     percentile : float
         Percentile of the absolute values at which the colours saturate.
 
@@ -54,19 +64,15 @@ def gene_heatmap(values, *, label, conditions=None, colors=CONDITION_COLORS, per
         dict.fromkeys(values.columns if split == 1 else values.columns.get_level_values(0))
     )
     matrix = values.to_numpy(dtype=float)
-    by_type = matrix.reshape(len(matrix), len(types), split)
     limit = np.nanpercentile(np.abs(matrix), percentile) or 1.0
-    width = 3.2 + 0.24 * len(types) * split
-    height = max(2.6, 1.3 + 0.15 * len(matrix)) + _below(types)
-    figure, grid = canvas(
-        width, height, 2, 2, width_ratios=[0.6, 0.24 * len(types) * split],
-        height_ratios=[0.4, 0.15 * len(matrix)],
-    )  # fmt: skip
-    rows = _tree(grid[1, 0], matrix, "left")
-    columns = _tree(grid[0, 1], by_type.transpose(1, 0, 2).reshape(len(types), -1), "top")
-    grid[0, 0].set_axis_off()
-    axes = grid[1, 1]
-    drawn = by_type[rows][:, columns].reshape(len(matrix), -1)
+    column = column_width(len(types), 0.24 * split, 3.2) / split
+    width = 3.2 + column * len(types) * split
+    height = max(2.6, 1.0 + 0.15 * len(matrix)) + _below(types)
+    figure, (tree, axes) = canvas(
+        width, height, columns=2, width_ratios=[0.6, column * len(types) * split]
+    )
+    rows = _tree(tree, matrix)
+    drawn = matrix[rows]
     image = axes.imshow(
         np.ma.masked_invalid(drawn), cmap=DIVERGING, norm=TwoSlopeNorm(0, -limit, limit),
         aspect="auto", interpolation="nearest",
@@ -74,25 +80,37 @@ def gene_heatmap(values, *, label, conditions=None, colors=CONDITION_COLORS, per
     axes.set_facecolor("#bdbdbd")
     axes.yaxis.tick_right()
     axes.set_yticks(
-        range(len(matrix)), [short(str(values.index[i]), 32) for i in rows], fontsize=text_size(6.5)
+        range(len(matrix)), [short(str(values.index[i]), 32) for i in rows], fontsize=text_size(7)
     )
     middle = np.arange(len(types)) * split + (split - 1) / 2
-    axes.set_xticks(
-        middle, [short(str(types[i]), 32) for i in columns], rotation=90,
-    )  # fmt: skip
+    axes.set_xticks(middle, [short(str(name), 32) for name in types], rotation=90)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
+    handles = []
     if split == 2:
         for edge in np.arange(split, len(types) * split, split):
             axes.axvline(edge - 0.5, color="white", lw=1.5)
         for i in range(len(types) * split):
             _strip(axes, i, colors[i % 2])
-        handles = [Patch(color=c, label=short(n)) for c, n in zip(colors, conditions)]
+        handles += [Patch(color=c, label=short(n)) for c, n in zip(colors, conditions)]
+    if significant is not None:
+        y, x = np.nonzero(significant.to_numpy()[rows])
+        # Black is seen on the middle of the scale, white on its ends.
+        ends = np.abs(np.nan_to_num(drawn[y, x])) > 0.6 * limit
+        marks = axes.scatter(x, y, s=5, c=np.where(ends, "white", "black"), linewidths=0)
+        marks.set_clip_on(False)
+        handles.append(dot("black", "significant in some cells of the type"))
+    few = [] if cells is None else np.flatnonzero(np.asarray(cells) < FEW)
+    for i in few:
+        axes.axvspan(i - 0.5, i + 0.5, color="white", alpha=PALE, lw=0)
+    if len(few):
+        handles.append(Patch(fc="#f2c9c0", label=f"pale: fewer than {FEW} cells"))
+    if handles:
         legend_above(figure, handles)
     extend = "both" if np.nanmax(np.abs(matrix), initial=0) > limit else "neither"
     color_bar(
         image,
-        grid[:, 1],
+        axes,
         label,
         location="right",
         shrink=min(1.0, 1.8 / height),
@@ -116,8 +134,8 @@ def _strip(axes, column, color):
     )  # fmt: skip
 
 
-def _tree(axes, rows, side):
-    """Draw a dendrogram of some rows beside them; returns their order."""
+def _tree(axes, rows):
+    """Draw a dendrogram of rows left of them; returns their order."""
     from scipy.cluster.hierarchy import dendrogram, linkage
 
     axes.set_axis_off()
@@ -125,19 +143,18 @@ def _tree(axes, rows, side):
         return np.arange(len(rows))
     tree = linkage(np.nan_to_num(rows), "average", optimal_ordering=len(rows) < 500)
     found = dendrogram(
-        tree, ax=axes, orientation=side, no_labels=True, color_threshold=0,
+        tree, ax=axes, orientation="left", no_labels=True, color_threshold=0,
         above_threshold_color="#606060",
     )  # fmt: skip
     for line in axes.collections:
         line.set_linewidth(0.7)
-    if side == "left":
-        # Rows of an image go down, leaves of a dendrogram up.
-        axes.invert_yaxis()
+    # Rows of an image go down, leaves of a dendrogram up.
+    axes.invert_yaxis()
     return np.array(found["leaves"])
 
 
 @styled
-def fold_change_dots(change, share, *, conditions):
+def fold_change_dots(change, share, *, conditions, significant=None):
     """Mean fold change of genes over cell types, with how many of the cells express them.
 
     Parameters
@@ -148,6 +165,8 @@ def fold_change_dots(change, share, *, conditions):
         Share of the cells with expression above 0, 0 to 1.
     conditions : pair of str
         Reference and compared condition.
+    significant : pandas.DataFrame of bool, shape (genes, types), optional
+        Dots with a line around them.
 
     Returns
     -------
@@ -155,14 +174,18 @@ def fold_change_dots(change, share, *, conditions):
     """
     genes, types = change.shape
     height = max(2.6, 0.9 + 0.19 * genes) + _below(change.columns)
-    figure, axes = canvas(2.9 + 0.26 * types, height)
+    figure, axes = canvas(2.9 + column_width(types, 0.26, 2.9) * types, height)
     y, x = np.divmod(np.arange(genes * types), types)
     limit = np.abs(change.to_numpy()).max(initial=0.0) or 1.0
     largest = 75.0
     points = axes.scatter(
         x, genes - 1 - y, s=largest * share.to_numpy().ravel(), c=change.to_numpy().ravel(),
-        cmap=DIVERGING, norm=TwoSlopeNorm(0, -limit, limit), edgecolors="#404040", linewidths=0.3,
+        cmap=DIVERGING, norm=TwoSlopeNorm(0, -limit, limit), edgecolors="#a0a0a0", linewidths=0.3,
     )  # fmt: skip
+    if significant is not None:
+        marked = significant.to_numpy().ravel()
+        points.set_edgecolors(np.where(marked, "black", "#a0a0a0"))
+        points.set_linewidths(np.where(marked, 1.3, 0.3))
     axes.set_yticks(range(genes), [short(str(g), 32) for g in change.index[::-1]])
     axes.set_xticks(
         range(types), [short(str(t), 32) for t in change.columns], rotation=90,
@@ -177,6 +200,11 @@ def fold_change_dots(change, share, *, conditions):
                mew=0.5, label=f"{part:.0%}")
         for part in (0.1, 0.5, 1.0)
     ]  # fmt: skip
+    if significant is not None:
+        sizes.append(
+            Line2D([], [], ls="", marker="o", ms=6, mfc="white", mec="black", mew=1.3,
+                   label="significant in some cells of the type")
+        )  # fmt: skip
     legend_above(figure, sizes, "Cells that express the gene")
     return figure
 
@@ -204,10 +232,10 @@ def gene_panels(xy, genes, *, conditions, axis_names, size=None):
     shown, cells_shown = _some(len(xy))
     size = size or 0.5 * point_size(len(shown))
     xy = np.asarray(xy)[shown]
-    figure, grid = canvas(10.6, 0.3 + 1.85 * len(genes), len(genes), 5, squeeze=False)
-    reference, compared = (short(name, 25) for name in conditions)
-    titles = [reference, compared, f"{compared} − {reference}"]
-    titles += ["standard deviation of the change", "change / its standard deviation"]
+    figure, grid = canvas(PAGE, 0.6 + 1.35 * len(genes), len(genes), 5, squeeze=False)
+    reference, compared = (short(name, 16) for name in conditions)
+    titles = [reference, compared, f"{compared}\n− {reference}"]
+    titles += ["standard deviation\nof the change", "change /\nstandard deviation"]
     total = 5 * len(genes) * len(xy)
     for row, (gene, (before, after, spread)) in zip(grid, genes.items(), strict=True):
         before, after, spread = (np.asarray(x)[shown] for x in (before, after, spread))

@@ -5,7 +5,7 @@ from matplotlib.collections import PatchCollection
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.patches import Patch, Rectangle
 
-from statediff.plots.style import GREY, canvas, color_bar, legend_above, short, styled
+from statediff.plots.style import GREY, canvas, color_bar, column_width, legend_above, short, styled
 
 __all__ = ["gene_regions"]
 
@@ -56,7 +56,7 @@ def gene_regions(table, patterns, types, *, conditions, totals=None, cells=None,
     names = [short(str(name), 32) for name in types] if named else []
     below = 0.2 + 0.055 * max(map(len, names), default=4)
     labels, rows = _rows(patterns, totals or {})
-    width = 2.9 + (TYPE * len(types) if named else BLOCKS)
+    width = 2.9 + (column_width(len(types), TYPE, 2.9) * len(types) if named else BLOCKS)
     height = max(2.6, 0.9 + ROW * len(labels)) + below
     figure, axes = canvas(width, height)
     if not rows:

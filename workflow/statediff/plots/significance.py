@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from statediff.plots.style import OKABE_ITO, canvas, log_ticks, styled, text_size
+from statediff.plots.style import OKABE_ITO, PAGE, canvas, log_ticks, styled, text_size
 
 __all__ = ["null_comparison", "pvalue_calibration"]
 
@@ -37,7 +37,7 @@ def null_comparison(distances, null, rates, *, rate, threshold, is_de, seed=0):
     matplotlib.figure.Figure
     """
     distances, null = np.asarray(distances, dtype=float), np.asarray(null, dtype=float)
-    figure, (left, middle, right) = canvas(9.6, 2.9, columns=3)
+    figure, (left, middle, right) = canvas(PAGE, 2.5, columns=3)
     edges = np.linspace(0.0, max(distances.max(), null.max()), BINS + 1)
     left.hist(null, edges, density=True, color=NULL, alpha=0.8, label=f"null ({len(null):,})")
     left.hist(distances, edges, density=True, histtype="step", color=REAL, lw=1.3,
@@ -78,7 +78,7 @@ def pvalue_calibration(pvalues, qvalues, *, threshold, is_de, null=None):
     matplotlib.figure.Figure
     """
     pvalues, qvalues = np.asarray(pvalues, dtype=float), np.asarray(qvalues, dtype=float)
-    figure, (left, middle, right) = canvas(9.6, 2.9, columns=3)
+    figure, (left, middle, right) = canvas(PAGE, 2.5, columns=3)
     counts, _, _ = left.hist(pvalues, np.linspace(0, 1, 41), density=True, color=OKABE_ITO[4])
     left.axhline(1.0, **LINES)
     left.legend([left.lines[0]], ["expected if no gene changes"], loc="upper right")
@@ -96,7 +96,7 @@ def pvalue_calibration(pvalues, qvalues, *, threshold, is_de, null=None):
         right.scatter(expected[: len(called)], called, s=5, color=REAL, linewidths=0, zorder=3,
                       label=f"called ({len(called):,})")  # fmt: skip
     if null is not None:
-        label = f"shuffled within blocks ({len(null):,})"
+        label = f"shuffled ({len(null):,})"
         right.scatter(_uniform(len(null)), np.sort(-np.log10(null))[::-1], s=5, color=NULL,
                       linewidths=0, zorder=4, label=label)  # fmt: skip
     # So that the line, and the genes that follow it, are seen.
@@ -107,7 +107,7 @@ def pvalue_calibration(pvalues, qvalues, *, threshold, is_de, null=None):
         right.scatter(beyond, np.full(len(beyond), top), s=9, marker="^", color=REAL, lw=0,
                       zorder=3, label=f"above {top:.0f} ({len(beyond):,})")  # fmt: skip
     if right.get_legend_handles_labels()[0]:
-        right.legend(loc="best")
+        right.legend(loc="center right")
     right.set(
         xlabel="−log₁₀ p-value expected without changes", ylabel="−log₁₀ p-value",
         title="Genes against chance",

@@ -17,10 +17,12 @@ __all__ = [
     "CONDITION_COLORS",
     "GREY",
     "OKABE_ITO",
+    "PAGE",
     "Outlined",
     "canvas",
     "categorical_palette",
     "color_bar",
+    "column_width",
     "dot",
     "legend_above",
     "legend_beside",
@@ -39,6 +41,8 @@ GREY = "#d9d9d9"
 OKABE_ITO = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#000000")
 #: Of reference and compared condition.
 CONDITION_COLORS = ("#0072b2", "#e69f00")
+#: Inches of the width of a page, on which no text is to be smaller than 6 points.
+PAGE = 180 / 25.4
 # Points beyond this number are drawn as pixels inside the vector file.
 RASTERISE = 100_000
 # Square inches of the figures for which points have their usual size.
@@ -100,6 +104,12 @@ def canvas(width, height, rows=1, columns=1, **options):
     figure = _Shown(figsize=size, layout="constrained")
     FigureCanvasAgg(figure)
     return figure, figure.subplots(rows, columns, **options)
+
+
+def column_width(count, usual, around):
+    """Inches of each of some columns: less than usual where they would be wider than a page, with
+    what is around them, and no less than upright names need."""
+    return min(usual, max((PAGE - around) / max(count, 1), 0.145))
 
 
 def text_size(points):
