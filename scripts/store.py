@@ -2,7 +2,6 @@
 
 import json
 
-import h5py
 from _inputs import check_names, find_counts, find_genes, find_matrix, read_obsm
 from _job import run
 from anndata.io import write_elem
@@ -10,7 +9,7 @@ from statediff.layer import LayerCheck, find_normalisation, non_negative
 from statediff.normalisation import normalise
 from statediff.preprocess import EXPRESSION
 from statediff.source import open_source
-from statediff.store import atomic, create_h5ad, described, write_csr
+from statediff.store import create_h5, create_h5ad, described, write_csr
 
 
 def main(job):
@@ -32,7 +31,7 @@ def main(job):
         # No slot of an AnnData: what is made from the store says it in a record of its own.
         made = source.record if config.preprocessed else None
         store.attrs["source"] = made or json.dumps(described(job.input[0]))
-        with atomic(job.output.linear) as part, h5py.File(part, "w") as linear:
+        with create_h5(job.output.linear) as linear:
             write_normalisation(linear, source, store["X"], config, var.index)
             transform, origin = linear.attrs["transform"], linear.attrs["origin"]
             values.warn(transform == "unknown")

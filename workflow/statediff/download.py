@@ -4,7 +4,6 @@ What has arrived is kept in `<name>.part`, and how far in `<name>.part.json`, so
 goes on after a broken connection, a killed process or a full disk.
 """
 
-import errno
 import fcntl
 import hashlib
 import json
@@ -23,6 +22,7 @@ import urllib3
 from tqdm import tqdm
 
 from statediff import InputError, web
+from statediff.disk import FULL
 from statediff.web import TRIES, UNREADABLE, ServerFault
 from statediff.zenodo import OTHERWISE
 
@@ -39,7 +39,6 @@ TICK = 0.2
 HASHED = 64 << 20
 # Files that are of no more use beside a complete one.
 BESIDE = (".part", ".part.json", ".part.json.new", ".lock")
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 PAGE = (
     "found a web page (a login, a notice, a wrong address?), expected the file; open the address "
     "in a browser"
