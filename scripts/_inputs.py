@@ -1,8 +1,47 @@
 """Reading from a user's file what may not be as expected."""
 
+import json
+from contextlib import contextmanager
+from pathlib import Path
+
 import numpy as np
 from statediff import InputError
 from statediff.messages import close_matches, listed
+from statediff.source import open_source
+from statediff.store import described
+
+
+@contextmanager
+def recorded(path, modality=None):
+    """Open a user's file; what is read is what its checksum, which `record` gives, is that of.
+
+    Yields
+    ------
+    source : Source
+    record : callable
+        Name, size and checksum as JSON, to be called when all is read.
+    """
+    before = state(path)
+
+    def record():
+        found = json.dumps(described(path))
+        if state(path) != before:
+            raise InputError(
+                f"{path}: changed while it was read; run again when no other program writes it "
+                "(dataset.source)"
+            )
+        return found
+
+    with open_source(path, modality) as source:
+        yield source, record
+
+
+def state(path):
+    """What changes when a file is written or replaced; of a folder, that of all files in it."""
+    path = Path(path)
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    found = [file.stat() for file in files if file.exists()]
+    return [(one.st_dev, one.st_ino, one.st_size, one.st_mtime_ns) for one in found]
 
 
 def check_names(obs, var):
