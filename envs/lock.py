@@ -17,7 +17,7 @@ PYTHON = "3.11"
 
 def pins(lock):
     """Requirement lines of a lock file."""
-    return (HERE / f"{lock}.txt").read_text().splitlines()
+    return (HERE / f"{lock}.txt").read_text(encoding="utf-8").splitlines()
 
 
 def conda_environment(lock):
@@ -38,7 +38,7 @@ def main():
         subprocess.run(command, check=True, cwd=HERE.parent)
     for name, lock in CONDA.items():
         text = yaml.safe_dump(conda_environment(lock), sort_keys=False, width=200)
-        (HERE / f"{name}.yaml").write_text(text)
+        (HERE / f"{name}.yaml").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -109,7 +109,7 @@ def write_run(out, key, fields, entry):
 
 def write_record(out, path, fields):
     """How this file came about, and the fields that were added to those of the source."""
-    with open(path) as file:
+    with open(path, encoding="utf-8") as file:
         summary = json.load(file)
     fields = [*fields, ("uns", "statediff", "this record: how the file came about")]
     found = summary["provenance"] | {key: summary[key] for key in OF_SUMMARY}

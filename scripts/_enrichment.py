@@ -26,7 +26,7 @@ def write(job, tables, genes, unmapped, info):
         unknown.to_csv(part, sep="\t", index=False)
     print(f"{len(unknown):,} genes are not known to the provider: {job.output.unmapped}")
     with atomic(job.output.info) as part:
-        part.write_text(json.dumps(info | {"unmapped_genes": len(unknown)}, indent=1))
+        part.write_text(json.dumps(info | {"unmapped_genes": len(unknown)}, indent=1), encoding="utf-8")
 
 
 def genome(job, n_tested):

@@ -81,7 +81,7 @@ def full_folder(job, error):
 def peak_memory():
     """Peak memory of this process, exact, where the system tells (Linux)."""
     try:
-        status = Path("/proc/self/status").read_text()
+        status = Path("/proc/self/status").read_text(encoding="utf-8")
     except OSError:
         return ""
     return f", peak {int(status.split('VmHWM:')[1].split()[0]) / 1024:.0f} MB"

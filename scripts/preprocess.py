@@ -93,7 +93,7 @@ def main(job):
     text = json.dumps(summary, indent=1)
     print(text)
     with atomic(job.output.record) as part:
-        part.write_text(text + "\n")
+        part.write_text(text + "\n", encoding="utf-8")
 
 
 def kept_blocks(blocks, cells, genes):

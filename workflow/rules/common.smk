@@ -42,7 +42,7 @@ def levels_in_source(column):
     return None if values is None else list(values.astype("category").cat.categories.astype(str))
 
 
-with open(workflow.source_path("../schemas/config.schema.yaml")) as schema:
+with open(workflow.source_path("../schemas/config.schema.yaml"), encoding="utf-8") as schema:
     try:
         config = checked(levels_as_text(config, levels_in_source), yaml.safe_load(schema))
     except InputError as error:
@@ -405,7 +405,7 @@ def enrichment_there(wildcards):
     there = {}
     for contrast in CONTRASTS if PROVIDER != "none" else []:
         told = Path(located(f"<run>/{contrast}/tables/enrichment.json"))
-        made = json.loads(told.read_text()) if told.is_file() else {}
+        made = json.loads(told.read_text(encoding="utf-8")) if told.is_file() else {}
         as_asked = all(made.get(key) == value for key, value in ASKED_OF_ENRICHMENT.items())
         for name in SHOWN_ENRICHMENT:
             path = Path(located(f"<run>/{contrast}/{name}"))
