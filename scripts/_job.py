@@ -13,9 +13,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow"))
 
 from statediff import DataWarning, InputError
 from statediff.disk import FULL, is_full, no_space
+from statediff.text import printable
 
 # Where the user looks on, while the job's output goes to its log.
-TERMINAL = os.fdopen(os.dup(2), "w", buffering=1)
+TERMINAL = os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace")
 
 
 def run(main, job):
@@ -40,6 +41,8 @@ def _run(main, job):
     sys.stdout.flush()
     for stream in (1, 2):
         os.dup2(log.fileno(), stream)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(encoding="utf-8", errors="backslashreplace")
 
     def show(message, category, filename, lineno, file=None, line=None):
         if issubclass(category, DataWarning):
@@ -61,13 +64,13 @@ def end(job, fault):
     """End with a fault on the terminal, and in the log if its disk is not full."""
     tell(f"Error ({job.rule}): {fault}")
     with suppress(OSError):
-        print(f"Error: {fault}", file=sys.stderr, flush=True)
+        print(f"Error: {printable(fault)}", file=sys.stderr, flush=True)
     sys.exit(1)
 
 
 def tell(text):
     with suppress(OSError):
-        TERMINAL.write(f"\n{text}\n")
+        TERMINAL.write(f"\n{printable(text)}\n")
 
 
 def full_folder(job, error):
