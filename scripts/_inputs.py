@@ -1,6 +1,8 @@
 """Reading from a user's file what may not be as expected."""
 
 import json
+import math
+import shutil
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -127,4 +129,21 @@ def check_finite(values, name):
         raise InputError(
             f"{name} holds NaN or infinite values in {bad.size} cells (first: row {bad[0]}); "
             "expected finite numbers"
+        )
+
+
+def check_space(folder, matrix, config):
+    """Refuse a disk that can't hold the dense layers of the results, whose jobs come last."""
+    layers = config["expression"]["layers"]
+    dense = len(layers) + ("smoothed" in layers)  # one a condition
+    # In a file of each chunk of genes and in the AnnData.
+    values = 2 * dense * math.prod(matrix.shape) * len(config["contrasts"])
+    needed = 4 * values + 8 * matrix.stored
+    there = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    free = shutil.disk_usage(folder).free
+    if free + there < needed:
+        raise InputError(
+            f"{folder}: {free / 1e9:,.1f} GB are free, and the results need {needed / 1e9:,.1f} GB "
+            "or more; free some space, work on another disk (--directory), or write fewer layers "
+            "(expression.layers)"
         )

@@ -1,6 +1,16 @@
 """Reduce the source file to what the workflow reads, and check it on the way."""
 
-from _inputs import check_names, find_counts, find_genes, find_matrix, read_obsm, recorded
+from pathlib import Path
+
+from _inputs import (
+    check_names,
+    check_space,
+    find_counts,
+    find_genes,
+    find_matrix,
+    read_obsm,
+    recorded,
+)
 from _job import run
 from anndata.io import write_elem
 from statediff.layer import LayerCheck, find_normalisation, non_negative
@@ -17,6 +27,8 @@ def main(job):
         check_names(obs, var)
         arrays = {key: read_obsm(source, key, option) for key, option in config.obsm.items()}
         matrix = find_matrix(source, config.layer, "dataset.layer")
+        # Not from the params: other layers of the results are no reason to store anew.
+        check_space(Path(job.output.data).parents[1], matrix, job.config)
         write_elem(store, "obs", with_categories(obs))
         write_elem(store, "var", with_categories(var))
         write_elem(store, "obsm", arrays)

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from types import SimpleNamespace
 
 import anndata
 import numpy as np
@@ -12,7 +13,7 @@ from statediff.store import described
 from support import ROOT
 
 sys.path.append(str(ROOT / "scripts"))
-from _inputs import recorded
+from _inputs import check_space, recorded
 
 
 @pytest.mark.parametrize("kind", ["h5ad", "zarr"])
@@ -31,3 +32,21 @@ def test_the_checksum_is_of_what_was_read(tmp_path, kind):
         os.replace(other, file)  # as other programs save
         with pytest.raises(InputError, match="changed while it was read; run again"):
             record()
+
+
+class Found:
+    shape, stored = (1000, 500), 10_000
+
+
+@pytest.mark.parametrize(("layers", "dense"), [([], 0), (["smoothed"], 2), (["fold_change"], 1)])
+def test_layers_need_space_before_the_first_model(tmp_path, monkeypatch, layers, dense):
+    config = {"expression": {"layers": layers}, "contrasts": {"a": {}, "b": {}}}
+    needed = 8 * 10_000 + 4 * 2 * 2 * dense * 1000 * 500
+    (tmp_path / "old").write_bytes(bytes(1000))  # what is there will be replaced
+    for free, enough in ((needed - 1000, True), (needed - 1001, False)):
+        monkeypatch.setattr("shutil.disk_usage", lambda _, free=free: SimpleNamespace(free=free))
+        if enough:
+            check_space(tmp_path, Found, config)
+        else:
+            with pytest.raises(InputError, match=r"GB are free, .* fewer layers \(expression"):
+                check_space(tmp_path, Found, config)

@@ -26,6 +26,9 @@ __all__ = [
     "read_column",
 ]
 
+# Slashes in a name; a link can make a group a part of itself.
+DEEPEST = 8
+
 
 def is_array(element):
     """Whether an element of an HDF5 file or a zarr store is an array, not a group."""
@@ -54,15 +57,25 @@ def attribute(element, name, default=None):
     return value.decode() if isinstance(value, bytes) else value
 
 
-def paths(group, prefix=""):
+def paths(group, prefix="", depth=0):
     """Names of the elements of a group; old anndata made groups of names with slashes."""
     for key in children(group):
-        element = group[key]
-        nested = not is_array(element) and attribute(element, "encoding-type", "") in ("", "dict")
-        if nested and not {"data", "indices", "indptr"} <= set(children(element)):
-            yield from paths(element, f"{prefix}{key}/")
+        try:
+            element = group[key]
+            nested = _is_folder(element) and depth < DEEPEST
+        except Exception:  # a link to nothing, or a damaged element: whoever reads it will see
+            nested = False
+        if nested:
+            yield from paths(element, f"{prefix}{key}/", depth + 1)
         else:
             yield prefix + key
+
+
+def _is_folder(element):
+    """Whether a group holds elements that have names of their own."""
+    if is_array(element) or attribute(element, "encoding-type", "") not in ("", "dict"):
+        return False
+    return not {"data", "indices", "indptr"} <= set(children(element))
 
 
 def length(element):

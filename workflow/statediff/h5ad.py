@@ -157,11 +157,11 @@ class Source:
                 continue
             try:
                 value = self.read(slot, key)
-                fits = slot == "uns" or (
-                    len(value.shape) > 1 and list(value.shape[: len(lengths)]) == lengths
-                )
-                if not fits:
-                    raise ValueError(f"its shape is {value.shape}")
+                shape = np.shape(value)
+                fits = len(shape) > 1 and list(shape[: len(lengths)]) == lengths
+                if slot != "uns" and not fits:
+                    expected = " × ".join([*map(str, lengths), "any"][:2])
+                    raise ValueError(f"its shape is {shape}, expected {expected}")
             except Exception as error:
                 self.warn(f"{slot}[{key!r}]", error)
             else:
@@ -212,9 +212,12 @@ class Source:
             element, name
         )
         index = as_names(index, f"{self.path}: {name}")
-        for column in [key for key, values in columns.items() if len(values) != len(index)]:
-            values = columns.pop(column)
-            self.warn(f"{name} column {column!r}", f"{len(values)} values in {len(index)} rows")
+        for column, values in [*columns.items()]:
+            shape, kind = np.shape(values), getattr(values.dtype, "kind", "O")
+            if shape != (len(index),) or kind in "cV":
+                found = values.dtype if kind in "cV" else f"shape {shape}"
+                del columns[column]
+                self.warn(f"{name} column {column!r}", f"{found} in {len(index)} rows")
         # AnnData reserves this name.
         if "_index" in columns:
             values = columns.pop("_index")
