@@ -525,3 +525,16 @@ def test_a_quiet_run_still_shows_faults_of_the_configuration(tmp_path, snakemake
     done = snakemake_run(tmp_path, *arguments, configfile=file, check=False)
     assert done.returncode != 0
     assert done.stdout.count("fdr: unknown key 'treshold'; did you mean threshold?") == 1
+
+
+@pytest.mark.parametrize(("count", "fails"), [(70, False), (501, True)])
+def test_columns_that_hold_no_cell_types(attempt, count, fails):
+    def edit(adata):
+        many = anndata.concat([adata] * 9, index_unique="-")
+        many.obs["cell_type"] = [f"type {i % count}" for i in range(len(many.obs))]
+        return many
+
+    done = attempt("results/tiny/figures/cell_type.png", edit=edit)
+    assert (done.returncode != 0) == fails
+    message = f"dataset.cell_type: obs column 'cell_type' has {count} levels"
+    assert message + (", expected at most 500: cell" if fails else ": tables and") in done.stdout
