@@ -33,7 +33,13 @@ def main():
     for lock, extra in LOCKS.items():
         command = ["uv", "pip", "compile", "-q", "--universal", "--fork-strategy", "fewest"]
         command += ["--python-version", PYTHON, "--no-emit-index-url", "--no-annotate"]
-        command += ["--no-header", "--generate-hashes", "-o", str(HERE / f"{lock}.txt"), "pyproject.toml"]
+        command += [
+            "--no-header",
+            "--generate-hashes",
+            "-o",
+            str(HERE / f"{lock}.txt"),
+            "pyproject.toml",
+        ]
         if extra:
             command += ["--extra", extra, "-c", str(HERE / "requirements.txt")]
         subprocess.run(command, check=True, cwd=HERE.parent)
