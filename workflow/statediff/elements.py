@@ -19,6 +19,7 @@ __all__ = [
     "children",
     "is_array",
     "length",
+    "member",
     "native",
     "paths",
     "plain",
@@ -45,6 +46,24 @@ def children(group):
         return list(group)
     folder = Path(group.store.root, group.path)
     return sorted(path.name for path in folder.iterdir() if path.is_dir())
+
+
+def member(group, name):
+    """An element of a group.
+
+    Raises
+    ------
+    InputError
+        If it is not there, a link to nothing, or damaged.
+    """
+    try:
+        return group[name]
+    except (KeyError, OSError, RuntimeError) as error:
+        reason = " ".join(str(error).strip("'\"").split())
+        raise InputError(
+            f"{group.name.rstrip('/')}/{name} can't be read ({reason}); copy the file again, or "
+            "write it again with AnnData (dataset.source)"
+        ) from None
 
 
 def attribute(element, name, default=None):
