@@ -1,8 +1,9 @@
-# The workflow with its pinned packages, for Docker, Podman or Apptainer: docs/module.md.
+# The workflow with its pinned packages, for Docker, Podman or Apptainer: docs/module.md. Some of the
+# packages are under the GPL, which concerns whoever passes the image on: NOTICE.md.
 FROM python:3.11-slim
 WORKDIR /opt/statediff
 COPY envs/requirements.txt envs/
-RUN pip install --no-cache-dir -r envs/requirements.txt
+RUN pip install --no-cache-dir --require-hashes -r envs/requirements.txt
 COPY . .
 # Whoever runs it: a place for caches, and the name that Snakemake asks for.
 ENV HOME=/tmp USER=statediff

@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: benchmark calibration demo docs evidence-real gallery kompot profiles scaling setup test lint lock clean
+.PHONY: audit benchmark calibration demo docs evidence-real gallery kompot profiles scaling setup test lint lock notice clean
 
 setup: .venv/installed
 
@@ -70,6 +70,14 @@ lint: .venv/installed
 lock: .venv/installed
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python envs/lock.py
 
+# The licences of what the environment holds, in NOTICE.md.
+notice: .venv/installed
+	$(BIN)/python envs/notice.py
+
+# Known vulnerabilities of the pinned packages, for information: needs a network.
+audit: .venv/installed
+	-$(BIN)/uv tool run pip-audit --disable-pip --require-hashes -r envs/requirements.txt
+
 # The environment, caches and the demo; results of your own data stay.
 clean:
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis docs/_build docs/api \
@@ -79,14 +87,17 @@ clean:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed; choose one with: make PYTHON=/path/to/python"; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r envs/requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+	  -r envs/requirements-dev.txt
 	@touch $@
 
 # The benchmark's packages on top of the same pins, apart from them.
 .venv/calibration/installed: .venv/installed tests/benchmarks/calibration/requirements.txt
 	$(PYTHON) -m venv .venv/calibration
 	.venv/calibration/bin/python -m pip install --quiet --disable-pip-version-check \
-	  -r envs/requirements-dev.txt -r tests/benchmarks/calibration/requirements.txt
+	  --require-hashes -r envs/requirements-dev.txt
+	.venv/calibration/bin/python -m pip install --quiet --disable-pip-version-check \
+	  -r tests/benchmarks/calibration/requirements.txt
 	@touch $@
 
 .venv/kompot/installed: .venv/installed tests/benchmarks/speed/requirements.txt

@@ -44,9 +44,11 @@ if FROM_FILE:
     include: "workflow/rules/kompot.smk"
 
 
-# A job runs again where the code that it needs is another.
+# A job runs again where the code that it needs is another. Names in the user's data are no patterns.
 for each in workflow.rules:
     if (source := script_of(each)) and "code" not in each.params.keys():
+        for key, value in [*each.params.items()]:
+            setattr(each.params, key, as_it_is(value))
         each.set_params(code=version_of(source))
 
 

@@ -31,7 +31,7 @@ class Columns(SphinxDirective):
 
     def run(self):
         self.env.note_dependency(str(COLUMNS))
-        columns = yaml.safe_load(COLUMNS.read_text())[self.arguments[0]]
+        columns = yaml.safe_load(COLUMNS.read_text(encoding="utf-8"))[self.arguments[0]]
         rows = [(name, column["text"]) for name, column in columns.items()]
         return [table(("column", "meaning"), rows, code=1)]
 

@@ -16,8 +16,9 @@ PYTHON = "3.11"
 
 
 def pins(lock):
-    """Requirement lines of a lock file."""
-    return (HERE / f"{lock}.txt").read_text().splitlines()
+    """Requirement lines of a lock file, without the hashes of the packages."""
+    lines = (HERE / f"{lock}.txt").read_text(encoding="utf-8").splitlines()
+    return [line.removesuffix(" \\") for line in lines if not line.startswith(" ")]
 
 
 def conda_environment(lock):
@@ -32,13 +33,19 @@ def main():
     for lock, extra in LOCKS.items():
         command = ["uv", "pip", "compile", "-q", "--universal", "--fork-strategy", "fewest"]
         command += ["--python-version", PYTHON, "--no-emit-index-url", "--no-annotate"]
-        command += ["--no-header", "-o", str(HERE / f"{lock}.txt"), "pyproject.toml"]
+        command += [
+            "--no-header",
+            "--generate-hashes",
+            "-o",
+            str(HERE / f"{lock}.txt"),
+            "pyproject.toml",
+        ]
         if extra:
             command += ["--extra", extra, "-c", str(HERE / "requirements.txt")]
         subprocess.run(command, check=True, cwd=HERE.parent)
     for name, lock in CONDA.items():
         text = yaml.safe_dump(conda_environment(lock), sort_keys=False, width=200)
-        (HERE / f"{name}.yaml").write_text(text)
+        (HERE / f"{name}.yaml").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -24,18 +24,27 @@ COORDINATES = {
 
 
 def write_rest(out, path, modality):
-    """What else the source knows of cells and genes; its layers would be large, and are left."""
+    """What else the source knows of cells and genes; its layers would be large, and are left.
+
+    None of it is needed, so that none of it can stop the run."""
     with open_source(path, modality) as source:
         for slot in SLOTS:
             written = create_slot(out, slot)
-            for key, value in source.readable(slot, written).items():
-                try:
-                    write_elem(out, f"{slot}/{key}", value)
-                except (TypeError, ValueError, NotImplementedError) as error:
-                    written.pop(key, None)
-                    source.warn(f"{slot}[{key!r}]", error)
+            there = [*written] if slot == "uns" else [*paths(written)]
             if slot != "uns":
                 flatten(written)
+            for key, value in source.readable(slot, there).items():
+                name = key if slot == "uns" else key.replace("/", "_")
+                if name in written:
+                    source.warn(f"{slot}[{key!r}]", f"another is named {name!r}")
+                    continue
+                try:
+                    write_elem(written, name, value)
+                except OSError:
+                    raise  # the disk, not the value
+                except Exception as error:
+                    written.pop(name, None)
+                    source.warn(f"{slot}[{key!r}]", error)
 
 
 def flatten(group):
@@ -109,7 +118,7 @@ def write_run(out, key, fields, entry):
 
 def write_record(out, path, fields):
     """How this file came about, and the fields that were added to those of the source."""
-    with open(path) as file:
+    with open(path, encoding="utf-8") as file:
         summary = json.load(file)
     fields = [*fields, ("uns", "statediff", "this record: how the file came about")]
     found = summary["provenance"] | {key: summary[key] for key in OF_SUMMARY}

@@ -14,6 +14,6 @@ def command(job, folder):
     """
     config = Path(folder) / "config.json"
     # Dates, which other workflows may have, as text.
-    config.write_text(json.dumps(job.params.config, default=str))
+    config.write_text(json.dumps(job.params.config, default=str), encoding="utf-8")
     again = [sys.executable, "-m", "snakemake", "--snakefile", job.params.snakefile, "--nolock"]
     return [*again, "--directory", os.getcwd(), "--configfile", config]

@@ -7,6 +7,7 @@ from _table import save
 from statediff import DataWarning, InputError
 from statediff.enrichment import FEWEST, finished
 from statediff.store import atomic
+from statediff.text import safe_cells
 
 
 def write(job, tables, genes, unmapped, info):
@@ -23,10 +24,12 @@ def write(job, tables, genes, unmapped, info):
     save(job, table)
     unknown = genes.loc[genes["gene"].isin(unmapped), ["gene", "is_de"]]
     with atomic(job.output.unmapped) as part:
-        unknown.to_csv(part, sep="\t", index=False)
+        safe_cells(unknown).to_csv(part, sep="\t", index=False)
     print(f"{len(unknown):,} genes are not known to the provider: {job.output.unmapped}")
     with atomic(job.output.info) as part:
-        part.write_text(json.dumps(info | {"unmapped_genes": len(unknown)}, indent=1))
+        part.write_text(
+            json.dumps(info | {"unmapped_genes": len(unknown)}, indent=1), encoding="utf-8"
+        )
 
 
 def genome(job, n_tested):

@@ -5,6 +5,7 @@ from contextlib import nullcontext
 import _job
 import h5py
 import numpy as np
+from statediff.colors import known_color
 from statediff.plots.panel import panel
 from statediff.plots.style import CONDITION_COLORS, GREY, categorical_palette, style
 from statediff.provenance import DIRECTIONS
@@ -68,7 +69,7 @@ def stored_colors(store, column, shown):
         listed = isinstance(stored, h5py.Dataset) and stored.ndim == 1
         if not listed or h5py.check_string_dtype(stored.dtype) is None:
             return None
-        colors = stored.asstr()[:]
+        colors = [known_color(name) or GREY for name in stored.asstr()[:]]
         _, categories = read_levels(file["obs"][column])
     # Colours go by position among all categories, of which those without cells are not shown.
     if len(colors) != len(categories):

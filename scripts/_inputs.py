@@ -1,8 +1,49 @@
 """Reading from a user's file what may not be as expected."""
 
+import json
+import math
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+
 import numpy as np
 from statediff import InputError
 from statediff.messages import close_matches, listed
+from statediff.source import open_source
+from statediff.store import described
+
+
+@contextmanager
+def recorded(path, modality=None):
+    """Open a user's file; what is read is what its checksum, which `record` gives, is that of.
+
+    Yields
+    ------
+    source : Source
+    record : callable
+        Name, size and checksum as JSON, to be called when all is read.
+    """
+    before = state(path)
+
+    def record():
+        found = json.dumps(described(path))
+        if state(path) != before:
+            raise InputError(
+                f"{path}: changed while it was read; run again when no other program writes it "
+                "(dataset.source)"
+            )
+        return found
+
+    with open_source(path, modality) as source:
+        yield source, record
+
+
+def state(path):
+    """What changes when a file is written or replaced; of a folder, that of all files in it."""
+    path = Path(path)
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    found = [file.stat() for file in files if file.exists()]
+    return [(one.st_dev, one.st_ino, one.st_size, one.st_mtime_ns) for one in found]
 
 
 def check_names(obs, var):
@@ -88,4 +129,21 @@ def check_finite(values, name):
         raise InputError(
             f"{name} holds NaN or infinite values in {bad.size} cells (first: row {bad[0]}); "
             "expected finite numbers"
+        )
+
+
+def check_space(folder, matrix, config):
+    """Refuse a disk that can't hold the dense layers of the results, whose jobs come last."""
+    layers = config["expression"]["layers"]
+    dense = len(layers) + ("smoothed" in layers)  # one a condition
+    # In a file of each chunk of genes and in the AnnData.
+    values = 2 * dense * math.prod(matrix.shape) * len(config["contrasts"])
+    needed = 4 * values + 8 * matrix.stored
+    there = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    free = shutil.disk_usage(folder).free
+    if free + there < needed:
+        raise InputError(
+            f"{folder}: {free / 1e9:,.1f} GB are free, and the results need {needed / 1e9:,.1f} GB "
+            "or more; free some space, work on another disk (--directory), or write fewer layers "
+            "(expression.layers)"
         )

@@ -2,17 +2,21 @@
 
 import os
 import sys
+import tempfile
 import time
 import traceback
 import warnings
+from contextlib import suppress
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow"))
 
 from statediff import DataWarning, InputError
+from statediff.disk import FULL, is_full, no_space
+from statediff.text import printable
 
 # Where the user looks on, while the job's output goes to its log.
-TERMINAL = os.fdopen(os.dup(2), "w", buffering=1)
+TERMINAL = os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace")
 
 
 def run(main, job):
@@ -21,41 +25,66 @@ def run(main, job):
     Errors the user can mend, and warnings about the data, are shown on the terminal too, without
     a traceback. Exits with status 1 after any error.
     """
-    log = open(job.log[0], "w", buffering=1)  # noqa: SIM115 - open until the process ends
+    try:
+        _run(main, job)
+    except InputError as error:
+        end(job, str(error))
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in FULL:
+            end(job, str(no_space(full_folder(job, error), error)))
+        traceback.print_exc()
+        end(job, f"{type(error).__name__}: {error}\nThe traceback is in {job.log[0]}")
+
+
+def _run(main, job):
+    log = open(job.log[0], "w", buffering=1, encoding="utf-8")  # noqa: SIM115 - until the end
     sys.stdout.flush()
     for stream in (1, 2):
         os.dup2(log.fileno(), stream)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(encoding="utf-8", errors="backslashreplace")
 
     def show(message, category, filename, lineno, file=None, line=None):
         if issubclass(category, DataWarning):
-            TERMINAL.write(f"\nWarning ({job.rule}): {message}\n")
+            tell(f"Warning ({job.rule}): {message}")
         log.write(warnings.formatwarning(message, category, filename, lineno, line))
 
     warnings.showwarning = show
     os.environ["NPROC"] = str(job.threads)  # read by JAX's CPU client
     start = time.perf_counter()
-    try:
-        if device := job.params.get("device"):
-            from statediff.device import place  # starts JAX, which other jobs do without
+    if device := job.params.get("device"):
+        from statediff.device import place  # starts JAX, which other jobs do without
 
-            place(device)
-        main(job)
-    except InputError as error:
-        log.write(f"Error: {error}\n")
-        TERMINAL.write(f"\nError ({job.rule}): {error}\n")
-        sys.exit(1)
-    except Exception as error:
-        traceback.print_exc()
-        what = f"{type(error).__name__}: {error}"
-        TERMINAL.write(f"\nError ({job.rule}): {what}\nThe traceback is in {job.log[0]}\n")
-        sys.exit(1)
+        place(device)
+    main(job)
     print(f"{job.rule}: {time.perf_counter() - start:.1f} s{peak_memory()}", flush=True)
+
+
+def end(job, fault):
+    """End with a fault on the terminal, and in the log if its disk is not full."""
+    tell(f"Error ({job.rule}): {fault}")
+    with suppress(OSError):
+        print(f"Error: {printable(fault)}", file=sys.stderr, flush=True)
+    sys.exit(1)
+
+
+def tell(text):
+    with suppress(OSError):
+        TERMINAL.write(f"\n{printable(text)}\n")
+
+
+def full_folder(job, error):
+    """Where a disk is full: that of a file, of the log, of temporary files, or another."""
+    if error.filename is not None:
+        return Path(os.fsdecode(error.filename)).parent
+    folders = [Path(job.log[0]).parent, Path(tempfile.gettempdir())]
+    return next((folder for folder in folders if is_full(folder)), Path.cwd())
 
 
 def peak_memory():
     """Peak memory of this process, exact, where the system tells (Linux)."""
     try:
-        status = Path("/proc/self/status").read_text()
+        status = Path("/proc/self/status").read_text(encoding="utf-8")
     except OSError:
         return ""
     return f", peak {int(status.split('VmHWM:')[1].split()[0]) / 1024:.0f} MB"

@@ -5,6 +5,7 @@ import pandas as pd
 from statediff.provenance import DIRECTIONS
 from statediff.store import atomic, read_arrays
 from statediff.tables import cells_in_blocks
+from statediff.text import safe_cells
 
 
 def read_types(paths, n_cells):
@@ -45,6 +46,6 @@ def save(job, table):
 
 def save_as(table, tsv, parquet):
     with atomic(tsv) as part:
-        table.to_csv(part, sep="\t", index=False)
+        safe_cells(table).to_csv(part, sep="\t", index=False)
     with atomic(parquet) as part:
         table.to_parquet(part, index=False)

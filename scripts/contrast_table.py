@@ -16,7 +16,7 @@ def main(job):
 
 def describe(summary, genes):
     """Row of a contrast, from its summary and its table of genes."""
-    with open(summary) as file:
+    with open(summary, encoding="utf-8") as file:
         summary = json.load(file)
     conditions, cells, fit = summary["conditions"], summary["cells"], summary["expression"]
     # Those that changed most clearly first.

@@ -33,7 +33,7 @@ def main(job):
         "lfc_slope": float(np.polyfit(true_lfc, lfc, 1)[0]) if np.ptp(true_lfc) > 0 else None,
     }
     with atomic(job.output[0]) as part:
-        part.write_text(json.dumps(result, indent=1) + "\n")
+        part.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
 def score(metric, truth, values):

@@ -6,7 +6,7 @@ from _fit import ROLES, read_coefficients, read_posteriors, read_signal
 from _job import run
 from statediff.expression import distances, neg_log10_ptp
 from statediff.noise import mahalanobis_noise
-from statediff.store import atomic, read_arrays
+from statediff.store import create_h5, read_arrays
 
 # Of a layer, at a time.
 VALUES = 1 << 22
@@ -30,7 +30,7 @@ def main(job):
         wanted |= {"smoothed_reference": reference, "smoothed_compared": compared}
     if "fold_change" in job.params.layers:
         wanted["fold_change"] = difference
-    with atomic(job.output[0]) as part, h5py.File(part, "w") as out:
+    with create_h5(job.output[0]) as out:
         out["start"] = genes.start
         out["mahalanobis"] = found
         out["mean_lfc"] = arrays["phi_mean"] @ difference

@@ -35,7 +35,9 @@ def main(job):
             f"genes of the whole genome; the files of enrichment.gmt name {len(members):,}"
         )
     with atomic(job.output[0]) as part:
-        part.write_text(json.dumps({"files": list(map(described, paths)), "sets": sets}))
+        part.write_text(
+            json.dumps({"files": list(map(described, paths)), "sets": sets}), encoding="utf-8"
+        )
 
 
 def read(path):

@@ -15,7 +15,7 @@ from statediff.enrichment import (
 
 def main(job):
     genes = pd.read_parquet(job.input.genes)
-    with open(job.input.sets) as file:
+    with open(job.input.sets, encoding="utf-8") as file:
         found = json.load(file)
     categories = found["sets"]
     tested, ranking = list(genes["gene"]), signed_distance(genes)

@@ -25,9 +25,9 @@ class Citations:
 
 def main(job):
     settings = job.params.settings
-    with open(job.input.summary) as file:
+    with open(job.input.summary, encoding="utf-8") as file:
         summary = json.load(file)
-    with open(job.input.papers) as file:
+    with open(job.input.papers, encoding="utf-8") as file:
         papers = yaml.safe_load(file)
     write_page(
         job,

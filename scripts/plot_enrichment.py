@@ -9,7 +9,7 @@ from statediff.plots.style import short
 
 
 def draw(job):
-    with open(job.input.enrichment) as file:
+    with open(job.input.enrichment, encoding="utf-8") as file:
         info = json.load(file)
     compared = short(conditions(job)[1])
     titles = {"all": "Called genes", "up": f"Higher in {compared}", "down": f"Lower in {compared}"}

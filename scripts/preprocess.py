@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 from _counts import check_kept, count_blocks, find_batches
-from _inputs import check_names, find_counts
+from _inputs import check_names, find_counts, recorded
 from _job import run
 from anndata.io import write_elem
 from statediff.preprocess import (
@@ -22,13 +22,7 @@ from statediff.preprocess import (
     variable_genes,
 )
 from statediff.settings import COMPONENTS, INTEGRATED, LAYER
-from statediff.source import open_source
-from statediff.store import (
-    atomic,
-    create_h5ad,
-    described,
-    write_csr,
-)
+from statediff.store import atomic, create_h5ad, write_csr
 
 MADE = (COMPONENTS, INTEGRATED)
 # What scanpy noted of matrices and components other than those made here.
@@ -37,8 +31,8 @@ STALE = ("log1p", "hvg", "pca", "neighbors")
 
 def main(job):
     config, option = job.params.preprocess, "dataset.preprocess.counts"
-    opened = open_source(job.input[0], job.params.modality)
-    with opened as source, create_h5ad(job.output.data) as file:
+    opened = recorded(job.input[0], job.params.modality)
+    with opened as (source, record), create_h5ad(job.output.data) as file:
         obs, (matrix, var) = source.obs, find_counts(source, config["counts"], option)
         check_names(obs, var)
         find_batches(obs, config)
@@ -77,10 +71,10 @@ def main(job):
         write_elem(file, "obsm", kept_rows(source.readable("obsm", MADE), cells) | made)
         pca = {"variance": variance, "variance_ratio": share}
         write_elem(file, "uns", source.readable("uns", STALE) | {"pca": pca})
-        file.attrs["source"] = json.dumps(described(job.input[0]))
+        file.attrs["source"] = record()
 
         replaced = [name for name in MADE if source.has("obsm", name)]
-    record = {
+    summary = {
         "cells": {
             "found": len(cells),
             "too_few_counts": int((found.counts < limits[0]).sum()),
@@ -96,10 +90,10 @@ def main(job):
         | {"mixed": {column: int(codes.max() + 1) for column, codes in mixed.items()}},
         "replaced": replaced,
     }
-    text = json.dumps(record, indent=1)
+    text = json.dumps(summary, indent=1)
     print(text)
     with atomic(job.output.record) as part:
-        part.write_text(text + "\n")
+        part.write_text(text + "\n", encoding="utf-8")
 
 
 def kept_blocks(blocks, cells, genes):

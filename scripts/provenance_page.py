@@ -10,7 +10,7 @@ from statediff.store import open_h5ad
 
 
 def main(job):
-    with open(job.input.summary) as file:
+    with open(job.input.summary, encoding="utf-8") as file:
         summary = json.load(file)
     stages = summary["stages"].values()
     write_page(

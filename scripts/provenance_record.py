@@ -22,7 +22,7 @@ def main(job):
         "provenance": record(job, fdr),
     }
     with atomic(job.output[0]) as part:
-        part.write_text(json.dumps(result, indent=1, allow_nan=False) + "\n")
+        part.write_text(json.dumps(result, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
 run(main, snakemake)

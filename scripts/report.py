@@ -13,16 +13,16 @@ from statediff.store import atomic
 
 
 def main(job):
-    script = Path(job.input.script).read_text()
+    script = Path(job.input.script).read_text(encoding="utf-8")
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder) / "report.html"
         results = [path for path in job.input if path != job.input.script]
         results += [path for path, made in job.params.enrichment.items() if made]
         options = ["--report", page, "--", *results]
         subprocess.run([*command(job, folder), *options], check=True)
-        html = page.read_text()
+        html = page.read_text(encoding="utf-8")
     with atomic(job.output[0]) as part:
-        part.write_text(with_script(html, script))
+        part.write_text(with_script(html, script), encoding="utf-8")
 
 
 def harmless(data):

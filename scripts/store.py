@@ -1,26 +1,34 @@
 """Reduce the source file to what the workflow reads, and check it on the way."""
 
-import json
+from pathlib import Path
 
-import h5py
-from _inputs import check_names, find_counts, find_genes, find_matrix, read_obsm
+from _inputs import (
+    check_names,
+    check_space,
+    find_counts,
+    find_genes,
+    find_matrix,
+    read_obsm,
+    recorded,
+)
 from _job import run
 from anndata.io import write_elem
 from statediff.expression_layer import LayerCheck, find_normalisation, non_negative
 from statediff.normalisation import normalise
 from statediff.preprocess import EXPRESSION
-from statediff.source import open_source
-from statediff.store import atomic, create_h5ad, described, write_csr
+from statediff.store import create_h5, create_h5ad, write_csr
 
 
 def main(job):
     config = job.params
-    opened = open_source(job.input[0], config.modality)
-    with opened as source, create_h5ad(job.output.data) as store:
+    opened = recorded(job.input[0], config.modality)
+    with opened as (source, record), create_h5ad(job.output.data) as store:
         obs, var = source.obs, source.var
         check_names(obs, var)
         arrays = {key: read_obsm(source, key, option) for key, option in config.obsm.items()}
         matrix = find_matrix(source, config.layer, "dataset.layer")
+        # Not from the params: other layers of the results are no reason to store anew.
+        check_space(Path(job.output.data).parents[1], matrix, job.config)
         write_elem(store, "obs", with_categories(obs))
         write_elem(store, "var", with_categories(var))
         write_elem(store, "obsm", arrays)
@@ -31,8 +39,8 @@ def main(job):
         write_csr(store.create_group("X"), blocks, len(var))
         # No slot of an AnnData: what is made from the store says it in a record of its own.
         made = source.record if config.preprocessed else None
-        store.attrs["source"] = made or json.dumps(described(job.input[0]))
-        with atomic(job.output.linear) as part, h5py.File(part, "w") as linear:
+        store.attrs["source"] = made or record()
+        with create_h5(job.output.linear) as linear:
             write_normalisation(linear, source, store["X"], config, var.index)
             transform, origin = linear.attrs["transform"], linear.attrs["origin"]
             values.warn(transform == "unknown")

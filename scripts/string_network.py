@@ -14,7 +14,7 @@ from statediff.string_db import MOST_DRAWN, StringClient
 
 
 def main(job):
-    with open(job.input[0]) as file:
+    with open(job.input[0], encoding="utf-8") as file:
         sets = json.load(file)["gene_sets"]
     proteins = list(sets["all"]["proteins"])
     if len(proteins) > MOST_DRAWN:

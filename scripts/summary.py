@@ -55,7 +55,7 @@ def main(job):
         "provenance": record(job, fdr),
     }
     with atomic(job.output[0]) as part:
-        part.write_text(json.dumps(result, indent=1, allow_nan=False) + "\n")
+        part.write_text(json.dumps(result, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def describe_halves(cells):
@@ -79,7 +79,7 @@ def describe_counts(path, cells):
 
 def read_json(path):
     """Contents of a file that may not be called for."""
-    return json.loads(Path(path).read_text()) if path else None
+    return json.loads(Path(path).read_text(encoding="utf-8")) if path else None
 
 
 def describe_groups(job):

@@ -19,7 +19,7 @@ ADD_LINKS = itables.JavascriptFunction("function(row) { addLinks(row.cells[0], r
 
 
 def main(job):
-    with open(job.input.columns) as file:
+    with open(job.input.columns, encoding="utf-8") as file:
         columns = yaml.safe_load(file)[job.params.table]
     table, links = pd.read_parquet(job.input.table), gene_links(job)
     if links:
@@ -28,7 +28,7 @@ def main(job):
         raise KeyError(f"{job.input.columns} does not explain {unexplained}")
     table = table[[name for name in columns if name in table]]
     explained = {name: columns[name] for name in table}
-    with open(job.input.template) as file:
+    with open(job.input.template, encoding="utf-8") as file:
         template = jinja2.Template(file.read(), autoescape=True)
     page = template.render(
         title=": ".join([job.params.table.capitalize().replace("_", " "), *job.wildcards]),
@@ -44,7 +44,7 @@ def main(job):
         ),
     )
     with atomic(job.output[0]) as part:
-        part.write_text(page)
+        part.write_text(page, encoding="utf-8")
 
 
 def gene_links(job):
@@ -52,7 +52,7 @@ def gene_links(job):
     species = job.params.get("species")
     if species is None:
         return []
-    with open(job.input.links) as file:
+    with open(job.input.links, encoding="utf-8") as file:
         links = yaml.safe_load(file)
     return [
         {"name": link["name"], "address": link["address"].replace("{species}", str(species))}
@@ -65,7 +65,7 @@ def enrichment_info(job):
     """What was asked about the gene sets of a table of terms."""
     if not job.input.get("info"):
         return None
-    with open(job.input.info) as file:
+    with open(job.input.info, encoding="utf-8") as file:
         return json.load(file)
 
 

@@ -50,6 +50,27 @@ def test_every_dependency_is_pinned_exactly():
             assert name in names or name == "statediff", f"{name} is not in {source}"
 
 
+def test_every_package_has_hashes():
+    for source in lock.LOCKS:
+        packages = re.split(r"\n(?=\S)", (ROOT / f"envs/{source}.txt").read_text())
+        assert len(packages) == len(lock.pins(source))
+        assert all(re.search(r"\\\n +--hash=sha256:[0-9a-f]{64}", one) for one in packages), source
+    for path in ("Makefile", "Dockerfile"):
+        text = (ROOT / path).read_text().replace("\\\n", " ")
+        for line in re.findall(r"^.*pip install.*-r envs/.*$", text, re.M):
+            assert "--require-hashes" in line, path
+
+
+def test_the_notice_names_every_package_and_its_licence():
+    told = re.findall(
+        r"^\| ([\w.-]+) \| ([\w.]+) \| .+ \|$", (ROOT / "NOTICE.md").read_text(), re.M
+    )
+    pinned_here = {line for line in lock.pins("requirements") if " ;" not in line}
+    assert pinned_here <= {f"{name}=={version}" for name, version in told}
+    for name in ("mellon", "harmonypy", "igraph"):
+        assert re.search(rf"Copyleft\.\*\*.*\b{name} \(GPL", (ROOT / "NOTICE.md").read_text())
+
+
 def test_the_image_has_the_pins_and_what_a_run_needs():
     import tomllib
 
@@ -67,7 +88,7 @@ def test_the_image_has_the_pins_and_what_a_run_needs():
     kept = {name.removeprefix("!") for name in kept if name.startswith("!")}
     assert all((ROOT / name).exists() for name in kept)
     imported = re.search(r"^FILES = (.*)$", (ROOT / "workflow/Snakefile").read_text(), re.M)
-    assert set(ast.literal_eval(imported.group(1))) | {"config", "profiles"} == kept
+    assert set(ast.literal_eval(imported.group(1))) | {"config", "profiles", "NOTICE.md"} == kept
 
 
 def test_the_catalogue_finds_what_it_asks_for():

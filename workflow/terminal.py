@@ -25,13 +25,13 @@ def read_usage(benchmarks, logs):
     """
     stages = {}
     for benchmark, log in zip(benchmarks, logs, strict=True):
-        with open(benchmark, newline="") as file:
+        with open(benchmark, newline="", encoding="utf-8") as file:
             row = next(csv.DictReader(file, delimiter="\t"))
         stage = stages.setdefault(
             Path(benchmark).name.split(".")[0], {"seconds": 0.0, "peak_mb": None}
         )
         stage["seconds"] = round(stage["seconds"] + float(row["s"]), 2)
-        measured = re.search(r"peak (\d+) MB$", Path(log).read_text().strip())
+        measured = re.search(r"peak (\d+) MB$", Path(log).read_text(encoding="utf-8").strip())
         if measured:
             stage["peak_mb"] = max(stage["peak_mb"] or 0, int(measured.group(1)))
     return stages

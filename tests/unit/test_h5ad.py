@@ -524,3 +524,60 @@ def test_truncated_locked_and_zipped_files(path):
         archive.writestr("data.h5ad", content)
     with pytest.raises(InputError, match="a zip archive"), open_source(path):
         pass
+
+
+def add_external_link(file, folder):
+    with h5py.File(folder / "other.h5", "w") as other:
+        other["secret"] = np.arange(3)
+    file["uns/secret"] = h5py.ExternalLink(str(folder / "other.h5"), "/secret")
+
+
+def add_external_storage(file, folder):
+    (folder / "secret.bin").write_bytes(bytes(range(N_CELLS * 2)))
+    external = [(str(folder / "secret.bin"), 0, h5py.h5f.UNLIMITED)]
+    file.create_dataset("obsm/secret", (N_CELLS, 2), np.uint8, external=external)
+
+
+def add_virtual(file, folder):
+    with h5py.File(folder / "other.h5", "w") as other:
+        other["secret"] = np.zeros((N_CELLS, 2))
+    layout = h5py.VirtualLayout((N_CELLS, 2), np.float64)
+    layout[:] = h5py.VirtualSource(str(folder / "other.h5"), "secret", (N_CELLS, 2))
+    del file["obsm/X_pca"]
+    file.create_virtual_dataset("obsm/X_pca", layout)
+
+
+@pytest.mark.parametrize(
+    ("add", "message"),
+    [
+        (add_external_link, r"uns/secret is an external link to '.*/other.h5', outside the file"),
+        (add_external_storage, r"obsm/secret has external storage, '.*/secret.bin', outside"),
+        (add_virtual, r"obsm/X_pca is a virtual data set of '.*/other.h5', outside the file"),
+    ],
+)
+def test_data_in_other_files_are_refused(path, tmp_path, add, message):
+    edited(path, lambda file: add(file, tmp_path))
+    with pytest.raises(InputError, match=message), open_source(path):
+        pass
+
+
+def test_links_within_a_file_are_followed(path):
+    def link(file):
+        file["layers/soft"] = h5py.SoftLink("/layers/logged")
+        file["layers/hard"] = file["layers/logged"]
+        file["uns/around"] = file["uns"]  # a cycle
+
+    edited(path, link)
+    with open_source(path) as source:
+        assert source.matrix("layers/soft", "dataset.layer").shape == (N_CELLS, N_GENES)
+
+
+def test_a_zarr_store_with_links_to_elsewhere_is_refused(tmp_path):
+    base().write_zarr(tmp_path / "data.zarr")
+    (tmp_path / "elsewhere").write_text("secret")
+    (tmp_path / "data.zarr/uns/secret").symlink_to(tmp_path / "elsewhere")
+    with (
+        pytest.raises(InputError, match=r"uns/secret is a link to '.*elsewhere', outside"),
+        open_source(tmp_path / "data.zarr"),
+    ):
+        pass

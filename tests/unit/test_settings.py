@@ -514,3 +514,26 @@ def test_an_address_is_no_path():
         InputError, match=r"dataset\.source\.path: found an address, https://a\.b/c"
     ):
         checked(changed("dataset.source", {"path": "https://a.b/c.h5ad"}), SCHEMA)
+
+
+def test_numbers_beyond_float_are_refused():
+    for key in ("fdr.threshold", "fdr.seed"):
+        with pytest.raises(InputError, match=f"^{key}: found a number of more than 200 digits, e"):
+            checked(changed(key, 10**400), SCHEMA)
+
+
+def test_aliases_that_repeat_each_other_end_fast():
+    value = ["x"] * 10
+    for _ in range(30):
+        value = [value] * 10
+    with pytest.raises(InputError, match=r"found more than 200,000 values, .*aliases"):
+        checked(changed("figures.genes", value), SCHEMA)
+
+
+def test_a_missing_key_is_named_once_and_no_message_is_long():
+    with pytest.raises(InputError) as caught:
+        checked({"dataset": {"name": "x" * 10_000}, "contrasts": None}, SCHEMA)
+    lines = str(caught.value).splitlines()
+    assert len(lines) == len(set(lines))
+    assert "contrasts: found nothing, expected object" in lines
+    assert all(len(line) < 500 for line in lines)

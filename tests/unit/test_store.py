@@ -215,7 +215,7 @@ def test_dropping_layers_keeps_all_else(layered):
     assert layered.stat().st_size < size - 200 * 50 * 8 + 4096
 
 
-@pytest.mark.parametrize("broken", ["h5py.Group.copy", "statediff.store.os.replace"])
+@pytest.mark.parametrize("broken", ["h5py.Group.copy", "statediff.disk.os.replace"])
 def test_a_killed_dropping_leaves_the_file(layered, monkeypatch, broken):
     before = layered.read_bytes()
 

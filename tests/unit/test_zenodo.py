@@ -94,7 +94,7 @@ def test_a_record_that_breaks_off_is_asked_for_again(look_up, server):
     assert look_up(server.address, 7, "a")[1:] == (1, "0" * 32)
     assert len(server.asked) == 4
     server.truncate = 10
-    with pytest.raises(InputError, match="broke off 6 times"):
+    with pytest.raises(InputError, match="broke off 7 times"):
         look_up(server.address, 7, "b")
 
 

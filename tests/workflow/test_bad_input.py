@@ -39,6 +39,7 @@ def attempt(tmp_path, snakemake_run):
         arguments += ["--cores", cores, *["--keep-going"] * keep_going]
         return snakemake_run(tmp_path, *arguments, configfile=tmp_path / "config.yaml", check=False)
 
+    run.folder = tmp_path
     return run
 
 
@@ -486,3 +487,54 @@ def test_more_chunks_than_genes(attempt, tmp_path):
     assert done.returncode == 0, done.stdout
     with h5py.File(tmp_path / empty) as file:
         assert file["smoothed_reference"].shape == (60, 0)
+
+
+def test_braces_and_escapes_in_names_are_only_names(attempt):
+    red = "b\x1b[31m"
+
+    def edit(adata):
+        adata.layers["lo{g}"] = adata.layers.pop("logged")
+        adata.obs["gr{oup}"] = adata.obs.pop("group").replace({"a": "=a{x}", "b": red}).astype(str)
+        adata.obsm["D{M}"] = adata.obsm.pop("DM")
+        adata.var_names = ["=1+1", "-1.5", *adata.var_names[2:]]
+
+    changes = {
+        "dataset.layer": "lo{g}",
+        "dataset.cell_states.key": "D{M}",
+        "contrasts.a_vs_b": {"column": "gr{oup}", "reference": "=a{x}", "compared": red},
+    }
+    done = attempt("results", changes, edit)
+    assert done.returncode == 0, done.stdout
+    assert "\x1b[31m" not in done.stdout
+    tables = attempt.folder / "results/tiny/a_vs_b/tables"
+    genes = (tables / "genes.tsv").read_text()
+    assert "\n'=1+1\t" in genes
+    assert "\n-1.5\t" in genes
+    assert {"=1+1", "-1.5"} < set(pd.read_parquet(tables / "genes.parquet")["gene"])
+    missing = attempt("results", changes | {"dataset.layer": "\x1b]0;title\x07"}, edit)
+    assert "\x1b" not in missing.stdout.replace("\x1b[0m", "")
+    assert r"no layer '\x1b]0;title\x07'" in missing.stdout
+
+
+def test_a_quiet_run_still_shows_faults_of_the_configuration(tmp_path, snakemake_run):
+    config = yaml.safe_load(yaml.safe_dump(CONFIG)) | {"fdr": {"treshold": 0.1}}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    tiny().write_h5ad(tmp_path / "data.h5ad")
+    arguments = ["results", "--cores", 1, "--quiet", "all"]
+    file = tmp_path / "config.yaml"
+    done = snakemake_run(tmp_path, *arguments, configfile=file, check=False)
+    assert done.returncode != 0
+    assert done.stdout.count("fdr: unknown key 'treshold'; did you mean threshold?") == 1
+
+
+@pytest.mark.parametrize(("count", "fails"), [(70, False), (501, True)])
+def test_columns_that_hold_no_cell_types(attempt, count, fails):
+    def edit(adata):
+        many = anndata.concat([adata] * 9, index_unique="-")
+        many.obs["cell_type"] = [f"type {i % count}" for i in range(len(many.obs))]
+        return many
+
+    done = attempt("results/tiny/figures/cell_type.png", edit=edit)
+    assert (done.returncode != 0) == fails
+    message = f"dataset.cell_type: obs column 'cell_type' has {count} levels"
+    assert message + (", expected at most 500: cell" if fails else ": tables and") in done.stdout

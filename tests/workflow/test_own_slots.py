@@ -65,3 +65,46 @@ def test_conditions_have_the_data_sets_colours_but_where_one_is_chosen(made):
     for color, shown in ((COLORS[0], True), (COLORS[1], False), (CHOSEN, True)):
         levels = " ".join(f"{int(color[i : i + 2], 16) / 255:g}" for i in (1, 3, 5))
         assert (f"{levels} rg" in drawn) == shown
+
+
+def add_oddities(file):
+    """What no run needs, and much of which nobody can read."""
+    wrong = {
+        "obsm/rows": np.zeros((61, 2)), "obsm/flat": np.zeros(60), "obsm/single": 3.0,
+        "obsp/narrow": np.zeros((60, 59)), "varm/rows": np.zeros((3, 2)), "varp/flat": np.zeros(20),
+        "obsm/a/b": np.zeros((60, 2)), "obsm/a_b": np.ones((60, 2)),
+    }  # fmt: skip
+    for key, values in wrong.items():
+        file[key] = values
+    file["obsm/nowhere"] = file["uns/nowhere"] = h5py.SoftLink("/nowhere")
+    file["uns/around"] = h5py.SoftLink("/uns")
+    file["uns/reference"] = file["obs"].ref
+    file["uns/opaque"] = np.void(b"xx")
+    file.create_dataset("uns/ragged", (2,), h5py.vlen_dtype(np.int32))
+    file["uns/fine"] = "é"
+    file["obs/pairs"] = np.zeros((60, 2))
+    file["obs/complex"] = np.zeros(60, complex)
+    file["obs"].attrs["column-order"] = [*file["obs"].attrs["column-order"], "pairs", "complex"]
+
+
+def test_what_no_run_needs_stops_none(tmp_path, snakemake_run):
+    tiny().write_h5ad(tmp_path / "data.h5ad")
+    with h5py.File(tmp_path / "data.h5ad", "a") as file:
+        add_oddities(file)
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(CONFIG))
+    path = "results/tiny/a_vs_b/adata.h5ad"
+    done = snakemake_run(tmp_path, path, configfile=tmp_path / "config.yaml")
+    adata = anndata.read_h5ad(tmp_path / path)
+    assert {"DM", "X_umap", "a_b"} <= set(adata.obsm)
+    assert adata.uns["fine"] == "é"
+    assert {"pairs", "complex"}.isdisjoint(adata.obs)
+    for slot, key in (
+        *(("obsm", key) for key in ("rows", "flat", "single", "nowhere")),
+        *(("uns", key) for key in ("nowhere", "around", "reference", "opaque", "ragged")),
+        ("obsp", "narrow"), ("varm", "rows"), ("varp", "flat"),
+    ):  # fmt: skip
+        assert key not in getattr(adata, slot)
+        assert done.stdout.count(f"(adata): {slot}[{key!r}] of data.h5ad can't be read") == 1
+    assert "another is named 'a_b'" in done.stdout
+    for column in ("pairs", "complex"):
+        assert f"(store): obs column {column!r} of data.h5ad can't be read" in done.stdout

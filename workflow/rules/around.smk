@@ -32,13 +32,13 @@ def print_summaries():
         path = run / name / "summary.json"
         stages = [path.stat().st_mtime for path in (run / name / "stages").glob("*.h5")]
         if path.is_file() and path.stat().st_mtime >= max(stages, default=0):
-            summary = json.loads(path.read_text())
+            summary = json.loads(path.read_text(encoding="utf-8"))
             if len(CONTRASTS) > MANY:
-                print(as_line(summary), flush=True)
+                print(printable(as_line(summary)), flush=True)
             else:
                 usage = summary["stages"] | later_usage(run, name)
                 print()
-                print(as_text(summary, usage, run / name), flush=True)
+                print(printable(as_text(summary, usage, run / name)), flush=True)
 
 
 def print_comparison():
@@ -47,7 +47,8 @@ def print_comparison():
     table = run / "reproduction.tsv"
     genes = [path.stat().st_mtime for path in run.glob("*/tables/genes.parquet")]
     if PUBLISHED and table.is_file() and table.stat().st_mtime >= max(genes, default=0):
-        print(f"\n{as_comparison(table.read_text().splitlines())}", flush=True)
+        lines = table.read_text(encoding="utf-8").splitlines()
+        print(printable(f"\n{as_comparison(lines)}"), flush=True)
         print(f"  why so far at most: {table.with_suffix('.html')}", flush=True)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import yaml
 from snakemake.exceptions import WorkflowError
+from snakemake.settings.types import Quietness
 
 HERE = Path(workflow.current_basedir.get_path_or_uri(secret_free=True))
 sys.path.insert(0, str(HERE.parent))
@@ -19,6 +20,7 @@ from statediff.paper import check_panels, panel_size, panel_stem
 from statediff.provenance import safe
 from shareable import without_folders
 from statediff.settings import checked, contrasts_of
+from statediff.text import printable
 from versions import checksum
 
 if not HERE.parent.samefile(Path(statediff.__file__).parents[1]):
@@ -26,6 +28,15 @@ if not HERE.parent.samefile(Path(statediff.__file__).parents[1]):
         f"module: found two copies of statediff in one workflow, {Path(statediff.__file__).parents[1]} "
         f"and {HERE.parent}; expected one for all imports"
     )
+
+
+def refuse(fault):
+    """End the run with a fault of the configuration, also where Snakemake is to be quiet."""
+    fault = printable(fault)
+    quiet = Quietness.ALL in (workflow.output_settings.quiet or ())
+    if quiet and not {"-n", "--dry-run", "--dryrun"} & {*sys.argv}:
+        print(fault, file=sys.stderr, flush=True)
+    raise WorkflowError(fault)
 
 
 def levels_in_source(column):
@@ -42,11 +53,11 @@ def levels_in_source(column):
     return None if values is None else list(values.astype("category").cat.categories.astype(str))
 
 
-with open(workflow.source_path("../schemas/config.schema.yaml")) as schema:
+with open(workflow.source_path("../schemas/config.schema.yaml"), encoding="utf-8") as schema:
     try:
         config = checked(levels_as_text(config, levels_in_source), yaml.safe_load(schema))
     except InputError as error:
-        raise WorkflowError(f"The configuration has faults:\n{error}")
+        refuse(f"The configuration has faults:\n{error}")
 
 DATASET = config["dataset"]
 SOURCE = DATASET["source"]
@@ -72,13 +83,11 @@ PUBLISHED = {
 PROVIDER = config["enrichment"]["provider"]
 
 if "path" in SOURCE and not Path(SOURCE["path"]).exists():
-    raise WorkflowError(
-        f"dataset.source.path: {SOURCE['path']} is no file (seen from {Path.cwd()})"
-    )
+    refuse(f"dataset.source.path: {SOURCE['path']} is no file (seen from {Path.cwd()})")
 
 for gmt in config["enrichment"]["gmt"] if PROVIDER == "local" else []:
     if not Path(gmt).is_file():
-        raise WorkflowError(f"enrichment.gmt: {gmt} is no file (seen from {Path.cwd()})")
+        refuse(f"enrichment.gmt: {gmt} is no file (seen from {Path.cwd()})")
 
 # Nulls that compare the conditions within blocks of cells.
 BLOCKS = bool(CONTRASTS) and FDR["test"] in ("residual", "labels")
@@ -135,6 +144,11 @@ def script_of(rule):
 def version_of(script):
     """Parameter with the version of the code that a script needs, looked up for the jobs at hand."""
     return lambda wildcards: checksum(script)
+
+
+def as_it_is(value):
+    """A parameter in which Snakemake takes no braces for wildcards."""
+    return value if callable(value) else lambda wildcards: value
 
 
 def one_of(names):
@@ -405,7 +419,7 @@ def enrichment_there(wildcards):
     there = {}
     for contrast in CONTRASTS if PROVIDER != "none" else []:
         told = Path(located(f"<run>/{contrast}/tables/enrichment.json"))
-        made = json.loads(told.read_text()) if told.is_file() else {}
+        made = json.loads(told.read_text(encoding="utf-8")) if told.is_file() else {}
         as_asked = all(made.get(key) == value for key, value in ASKED_OF_ENRICHMENT.items())
         for name in SHOWN_ENRICHMENT:
             path = Path(located(f"<run>/{contrast}/{name}"))

@@ -15,9 +15,7 @@ else:
 
 
 def refuse_model(wildcards):
-    raise WorkflowError(
-        "dataset.results: from_file has no model, which this target needs; expected computed"
-    )
+    refuse("dataset.results: from_file has no model, which this target needs; expected computed")
 
 
 rule no_model:

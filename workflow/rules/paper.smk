@@ -8,7 +8,7 @@ SHOWABLE |= FIGURES | ({"enrichment": []} if PROVIDER != "none" else {})
 try:
     check_panels(PAPER, SHOWABLE, REFUSED, WITHOUT_CONTRAST, CONTRASTS)
 except InputError as error:
-    raise WorkflowError(error)
+    refuse(str(error))
 
 
 wildcard_constraints:

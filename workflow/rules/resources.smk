@@ -20,7 +20,7 @@ UNKNOWN_BYTES, UNKNOWN_SAMPLES = 3_000_000_000, 24
 OF_COLUMNS = 32
 ON_GPU, PARTITION = config["gp"]["device"] == "gpu", config["gp"]["partition"]
 if PARTITION and not ON_GPU:
-    raise WorkflowError(
+    refuse(
         f"gp.partition: found {PARTITION} without gp.device: gpu; it names the partition of the jobs "
         "that compute on a GPU: set gp.device to gpu, or leave gp.partition out"
     )

@@ -4,7 +4,6 @@ What has arrived is kept in `<name>.part`, and how far in `<name>.part.json`, so
 goes on after a broken connection, a killed process or a full disk.
 """
 
-import errno
 import fcntl
 import hashlib
 import json
@@ -23,6 +22,7 @@ import urllib3
 from tqdm import tqdm
 
 from statediff import InputError, web
+from statediff.disk import FULL
 from statediff.web import TRIES, UNREADABLE, ServerFault
 from statediff.zenodo import OTHERWISE
 
@@ -39,7 +39,8 @@ TICK = 0.2
 HASHED = 64 << 20
 # Files that are of no more use beside a complete one.
 BESIDE = (".part", ".part.json", ".part.json.new", ".lock")
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# Bytes per second that a server sends at least, on average from so many seconds on.
+SLOWEST, PATIENCE = 1000, 600.0
 PAGE = (
     "found a web page (a login, a notice, a wrong address?), expected the file; open the address "
     "in a browser"
@@ -173,7 +174,7 @@ class _Transfer:
         self.stop.clear()
         self.resumed = self._load()
         missing = deque(s for s in self.segments if s.at < s.stop)
-        session = web.new_session(self._pause)
+        session = web.Session(self._pause)
         answer = self._open(session, missing[0]) if missing else None
         if not self.resumed:
             self.part.unlink(missing_ok=True)
@@ -205,7 +206,7 @@ class _Transfer:
     def _fill_all(self, missing, session, answer, progress):
         """Fill the missing segments in their order, over a few connections."""
         connections = min(CONNECTIONS, len(missing))
-        others = [web.new_session(self._pause) for _ in range(connections - 1)]
+        others = [web.Session(self._pause) for _ in range(connections - 1)]
         first = missing.popleft()
 
         def work(session, segment=None, answer=None):
@@ -259,7 +260,14 @@ class _Transfer:
             raise _Stopped
 
     def _write(self, answer, segment):
+        start, begin = time.monotonic(), segment.at
         for block in _blocks(answer):
+            waited = time.monotonic() - start
+            if waited > PATIENCE and segment.at - begin < SLOWEST * waited:
+                raise ServerFault(
+                    f"{self.url}: sent {segment.at - begin:,} bytes in {waited:,.0f} s; run again "
+                    "later: the download goes on where it stopped"
+                )
             if self.stop.is_set():
                 return
             if segment.at + len(block) > segment.stop:
@@ -280,7 +288,7 @@ class _Transfer:
         # Only strong ETags may be used in a condition.
         if self.etag is not None and self.etag.startswith('"'):
             headers["If-Range"] = self.etag
-        answer = session.get(self.url, headers=headers, stream=True, timeout=web.TIMEOUT)
+        answer = session.get(self.url, headers=headers)
         try:
             self._accept(answer, segment)
         except Exception:
@@ -330,7 +338,7 @@ class _Transfer:
         self.etag = None
         self.segments = [_Segment(s, min(s + step, self.size), s) for s in starts]
         try:
-            left = json.loads(self.record.read_text())
+            left = json.loads(self.record.read_text(encoding="utf-8"))
             segments = [_Segment(*numbers) for numbers in left["segments"]]
             end = max((s.at for s in segments if s.at > s.start), default=0)
             if left["file"] != [self.size, self.md5] or end > self.part.stat().st_size:
@@ -351,7 +359,7 @@ class _Transfer:
             "segments": segments,
         }
         new = self.record.with_name(f"{self.record.name}.new")
-        new.write_text(json.dumps(left))
+        new.write_text(json.dumps(left), encoding="utf-8")
         # Without locks, another process may have been faster.
         with suppress(FileNotFoundError):
             os.replace(new, self.record)
@@ -445,7 +453,7 @@ def _is_open_as(descriptor, path):
 @contextmanager
 def _locked(path):
     """Hold a lock: another data set, or a job whose run was killed, may fetch the same file."""
-    with open(path, "w") as file:
+    with open(path, "w", encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

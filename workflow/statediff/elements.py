@@ -19,12 +19,16 @@ __all__ = [
     "children",
     "is_array",
     "length",
+    "member",
     "native",
     "paths",
     "plain",
     "read",
     "read_column",
 ]
+
+# Slashes in a name; a link can make a group a part of itself.
+DEEPEST = 8
 
 
 def is_array(element):
@@ -44,6 +48,24 @@ def children(group):
     return sorted(path.name for path in folder.iterdir() if path.is_dir())
 
 
+def member(group, name):
+    """An element of a group.
+
+    Raises
+    ------
+    InputError
+        If it is not there, a link to nothing, or damaged.
+    """
+    try:
+        return group[name]
+    except (KeyError, OSError, RuntimeError) as error:
+        reason = " ".join(str(error).strip("'\"").split())
+        raise InputError(
+            f"{group.name.rstrip('/')}/{name} can't be read ({reason}); copy the file again, or "
+            "write it again with AnnData (dataset.source)"
+        ) from None
+
+
 def attribute(element, name, default=None):
     """A single attribute of an element; R writes texts as vectors, Julia as bytes."""
     value = element.attrs.get(name, default)
@@ -54,15 +76,25 @@ def attribute(element, name, default=None):
     return value.decode() if isinstance(value, bytes) else value
 
 
-def paths(group, prefix=""):
+def paths(group, prefix="", depth=0):
     """Names of the elements of a group; old anndata made groups of names with slashes."""
     for key in children(group):
-        element = group[key]
-        nested = not is_array(element) and attribute(element, "encoding-type", "") in ("", "dict")
-        if nested and not {"data", "indices", "indptr"} <= set(children(element)):
-            yield from paths(element, f"{prefix}{key}/")
+        try:
+            element = group[key]
+            nested = _is_folder(element) and depth < DEEPEST
+        except Exception:  # a link to nothing, or a damaged element: whoever reads it will see
+            nested = False
+        if nested:
+            yield from paths(element, f"{prefix}{key}/", depth + 1)
         else:
             yield prefix + key
+
+
+def _is_folder(element):
+    """Whether a group holds elements that have names of their own."""
+    if is_array(element) or attribute(element, "encoding-type", "") not in ("", "dict"):
+        return False
+    return not {"data", "indices", "indptr"} <= set(children(element))
 
 
 def length(element):

@@ -18,6 +18,7 @@ from statediff.elements import (
     children,
     is_array,
     length,
+    member,
     native,
     paths,
     plain,
@@ -54,7 +55,7 @@ class Source:
     @cached_property
     def obs(self):
         """Annotation of the cells, a data frame."""
-        table = self._frame(self._root["obs"], "obs")
+        table = self._frame(member(self._root, "obs"), "obs")
         if self._shared is None:
             return table
         more = self._frame(self._shared["obs"], "obs")
@@ -65,12 +66,12 @@ class Source:
     @cached_property
     def var(self):
         """Annotation of the genes, a data frame."""
-        return self._frame(self._root["var"], "var")
+        return self._frame(member(self._root, "var"), "var")
 
     @cached_property
     def raw_var(self):
         """Annotation of the genes of raw, completed by that of var."""
-        table = self._frame(self._root[self._raw("var")], "raw/var")
+        table = self._frame(member(self._root, self._raw("var")), "raw/var")
         if table.index.has_duplicates or self.var.index.has_duplicates:
             return table
         more = [column for column in self.var if column not in table]
@@ -84,12 +85,12 @@ class Source:
     @property
     def n_cells(self):
         """Number of cells, without reading their annotation."""
-        return length(self._root["obs"])
+        return length(member(self._root, "obs"))
 
     @property
     def n_genes(self):
         """Number of genes, without reading their annotation."""
-        return length(self._root["var"])
+        return length(member(self._root, "var"))
 
     @property
     def record(self):
@@ -99,7 +100,7 @@ class Source:
     @property
     def has_x(self):
         """Whether X is there; AnnData may write it as null."""
-        return "X" in self._root and attribute(self._root["X"], "encoding-type") != "null"
+        return "X" in self._root and attribute(member(self._root, "X"), "encoding-type") != "null"
 
     def levels(self, column):
         """Number of levels of a column of obs; quick where it is categorical.
@@ -108,7 +109,7 @@ class Source:
         -------
         int
         """
-        table = self._root["obs"]
+        table = member(self._root, "obs")
         categories = f"{column}/categories"
         if not is_array(table) and categories in table:
             return length(table[categories])
@@ -118,7 +119,11 @@ class Source:
         """Names in a mapping such as obsm; those within groups as paths."""
         if slot not in self._root:
             return []
-        group = self._root[slot]
+        try:
+            group = self._root[slot]
+        except (KeyError, OSError, RuntimeError) as error:  # a link to nothing
+            self.warn(slot, error)
+            return []
         if is_array(group):  # of anndata 0.6
             return list(group.dtype.names or ())
         if slot == "uns":
@@ -127,9 +132,7 @@ class Source:
 
     def has(self, slot, key):
         """Whether a mapping has a name."""
-        if slot in self._root and is_array(self._root[slot]):
-            return key in self.keys(slot)
-        return f"{slot}/{key}" in self._root
+        return key in self.keys(slot) or (bool(self.keys(slot)) and f"{slot}/{key}" in self._root)
 
     def read(self, slot, key):
         """An element of a mapping, in plain form."""
@@ -157,11 +160,11 @@ class Source:
                 continue
             try:
                 value = self.read(slot, key)
-                fits = slot == "uns" or (
-                    len(value.shape) > 1 and list(value.shape[: len(lengths)]) == lengths
-                )
-                if not fits:
-                    raise ValueError(f"its shape is {value.shape}")
+                shape = np.shape(value)
+                fits = len(shape) > 1 and list(shape[: len(lengths)]) == lengths
+                if slot != "uns" and not fits:
+                    expected = " × ".join([*map(str, lengths), "any"][:2])
+                    raise ValueError(f"its shape is {shape}, expected {expected}")
             except Exception as error:
                 self.warn(f"{slot}[{key!r}]", error)
             else:
@@ -184,9 +187,9 @@ class Source:
         statediff.matrices.Matrix
         """
         var, name = ("raw/var", self._raw("X")) if name == "raw" else ("var", name)
-        table = self._root[self._raw("var") if var == "raw/var" else "var"]
+        table = member(self._root, self._raw("var") if var == "raw/var" else "var")
         expected = self.n_cells, length(table)
-        return Matrix(self._root[name], f"{name} of {self.path}", option, expected)
+        return Matrix(member(self._root, name), f"{name} of {self.path}", option, expected)
 
     def _raw(self, part):
         """Where a part of raw is: anndata 0.6 wrote a dot."""
@@ -195,7 +198,7 @@ class Source:
     @cached_property
     def _old_categories(self):
         """Names in uns that hold categories of obs and var, as anndata 0.6 had them."""
-        if not is_array(self._root["obs"]) or "uns" not in self._root:
+        if not is_array(member(self._root, "obs")) or "uns" not in self._root:
             return {}
         columns = {name for slot in ("obs", "var") for name in self._root[slot].dtype.names or ()}
         return {
@@ -212,9 +215,12 @@ class Source:
             element, name
         )
         index = as_names(index, f"{self.path}: {name}")
-        for column in [key for key, values in columns.items() if len(values) != len(index)]:
-            values = columns.pop(column)
-            self.warn(f"{name} column {column!r}", f"{len(values)} values in {len(index)} rows")
+        for column, values in [*columns.items()]:
+            try:
+                columns[column] = _checked(values, len(index))
+            except ValueError as error:
+                del columns[column]
+                self.warn(f"{name} column {column!r}", error)
         # AnnData reserves this name.
         if "_index" in columns:
             values = columns.pop("_index")
@@ -258,6 +264,8 @@ class Source:
         """The same of a table of anndata 0.6, an array of records."""
         import pandas as pd
 
+        if not dataset.dtype.names:
+            raise InputError(f"{self.path}: {name} is an array of numbers, expected a table")
         values = dataset[()]
         index, *names = values.dtype.names
         columns = {column: native(values[column]) for column in names if values[column].ndim == 1}
@@ -288,6 +296,28 @@ class Source:
         )
 
 
+def _checked(values, n_rows):
+    """A column in a form that can be written; a ValueError says why there is none."""
+    import pandas as pd
+
+    shape = np.shape(values)
+    if shape != (n_rows,):
+        raise ValueError(f"its shape is {shape}, expected ({n_rows},)")
+    categorical = isinstance(values, pd.Categorical)
+    levels = values.categories.to_numpy() if categorical else values
+    kind = getattr(levels.dtype, "kind", "O")
+    if kind in "cV":
+        raise ValueError(f"it holds values of type {levels.dtype}")
+    if kind != "O" or isinstance(levels.dtype, pd.api.extensions.ExtensionDtype):
+        return values
+    if any(not np.isscalar(level) and not pd.isna(level) for level in levels):
+        raise ValueError("it holds arrays")
+    if all(isinstance(level, str) or pd.isna(level) for level in levels):
+        return values
+    # A mixture, such as of text and numbers.
+    return pd.Categorical([None if pd.isna(one) else str(one) for one in values])
+
+
 class TenX(Source):
     """Counts of 10x Genomics (Cell Ranger), of versions 2 and later.
 
@@ -299,7 +329,7 @@ class TenX(Source):
     def obs(self):
         import pandas as pd
 
-        barcodes = as_names(read(self._root["barcodes"]), f"{self.path}: barcodes")
+        barcodes = as_names(read(member(self._root, "barcodes")), f"{self.path}: barcodes")
         library = pd.Categorical([name.rpartition("-")[2] for name in barcodes])
         return pd.DataFrame({"library": library}, index=pd.Index(barcodes, dtype=object))
 
@@ -330,11 +360,11 @@ class TenX(Source):
 
     @property
     def n_cells(self):
-        return int(self._root["barcodes"].shape[0])
+        return int(member(self._root, "barcodes").shape[0])
 
     @property
     def n_genes(self):
-        return int(self._root["shape"][0])
+        return int(member(self._root, "shape")[0])
 
     def keys(self, slot):
         return []

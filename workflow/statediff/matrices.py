@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from statediff import InputError
-from statediff.elements import attribute, is_array
+from statediff.elements import attribute, is_array, member
 from statediff.store import BLOCK_VALUES, MOST_INT32
 
 __all__ = ["Matrix"]
@@ -55,6 +55,10 @@ class Matrix:
                     f"is a {kind} without {' and '.join(missing)}",
                     "expected a dense, CSR or CSC matrix",
                 )
+            for part in PARTS:
+                found = member(element, part)
+                if not is_array(found) or len(found.shape) != 1:
+                    self._refuse(f"has {part} that is no list", "expected one of numbers")
             self.shape = self._sparse_shape(expected)
             self.stored = int(element["data"].shape[0])
             self.by_columns = self._is_csc()

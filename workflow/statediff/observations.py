@@ -11,6 +11,7 @@ from statediff.messages import key_of, listed
 from statediff.store import read_levels, read_names
 
 __all__ = [
+    "MAX_GROUPS",
     "FrameObservations",
     "StoredObservations",
     "cells_at_levels",
@@ -21,7 +22,7 @@ __all__ = [
     "select_cells",
 ]
 
-# A column of groups with more levels was not meant: it holds numbers or names of cells.
+#: A column of groups with more levels was not meant: it holds numbers or names of cells.
 MAX_GROUPS = 500
 
 

@@ -6,6 +6,7 @@ import itertools
 import json
 import math
 import re
+from contextlib import suppress
 from pathlib import Path
 
 import jsonschema
@@ -35,6 +36,10 @@ OF_KOMPOT = {
     "ls_factor": "gp.ls_factor",
     "sigma": "gp.sigma",
 }
+# Of a configuration, with all that its aliases stand for.
+MOST_VALUES = 200_000
+# Characters of a value in a message.
+SHOWN = 200
 # Entries of every report's menu.
 ENTRIES = ("workflow", "statistics")
 # What says which file to download.
@@ -75,10 +80,11 @@ def checked(config, schema):
     InputError
         One line a fault: the key, what was found, what was expected.
     """
+    _check_size(config)
     filled = copy.deepcopy(dict(config))
     faults = [_messages(error) for error in _Validator(schema).iter_errors(filled)]
     if faults:
-        raise InputError("\n".join(sorted(itertools.chain.from_iterable(faults))))
+        raise InputError("\n".join(sorted(set(itertools.chain.from_iterable(faults)))))
     if not filled["contrasts"] and not filled["smooth"]:
         raise InputError(
             "contrasts: found nothing, expected at least one entry (or one of smooth, to smooth "
@@ -114,6 +120,23 @@ def checked(config, schema):
         _check_volcanos(filled)
         _check_results(filled)
     return _canonical(filled)
+
+
+def _check_size(config):
+    """Refuse what aliases of YAML make of a few lines: each doubles those before it."""
+    waiting, n_values = [config], 0
+    while waiting:
+        value = waiting.pop()
+        n_values += 1
+        if n_values > MOST_VALUES:
+            raise InputError(
+                f"configuration: found more than {MOST_VALUES:,} values, expected fewer; look for "
+                "aliases (& and *) within others"
+            )
+        if isinstance(value, dict):
+            waiting += value.values()
+        elif isinstance(value, list):
+            waiting += value
 
 
 def check_path(key, path):
@@ -539,14 +562,18 @@ def _fill_in(validator, properties, instance, schema):
                 instance.setdefault(name, copy.deepcopy(child["default"]))
             # 1 and 1.0 are the same setting.
             if "number" in child.get("type", ()) and type(instance.get(name)) is int:
-                instance[name] = float(instance[name])
+                with suppress(OverflowError):
+                    instance[name] = float(instance[name])
     yield from jsonschema.Draft202012Validator.VALIDATORS["properties"](
         validator, properties, instance, schema
     )
 
 
 def _is_number(_, value):
-    return isinstance(value, int | float) and type(value) is not bool and math.isfinite(value)
+    try:
+        return type(value) in (int, float) and math.isfinite(value)
+    except OverflowError:  # beyond float
+        return False
 
 
 # JSON's integers include 2000.0, and its numbers exclude NaN; YAML's don't.
@@ -554,7 +581,7 @@ _Validator = jsonschema.validators.extend(
     jsonschema.Draft202012Validator,
     {"properties": _fill_in},
     type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine(
-        "integer", lambda _, value: type(value) is int
+        "integer", lambda _, value: type(value) is int and _is_number(_, value)
     ).redefine("number", _is_number),
 )
 
@@ -588,21 +615,30 @@ def _messages(error):
                 hint = f" (for a file: source: {{path: {found}}})"
             elif isinstance(found, str):
                 hint = " (nested values of --config arrive as text: use a file, with --configfile)"
-            shown = "nothing" if found is None else repr(found)
-            yield f"{key}: found {shown}, expected {' or '.join(names)}{hint}"
+            yield f"{key}: found {_shown(found)}, expected {' or '.join(names)}{hint}"
         case "enum":
             choices = ", ".join("null" if x is None else str(x) for x in wanted)
-            yield f"{key}: found {found!r}, expected one of {choices}"
+            yield f"{key}: found {_shown(found)}, expected one of {choices}"
         case "pattern" if "A-Za-z0-9" in wanted:
             yield (
-                f"{key}: {found!r} is no safe folder name; expected up to 64 letters, digits, "
-                "'_' or '-', not starting with a sign"
+                f"{key}: {_shown(found)} is no safe folder name; expected up to 64 letters, "
+                "digits, '_' or '-', not starting with a sign"
             )
         case "pattern":
-            yield f"{key}: found {found!r}, expected the form {wanted}"
+            yield f"{key}: found {_shown(found)}, expected the form {wanted}"
         case "minProperties" | "maxProperties":
             named = ", ".join(error.schema.get("properties", ["at least one entry"]))
             given = ", ".join(map(str, found)) or "nothing"
             yield f"{key}: found {given}, expected one of: {named}"
         case _:
-            yield f"{key}: {error.message}"
+            yield f"{key}: {error.message[: 2 * SHOWN]}"
+
+
+def _shown(value):
+    if value is None:
+        return "nothing"
+    # Python writes no larger whole numbers as text.
+    if type(value) is int and abs(value) >= 10**SHOWN:
+        return f"a number of more than {SHOWN} digits"
+    text = repr(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"

@@ -66,6 +66,7 @@ def open_source(path, modality=None):
     path = Path(path)
     root = _open_zarr(path) if path.is_dir() else _open_hdf5(path)
     try:
+        _refuse_other_files(root, path)
         yield _recognised(root, path, modality)
     finally:
         if isinstance(root, h5py.File):
@@ -119,6 +120,45 @@ def _open_hdf5(path):
         raise InputError(
             f"{path}: a damaged HDF5 file ({error}); copy or download the file again"
         ) from None
+
+
+def _refuse_other_files(root, path):
+    """Refuse a file that takes data from other files: results could carry any of this machine."""
+    if isinstance(root, h5py.File):
+        outside = _linked_outside(root)
+    else:
+        inside = path.resolve()
+        links = (link for link in path.rglob("*") if link.is_symlink())
+        outside = next(
+            (
+                f"{link.relative_to(path)} is a link to {str(link.readlink())!r}"
+                for link in links
+                if not link.resolve().is_relative_to(inside)
+            ),
+            None,
+        )
+    if outside:
+        raise InputError(
+            f"{path}: {outside}, outside the file; write the data themselves into the file "
+            "(dataset.source)"
+        )
+
+
+def _linked_outside(file):
+    """The first link or data set of an HDF5 file whose data are in another file; or None."""
+
+    def look(name, link):
+        if isinstance(link, h5py.ExternalLink):
+            return f"{name} is an external link to {link.filename!r}"
+        if isinstance(link, h5py.HardLink) and isinstance(element := file[name], h5py.Dataset):
+            if element.external:
+                return f"{name} has external storage, {element.external[0][0]!r}"
+            if element.is_virtual:
+                sources = {source.file_name for source in element.virtual_sources()}
+                return f"{name} is a virtual data set of {', '.join(map(repr, sorted(sources)))}"
+        return None
+
+    return file.visititems_links(look)
 
 
 def _refuse_foreign(path, begin):

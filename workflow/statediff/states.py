@@ -1,12 +1,15 @@
 """Cell states: in the metric of the models, and Palantir's diffusion maps."""
 
+import warnings
+
 import numpy as np
+from scipy.sparse.csgraph import connected_components
 
-from statediff import InputError
+from statediff import DataWarning, InputError
 from statediff.diffusion import scaled_components
-from statediff.messages import key_of
+from statediff.messages import key_of, listed
 
-__all__ = ["diffusion_maps", "known_eigenvalues", "states_in_metric"]
+__all__ = ["diffusion_maps", "distinct", "known_eigenvalues", "states_in_metric"]
 
 # Components from which on diffusion distances hardly change.
 ENOUGH = 40
@@ -55,6 +58,9 @@ def known_eigenvalues(values, n_components):
 def diffusion_maps(coordinates, n_components, knn, seed, metric, option):
     """Palantir's diffusion maps.
 
+    Cells with the same coordinates count as one, and so have the same states: Palantir divides by
+    the distance of a cell to one of its neighbours. Cells without a link to others are reported.
+
     Parameters
     ----------
     coordinates : ndarray, shape (cells, D)
@@ -85,11 +91,14 @@ def diffusion_maps(coordinates, n_components, knn, seed, metric, option):
     from anndata import AnnData
     from palantir.utils import run_diffusion_maps
 
+    coordinates, cells = distinct(coordinates)
     n_cells = len(coordinates)
     for key, found in (("knn", knn), ("n_components", n_components)):
         if found >= n_cells:
+            apart = "" if n_cells == len(cells) else f" that differ, of {len(cells)}"
             raise InputError(
                 f"{key_of(option, key)}: found {found}, expected fewer than the {n_cells} cells"
+                f"{apart}"
             )
     if metric == "diffusion":
         n_components = min(max(n_components, ENOUGH), n_cells - 1)
@@ -97,7 +106,7 @@ def diffusion_maps(coordinates, n_components, knn, seed, metric, option):
     run_diffusion_maps(
         adata, pca_key="coordinates", n_components=n_components, knn=knn, alpha=0, seed=seed
     )
-    states = np.asarray(adata.obsm["DM_EigenVectors"], dtype=np.float64)
+    states = np.asarray(adata.obsm["DM_EigenVectors"], dtype=np.float64)[cells]
     bad = np.flatnonzero(~np.isfinite(states).all(axis=1))
     if bad.size:
         raise InputError(
@@ -105,4 +114,40 @@ def diffusion_maps(coordinates, n_components, knn, seed, metric, option):
             f"(first: row {bad[0]}); expected finite numbers (more neighbours may connect the "
             "cells)"
         )
+    _report_groups(adata.obsp["DM_Kernel"], cells, knn, option)
     return states, np.asarray(adata.uns["DM_EigenValues"], dtype=np.float64)
+
+
+def distinct(coordinates):
+    """Cells that differ, in single precision, which is that of neighbours.
+
+    Parameters
+    ----------
+    coordinates : ndarray, shape (cells, D)
+
+    Returns
+    -------
+    coordinates : ndarray, shape (n, D)
+        Of the first cell of each kind, in the order of the cells.
+    cells : ndarray of int, shape (cells,)
+        Row of each cell among these.
+    """
+    rounded = np.ascontiguousarray(coordinates, dtype=np.float32) + np.float32(0)  # no -0
+    _, first, inverse = np.unique(rounded, axis=0, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    return coordinates[first[order]], np.argsort(order)[inverse.ravel()]
+
+
+def _report_groups(kernel, cells, knn, option):
+    """Warn of groups of cells between which there is no path along neighbours."""
+    n_groups, group = connected_components(kernel, directed=False)
+    if n_groups > 1:
+        sizes = np.sort(np.bincount(group[cells]))[::-1]
+        warnings.warn(
+            f"the cells fall into {n_groups} groups without a link between them (of "
+            f"{listed(f'{size:,}' for size in sizes)} cells): cell states say nothing of how far "
+            f"one group is from another; more neighbours than {knn} may link them "
+            f"({key_of(option, 'knn')}): see docs/warnings.md#separate-groups",
+            DataWarning,
+            stacklevel=3,
+        )

@@ -4,8 +4,6 @@ Expression matrices are only ever seen as consecutive blocks of rows (cells), in
 """
 
 import hashlib
-import os
-import shutil
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,9 +12,11 @@ import numpy as np
 from scipy import sparse
 
 from statediff import InputError
+from statediff.disk import atomic, create_h5
 
 __all__ = [
     "atomic",
+    "create_h5",
     "create_h5ad",
     "create_slot",
     "described",
@@ -43,24 +43,6 @@ MOST_INT32 = np.iinfo(np.int32).max
 CHUNK = 1 << 18
 # Column of var with the symbols of genes whose index has identifiers.
 LABELS = "feature_name"
-
-
-@contextmanager
-def atomic(path):
-    """Give a temporary path beside `path`, renamed to it only if all went well.
-
-    A killed job or a full disk leaves nothing under the final name.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    try:
-        yield part
-        with open(part, "rb") as written:
-            os.fsync(written.fileno())
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def described(path):
@@ -113,7 +95,7 @@ def open_h5ad(path):
 @contextmanager
 def create_h5ad(path):
     """Write an h5ad file element by element, atomically; gives the open HDF5 file."""
-    with atomic(path) as part, h5py.File(part, "w") as file:
+    with create_h5(path) as file:
         file.attrs.update({"encoding-type": "anndata", "encoding-version": "0.1.0"})
         yield file
         for slot in ("layers", "obsm", "obsp", "uns", "varm", "varp"):
@@ -127,17 +109,15 @@ def drop_layers(path, names):
     file as it was.
     """
     path = Path(path).resolve()  # the file, where this is a link
-    with atomic(path) as part:
-        with h5py.File(path, "r") as file, h5py.File(part, "w") as kept:
-            kept.attrs.update(file.attrs)
-            for slot in file:
-                if slot != "layers":
-                    file.copy(slot, kept)
-            layers = create_slot(kept, "layers")
-            for name, layer in file["layers"].items():
-                if name not in names:
-                    file.copy(layer, layers)
-        shutil.copymode(path, part)
+    with h5py.File(path, "r") as file, create_h5(path) as kept:
+        kept.attrs.update(file.attrs)
+        for slot in file:
+            if slot != "layers":
+                file.copy(slot, kept)
+        layers = create_slot(kept, "layers")
+        for name, layer in file["layers"].items():
+            if name not in names:
+                file.copy(layer, layers)
 
 
 def create_slot(file, slot):
@@ -351,7 +331,7 @@ def _widen(group):
 
 def write_arrays(path, arrays, **attributes):
     """Write named arrays and scalar attributes to an HDF5 file, atomically."""
-    with atomic(path) as part, h5py.File(part, "w") as file:
+    with create_h5(path) as file:
         for name, values in arrays.items():
             file[name] = values
         file.attrs.update(attributes)

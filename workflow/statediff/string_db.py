@@ -17,22 +17,16 @@ from xml.etree import ElementTree
 
 import pandas as pd
 import requests
-from requests.adapters import HTTPAdapter
-from urllib3.exceptions import ProtocolError
-from urllib3.util import Retry
 
-from statediff import InputError
+from statediff import InputError, web
 from statediff.store import atomic
 from statediff.urls import url_fault
-from statediff.web import DirectSession
 
 __all__ = ["MOST_DRAWN", "StringClient", "clean_svg", "page_address"]
 
 CALLER = "statediff"
 # Seconds between two requests, as STRING asks of its users.
 PAUSE = 1.0
-# Longest wait that a server may ask for.
-LONGEST = 300.0
 TIMEOUT = (10, 180)
 RETRIES = 3
 # Names in a request for their identifiers.
@@ -167,15 +161,11 @@ class StringClient:
         return answer
 
     def _ask(self, url, method, query, turn):
-        retries = _Patient(
-            RETRIES, backoff_factor=1, allowed_methods=None, raise_on_status=False,
-            status_forcelist=(429, 500, 502, 503, 504), retry_after_max=math.inf,
-        )  # fmt: skip
-        with _apart(turn), DirectSession() as session:
-            for scheme in ("http://", "https://"):
-                session.mount(scheme, HTTPAdapter(max_retries=retries))
+        # A redirection would send the names to an address that nobody wrote down.
+        session = web.Session(retries=RETRIES, least=PAUSE, redirected=False)
+        with _apart(turn), session:
             try:
-                answer = _post(session, url, query, retries)
+                answer = session.ask("POST", url, whole=True, timeout=TIMEOUT, data=query)
             except requests.RequestException as error:
                 raise self._fault(method, error) from error
         if answer.status_code != requests.codes.ok:
@@ -187,7 +177,7 @@ class StringClient:
     def _turn(self):
         """Wait until no other process asks; gives the file that says when the last one did."""
         self.turn.parent.mkdir(parents=True, exist_ok=True)
-        with open(self.turn, "a+") as turn:
+        with open(self.turn, "a+", encoding="utf-8") as turn:
             try:
                 fcntl.flock(turn, fcntl.LOCK_EX)
             except OSError as error:
@@ -203,19 +193,6 @@ class StringClient:
             "needs it: --keep-going finishes the rest. What was answered is kept; ask again later, "
             "or check enrichment.api_url and enrichment.species"
         )
-
-
-class _Patient(Retry):
-    """Retries that are at least a second apart too, and wait as the server asks, or give up."""
-
-    def sleep(self, response=None):
-        wanted = (self.get_retry_after(response) if response else None) or 0.0
-        if wanted > LONGEST:
-            raise requests.RequestException(
-                f"it is busy (status {response.status}), and asks to be left alone for "
-                f"{wanted:,.0f} s; a job waits {LONGEST:.0f} s at most"
-            )
-        time.sleep(max(PAUSE, self.get_backoff_time(), wanted))
 
 
 @contextmanager
@@ -247,19 +224,6 @@ def _kept(path, understand):
         return understand(path.read_bytes())
     except (FileNotFoundError, ValueError):
         return None
-
-
-def _post(session, url, query, retries):
-    """Answer to a POST, asked again where the connection breaks in the middle of it."""
-    while True:
-        try:
-            # A redirection would send the names to an address that nobody wrote down.
-            return session.post(url, data=query, timeout=TIMEOUT, allow_redirects=False)
-        except requests.exceptions.ChunkedEncodingError as error:
-            if retries.total == 0:
-                raise
-            retries = retries.increment("POST", url, error=ProtocolError(str(error)))
-            retries.sleep()
 
 
 def _query(identifiers, background=None):

@@ -2,9 +2,10 @@
 
 import ipaddress
 import re
+import socket
 from urllib.parse import urlsplit
 
-__all__ = ["url_fault"]
+__all__ = ["is_local", "url_fault"]
 
 
 def url_fault(url):
@@ -31,6 +32,24 @@ def url_fault(url):
     if not host or not (parts.scheme == "https" or (parts.scheme == "http" and _loopback(host))):
         return "is not safe; expected https://… (http://… only to this machine itself)"
     return None
+
+
+def is_local(url):
+    """Whether an address is of this machine or of its own network.
+
+    Returns
+    -------
+    bool
+        False where nobody here knows the name, as behind a proxy.
+    """
+    host = urlsplit(url).hostname or ""
+    try:
+        # Also of numbers in other forms, such as 0x7f000001.
+        found = {entry[4][0] for entry in socket.getaddrinfo(host, None)}
+    except (OSError, UnicodeError):
+        return False
+    numbers = [ipaddress.ip_address(name.partition("%")[0]) for name in found]
+    return any(not (getattr(n, "ipv4_mapped", None) or n).is_global for n in numbers)
 
 
 def _loopback(host):

@@ -7,11 +7,9 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
-import requests
-
 from statediff import InputError, web
 from statediff.store import atomic
-from statediff.web import TRIES, UNREADABLE, ServerFault
+from statediff.web import UNREADABLE, ServerFault
 
 __all__ = ["OTHERWISE", "zenodo_file"]
 
@@ -55,11 +53,11 @@ def zenodo_file(api_url, record, name, folder):
     asked = hashlib.sha256(json.dumps([url, name]).encode()).hexdigest()
     answer = Path(folder) / f"{asked}.json"
     with suppress(FileNotFoundError, *UNREADABLE):
-        kept = json.loads(answer.read_text())
+        kept = json.loads(answer.read_text(encoding="utf-8"))
         return tuple(kept[key] for key in ANSWER)
     found = _ask_zenodo(url, record, name)
     with atomic(answer) as part:
-        part.write_text(json.dumps(dict(zip(ANSWER, found))))
+        part.write_text(json.dumps(dict(zip(ANSWER, found))), encoding="utf-8")
     return found
 
 
@@ -96,15 +94,8 @@ def _ask_zenodo(url, record, name):
 
 
 def _json(url):
-    with web.new_session() as session:
-        for _ in range(TRIES):
-            try:
-                accept = {"Accept": "application/json"}
-                answer = session.get(url, headers=accept, timeout=web.TIMEOUT)
-            except requests.exceptions.ChunkedEncodingError as error:
-                cause = error
-                continue
-            if not answer.ok:
-                raise web.status_fault(url, answer.status_code)
-            return answer.json()
-    raise ServerFault(f"{url}: broke off {TRIES} times ({cause}); run again later")
+    with web.Session() as session:
+        answer = session.get(url, headers={"Accept": "application/json"}, whole=True)
+        if not answer.ok:
+            raise web.status_fault(url, answer.status_code)
+        return answer.json()

@@ -30,6 +30,8 @@ __all__ = [
 NAMES_ON_DATA = 15
 # A category of no more cells has its name above them, which would cover them.
 FEW = 20
+# Names on the data that are moved apart, which takes minutes for more.
+MOST_MOVED = 60
 
 
 @styled
@@ -248,6 +250,8 @@ def _write_on_data(axes, xy, codes, tags):
             text.set_va("center" if len(cells) > FEW else "bottom")
             texts.append(axes.add_artist(text))
     settle(axes.figure)
+    if len(texts) > MOST_MOVED:
+        return
     from adjustText import adjust_text
 
     adjust_text(
