@@ -10,7 +10,12 @@ from pathlib import Path
 import yaml
 
 HERE = Path(__file__).parent
-LOCKS = {"requirements": None, "requirements-dev": "dev", "requirements-cuda": "cuda"}
+# The extras of each file.
+LOCKS = {
+    "requirements": ["workflow"],
+    "requirements-dev": ["dev"],
+    "requirements-cuda": ["workflow", "cuda"],
+}
 CONDA = {"cpu": "requirements", "cuda": "requirements-cuda"}
 PYTHON = "3.11"
 
@@ -30,7 +35,7 @@ def conda_environment(lock):
 
 
 def main():
-    for lock, extra in LOCKS.items():
+    for lock, extras in LOCKS.items():
         command = ["uv", "pip", "compile", "-q", "--universal", "--fork-strategy", "fewest"]
         command += ["--python-version", PYTHON, "--no-emit-index-url", "--no-annotate"]
         command += [
@@ -40,8 +45,9 @@ def main():
             str(HERE / f"{lock}.txt"),
             "pyproject.toml",
         ]
-        if extra:
-            command += ["--extra", extra, "-c", str(HERE / "requirements.txt")]
+        command += [argument for extra in extras for argument in ("--extra", extra)]
+        if lock != "requirements":
+            command += ["-c", str(HERE / "requirements.txt")]
         subprocess.run(command, check=True, cwd=HERE.parent)
     for name, lock in CONDA.items():
         text = yaml.safe_dump(conda_environment(lock), sort_keys=False, width=200)

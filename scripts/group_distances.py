@@ -5,7 +5,7 @@ import numpy as np
 from _fit import ROLES, read_coefficients, read_posteriors, read_signal
 from _job import run
 from statediff.expression import distances
-from statediff.expression_fit import group_whiteners
+from statediff.expression_statistics import group_whiteners
 from statediff.noise import mahalanobis_noise
 from statediff.store import read_arrays, write_arrays
 

@@ -9,9 +9,7 @@ from statediff.basis import build_basis
 from statediff.expression import (
     Posterior,
     cross_products,
-    distances,
     gene_weights,
-    neg_log10_ptp,
     replicate_deviations,
     triangular_factor,
     whitener,
@@ -27,13 +25,7 @@ from statediff.smoothness import (
     warn_of_few,
 )
 
-__all__ = [
-    "choose_basis",
-    "fit_conditions",
-    "gene_statistics",
-    "group_statistics",
-    "group_whiteners",
-]
+__all__ = ["choose_basis", "fit_conditions"]
 
 ROLES = ("reference", "compared")
 # Times the tolerance of a learnt length scale up to which distances change by less than 1 %.
@@ -209,82 +201,3 @@ def fit_conditions(states, members, expression, basis, contrast, sigma=None, cov
     else:
         attributes["sigma"] = sigma
     return arrays, attributes
-
-
-def gene_statistics(fit, described, n_components):
-    """Statistics of the fold change of every gene.
-
-    Parameters
-    ----------
-    fit, described : dict
-        Arrays and attributes from `fit_conditions`.
-    n_components : int
-        Dimensions of the states.
-
-    Returns
-    -------
-    dict of ndarray, shape (genes,)
-        ``mahalanobis``, the distance of the fold change from 0; ``mean_lfc``, its mean over the
-        evaluated cells in units of the layer; ``neg_log10_ptp``.
-    """
-    difference, between = _difference(fit)
-    found = distances(fit["whitener"], SignalToNoise.of_arrays(fit), difference, between)
-    return {
-        "mahalanobis": found,
-        "mean_lfc": fit["phi_mean"] @ difference,
-        "neg_log10_ptp": neg_log10_ptp(found, n_components),
-    }
-
-
-def group_statistics(fit, described, groups):
-    """Mean fold change and Mahalanobis distance of every gene over the cells of each group.
-
-    Parameters
-    ----------
-    fit, described : dict
-        Arrays and attributes from `fit_conditions`.
-    groups : dict of ndarray
-        From `statediff.contrast.group_masks`.
-
-    Returns
-    -------
-    dict of ndarray, shape (groups, genes)
-        ``mean_lfc`` and ``mahalanobis`` of the groups that are not left out.
-    """
-    difference, between = _difference(fit)
-    signal, posteriors = SignalToNoise.of_arrays(fit), [Posterior.of_arrays(fit, r) for r in ROLES]
-    mean_lfc, found = [], []
-    for mask in groups["masks"][~groups["left_out"]]:
-        phi = fit["phi"][mask]
-        whiteners = group_whiteners(phi, posteriors, signal, described)
-        mean_lfc.append(phi.mean(axis=0) @ difference)
-        found.append(distances(whiteners, signal, difference, between))
-    return {"mean_lfc": np.array(mean_lfc), "mahalanobis": np.array(found)}
-
-
-def group_whiteners(phi, posteriors, signal, described):
-    """Whitener of the fold changes over some cells, for each signal-to-noise ratio.
-
-    Parameters
-    ----------
-    phi : ndarray, shape (cells, r)
-    posteriors : list of statediff.expression.Posterior
-        Of the reference and the compared condition.
-    signal : statediff.smoothness.SignalToNoise
-    described : dict
-        Attributes from `fit_conditions`.
-
-    Returns
-    -------
-    list of ndarray
-    """
-    factor = triangular_factor(phi)
-    pooled, eps = described["covariance"], described["eps"]
-    return [whitener(factor, posteriors, rho, pooled, eps) for rho in signal.levels]
-
-
-def _difference(fit):
-    """Difference of the coefficients (r, genes), and of those of the samples if there are any."""
-    difference = (fit["coefficients_compared"] - fit["coefficients_reference"]).T
-    between = fit["between"].swapaxes(1, 2) if "between" in fit else None
-    return difference, between

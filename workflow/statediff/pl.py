@@ -416,7 +416,7 @@ def gene_regions(adata, *, genes=None, reference=None, compared=None, percentile
         chosen = ranked[of_each_pattern(pattern.to_numpy()[ranked], MOST_GENES)]
     else:
         chosen = _genes(adata, run, genes)
-    types = pd.unique(table["cell_type"].astype(str))
+    types = table["cell_type"].astype("category").cat.categories
     called = pattern.to_numpy()[np.asarray(run["is_de"], dtype=bool)]
     figure = regions(
         table, pattern.iloc[chosen], types, conditions=run.conditions, totals=Counter(called),

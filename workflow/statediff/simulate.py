@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-__all__ = ["Simulation"]
+__all__ = ["Simulation", "simulated_adata"]
 
 LINEAGES = ("Erythroid", "Monocyte", "Neutrophil", "B cell", "Dendritic")
 MATURE = ("Erythroblast", "Monocyte", "Neutrophil", "B cell", "Dendritic cell")
@@ -290,6 +290,45 @@ class Simulation:
             del change
             rate *= rng.gamma(1.0 / DISPERSION, DISPERSION, rate.shape)
             yield sparse.csr_matrix(rng.poisson(rate).astype(np.float32))
+
+
+def simulated_adata(seed, n_components=30, **settings):
+    """A simulated data set as an AnnData in memory, as a file of a user would be.
+
+    Parameters
+    ----------
+    seed : int
+    n_components : int
+        Principal components.
+    **settings
+        Other attributes of `Simulation`.
+
+    Returns
+    -------
+    anndata.AnnData
+        Counts in X, log expression in ``layers["logged_counts"]``, principal components in
+        ``obsm["X_pca"]``; in var how each gene was changed.
+
+    Examples
+    --------
+    >>> adata = simulated_adata(seed=1, cells=1600, genes=600)
+    """
+    from anndata import AnnData
+    from sklearn.decomposition import PCA
+
+    from statediff.preprocess import log_normalise
+
+    simulation = Simulation(seed=seed, **settings)
+    counts = sparse.vstack(list(simulation.counts()), format="csr")
+    logged = log_normalise(counts)
+    pca = PCA(n_components=n_components, svd_solver="arpack", random_state=seed)
+    return AnnData(
+        counts,
+        obs=simulation.obs,
+        var=simulation.var,
+        layers={"logged_counts": logged},
+        obsm={"X_pca": pca.fit_transform(logged).astype("float32")},
+    )
 
 
 def _stemness(t):

@@ -248,7 +248,8 @@ def expression(adata, column, reference=None, compared=None, *, sample=None, pai
     from statediff.comparison import Comparison, coordinates_of, stem_of, write_results
     from statediff.contrast import describe_depth, group_masks
     from statediff.contrast_blocks import blocks_of_contrast
-    from statediff.expression_fit import fit_conditions, gene_statistics, group_statistics
+    from statediff.expression_fit import fit_conditions
+    from statediff.expression_statistics import gene_statistics, group_statistics
     from statediff.gene_tests import compare_genes, compare_genes_in_groups, locate_genes
     from statediff.observations import find_groups
     from statediff.provenance import expression_fields, expression_run, run_record
@@ -311,8 +312,13 @@ def expression(adata, column, reference=None, compared=None, *, sample=None, pai
     written = adata.copy() if copy else adata
     columns = write_results(written, arrays, fields, arrays.get("names_groups"))
     names, labels = data.genes()
-    regions = region_table(*located, names, rank_genes(arrays, "pvalue"))
-    written.uns[f"{stem_of(data.conditions)}_gene_regions"] = regions.reset_index(drop=True)
+    regions = region_table(*located, names, rank_genes(arrays, "pvalue")).reset_index(drop=True)
+    if of_types is not None:
+        # With the types in which nothing changes, and in the order of all.
+        regions["cell_type"] = types.from_codes(
+            of_types.get_indexer(regions["cell_type"]), of_types
+        )
+    written.uns[f"{stem_of(data.conditions)}_gene_regions"] = regions
     chosen = {"ls": basis.ls if np.isscalar(basis.ls) else basis.ls[0], "metric": metric,
               "tol": tol, "learnt": smoothness is not None}  # fmt: skip
     settings = data.settings(states, gp, chosen)
