@@ -127,7 +127,7 @@ def expression_ma(genes, *, conditions, change, labelled=15, size=None):
     figure, axes = canvas(4.6, 3.8)
     handles = _genes(axes, xy, called, xy[:, 1] > 0, conditions[1], size)
     axes.axhline(0.0, zorder=0, color="#404040", lw=0.8)
-    legend_beside(figure, handles, "Genes")
+    legend_beside(figure, handles, "Genes, by this change")
     axes.set(xlabel="Mean expression, log₂ (1 + counts per 10,000)", ylabel=change)
     axes.margins(0.1)
     first = np.flatnonzero(called)[:labelled]
