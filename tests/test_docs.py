@@ -137,10 +137,15 @@ def templates():
 
 
 def missing(messages):
-    """Messages that no text of the code has; … stands for anything."""
+    """Messages that no text of the code has; … stands for anything.
+
+    The section of a contrast is filled in: a function for notebooks has none."""
     known = templates()
     patterns = {
-        message: ".*".join(re.escape(part) for part in message.split("…")) for message in messages
+        message: ".*".join(
+            re.escape(part) for part in re.sub(r"^contrasts\.…(\.[…\w]+)?", "", message).split("…")
+        )
+        for message in messages
     }
     return [
         message

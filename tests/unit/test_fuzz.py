@@ -183,13 +183,16 @@ def test_a_damaged_file_is_read_rightly_or_refused_in_a_line(whole, tmp_path_fac
     damage(path, names, data)
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
+        refused = None
         try:
             found = through(path, out)
         except InputError as error:
-            assert "\n" not in str(error)
-            assert len(str(error)) < 1000
-            assert not out.exists()
-            return
+            refused = str(error)
+    if refused is not None:
+        assert "\n" not in refused
+        assert len(refused) < 1000
+        assert not out.exists()
+        return
     adata = anndata.read_h5ad(out)
     np.testing.assert_array_equal(adata.X.toarray(), found)  # NaN too
     assert adata.shape == found.shape

@@ -15,13 +15,13 @@ from statediff.store import labels_of, read_rows, row_blocks
 from statediff.tables import with_fields
 
 __all__ = [
-    "EIGENVALUES",
     "Comparison",
     "coordinates_of",
     "stem_of",
     "write_results",
 ]
 
+#: Key of uns with the eigenvalues of the diffusion components, as Palantir leaves them.
 EIGENVALUES = "DM_EigenValues"
 ROLES = ("reference", "compared")
 

@@ -71,7 +71,7 @@ def gene_regions(table, patterns, types, *, conditions, totals=None, cells=None,
     column = {name: i for i, name in enumerate(types)}
     # Those lower in the compared condition first.
     table = table.sort_values("direction", kind="stable")
-    before = table.groupby(["gene", "cell_type"])["share"].cumsum() - table["share"]
+    before = table.groupby(["gene", "cell_type"], observed=True)["share"].cumsum() - table["share"]
     at = table["cell_type"].map(column).to_numpy(dtype=int)
     start = left[at] + widths[at] * before.to_numpy(dtype=float)
     size = widths[at] * table["share"].to_numpy(dtype=float)
