@@ -5,8 +5,8 @@ import warnings
 
 from _table import save
 from statediff import DataWarning, InputError
+from statediff.disk import atomic
 from statediff.enrichment import FEWEST, finished
-from statediff.store import atomic
 from statediff.text import safe_cells
 
 

@@ -6,10 +6,11 @@ import _job
 import h5py
 import numpy as np
 from statediff.colors import known_color
+from statediff.disk import atomic
 from statediff.plots.panel import panel
 from statediff.plots.style import CONDITION_COLORS, GREY, categorical_palette, style
 from statediff.provenance import DIRECTIONS
-from statediff.store import atomic, read_arrays, read_levels
+from statediff.store import read_arrays, read_levels
 
 
 def conditions(job):

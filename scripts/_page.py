@@ -4,7 +4,7 @@ from pathlib import Path
 
 import jinja2
 from markupsafe import Markup
-from statediff.store import atomic
+from statediff.disk import atomic
 
 
 def write_page(job, **values):

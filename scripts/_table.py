@@ -2,8 +2,9 @@
 
 import numpy as np
 import pandas as pd
+from statediff.disk import atomic
 from statediff.provenance import DIRECTIONS
-from statediff.store import atomic, read_arrays
+from statediff.store import read_arrays
 from statediff.tables import cells_in_blocks
 from statediff.text import safe_cells
 

@@ -5,8 +5,9 @@ import warnings
 import pandas as pd
 from _job import run
 from statediff import DataWarning, InputError
+from statediff.disk import atomic
 from statediff.observations import MAX_GROUPS, StoredObservations, read_column
-from statediff.store import atomic, open_h5ad
+from statediff.store import open_h5ad
 
 UNKNOWN = "not annotated"
 # Cell types from which on their names on a figure overlap.

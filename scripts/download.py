@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 
 import _job
+from statediff.disk import atomic
 from statediff.download import fetch
-from statediff.store import atomic
 from statediff.zenodo import zenodo_file
 
 

@@ -7,8 +7,9 @@ import numpy as np
 from _job import run
 from anndata.io import read_elem
 from sklearn.metrics import average_precision_score, roc_auc_score
+from statediff.disk import atomic
 from statediff.significance import rank_genes
-from statediff.store import atomic, read_arrays
+from statediff.store import read_arrays
 
 
 def main(job):

@@ -13,6 +13,7 @@ from _figure import (
 )
 from _job import run
 from _table import read_localisation, read_types
+from statediff.disk import atomic
 from statediff.plots.explore import (
     MAX_CELLS,
     NAME,
@@ -24,7 +25,7 @@ from statediff.plots.explore import (
 from statediff.plots.style import short
 from statediff.provenance import DIRECTION_COLORS
 from statediff.significance import rank_genes
-from statediff.store import atomic, read_arrays, read_labels, read_names
+from statediff.store import read_arrays, read_labels, read_names
 from statediff.tables import where_changed
 
 CELLS = 16384

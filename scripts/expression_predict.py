@@ -4,9 +4,10 @@ import h5py
 import numpy as np
 from _fit import ROLES, read_coefficients, read_posteriors, read_signal
 from _job import run
+from statediff.disk import create_h5
 from statediff.expression import distances, neg_log10_ptp
 from statediff.noise import mahalanobis_noise
-from statediff.store import create_h5, read_arrays
+from statediff.store import read_arrays
 
 # Of a layer, at a time.
 VALUES = 1 << 22

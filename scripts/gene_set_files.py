@@ -7,8 +7,9 @@ import h5py
 from _job import run
 from anndata.io import read_elem
 from statediff import InputError
+from statediff.disk import atomic
 from statediff.enrichment import parse_gmt
-from statediff.store import atomic, described
+from statediff.store import described
 
 
 def main(job):

@@ -6,10 +6,10 @@ import _job
 from matplotlib.image import imread
 from pypdf import PdfReader, PdfWriter
 from pypdf.generic import ContentStream, NameObject
+from statediff.disk import atomic
 from statediff.paper import MM, places
 from statediff.plots.page import lettered_page
 from statediff.plots.style import style
-from statediff.store import atomic
 
 DPI = 300
 

@@ -7,6 +7,7 @@ from _counts import check_kept, count_blocks, find_batches
 from _inputs import check_names, find_counts, recorded
 from _job import run
 from anndata.io import write_elem
+from statediff.disk import atomic
 from statediff.preprocess import (
     FEWEST,
     Moments,
@@ -22,7 +23,7 @@ from statediff.preprocess import (
     variable_genes,
 )
 from statediff.settings import COMPONENTS, INTEGRATED, LAYER
-from statediff.store import atomic, create_h5ad, write_csr
+from statediff.store import create_h5ad, write_csr
 
 MADE = (COMPONENTS, INTEGRATED)
 # What scanpy noted of matrices and components other than those made here.

@@ -4,8 +4,9 @@ import json
 
 from _job import run
 from _record import record
+from statediff.disk import atomic
 from statediff.provenance import versions
-from statediff.store import atomic, read_arrays
+from statediff.store import read_arrays
 from terminal import read_usage
 
 

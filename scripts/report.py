@@ -9,7 +9,7 @@ from pathlib import Path
 from _again import command
 from _job import run
 from shareable import without_folders
-from statediff.store import atomic
+from statediff.disk import atomic
 
 
 def main(job):

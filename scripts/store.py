@@ -13,10 +13,11 @@ from _inputs import (
 )
 from _job import run
 from anndata.io import write_elem
+from statediff.disk import create_h5
 from statediff.expression_layer import LayerCheck, find_normalisation, non_negative
 from statediff.normalisation import normalise
 from statediff.preprocess import EXPRESSION
-from statediff.store import create_h5, create_h5ad, write_csr
+from statediff.store import create_h5ad, write_csr
 
 
 def main(job):

@@ -6,10 +6,10 @@ import json
 from _figure import conditions
 from _job import run
 from statediff import InputError
+from statediff.disk import atomic
 from statediff.enrichment import FEWEST
 from statediff.plots import gene_network
 from statediff.plots.style import style
-from statediff.store import atomic
 from statediff.string_db import MOST_DRAWN, StringClient
 
 

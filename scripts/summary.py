@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 from _job import run
 from _record import record
+from statediff.disk import atomic
 from statediff.provenance import DIRECTIONS, versions
-from statediff.store import atomic, read_arrays
+from statediff.store import read_arrays
 from terminal import read_usage
 
 

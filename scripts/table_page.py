@@ -9,7 +9,7 @@ import pandas as pd
 import yaml
 from _job import run
 from itables.javascript import generate_init_offline_itables_html
-from statediff.store import atomic
+from statediff.disk import atomic
 
 # Of numbers, where the rule asks for no others.
 DIGITS = 4

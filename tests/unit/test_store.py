@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from scipy import sparse
 from statediff import InputError, store
+from statediff.disk import atomic
 from statediff.store import (
-    atomic,
     create_h5ad,
     described,
     drop_layers,

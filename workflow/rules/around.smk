@@ -3,7 +3,7 @@
 import shlex
 
 from shareable import command_line
-from statediff.store import atomic
+from statediff.disk import atomic
 from terminal import as_comparison, as_line, as_text, read_usage
 
 # Targets that tell something, and compute nothing.

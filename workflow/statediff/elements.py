@@ -29,6 +29,8 @@ __all__ = [
 
 # Slashes in a name; a link can make a group a part of itself.
 DEEPEST = 8
+# Groups within groups of a dict.
+DEEPEST_GROUP = 32
 
 
 def is_array(element):
@@ -107,7 +109,9 @@ def length(element):
             raise InputError(
                 f"{element.name} has no index of names; expected one, as AnnData writes it"
             )
-        element = element[known[0]]
+        element = member(element, known[0])
+    if not element.shape:
+        raise InputError(f"{element.name} is a single value; expected one for each cell or gene")
     return int(element.shape[0])
 
 
@@ -149,9 +153,19 @@ def read(element):
             return native(element[()])
     import anndata
 
+    _check_depth(element)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", anndata.OldFormatWarning)
         return plain(anndata.io.read_elem(element))
+
+
+def _check_depth(element, depth=0):
+    """Refuse a group that a link makes a part of itself, which would be read without end."""
+    if depth > DEEPEST_GROUP:
+        raise ValueError("a link makes it a part of itself")
+    if not is_array(element):
+        for key in children(element):
+            _check_depth(element[key], depth + 1)
 
 
 def native(values):
@@ -233,6 +247,10 @@ def as_names(values, what):
     """
     import pandas as pd
 
+    if np.ndim(values) != 1:
+        raise InputError(
+            f"{what} has an index of shape {np.shape(values)}; expected a list of names"
+        )
     values = pd.Index(values)
     if missing := int(values.isna().sum()):
         raise InputError(f"{what} has {missing} missing names in its index; expected one each")

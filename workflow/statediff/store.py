@@ -12,11 +12,9 @@ import numpy as np
 from scipy import sparse
 
 from statediff import InputError
-from statediff.disk import atomic, create_h5
+from statediff.disk import create_h5
 
 __all__ = [
-    "atomic",
-    "create_h5",
     "create_h5ad",
     "create_slot",
     "described",

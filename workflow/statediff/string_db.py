@@ -19,7 +19,7 @@ import pandas as pd
 import requests
 
 from statediff import InputError, web
-from statediff.store import atomic
+from statediff.disk import atomic
 from statediff.urls import url_fault
 
 __all__ = ["MOST_DRAWN", "StringClient", "clean_svg", "page_address"]

@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from statediff import InputError, web
-from statediff.store import atomic
+from statediff.disk import atomic
 from statediff.web import UNREADABLE, ServerFault
 
 __all__ = ["OTHERWISE", "zenodo_file"]

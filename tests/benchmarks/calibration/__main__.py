@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-from statediff.store import atomic
+from statediff.disk import atomic
 
 from calibration.data import load, make, save
 from calibration.grid import GRID

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from statediff.disk import atomic
 from statediff.plots.style import OKABE_ITO, styled
-from statediff.store import atomic
 
 from calibration.grid import (
     CELLS,

@@ -15,7 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
-from statediff.store import atomic
+from statediff.disk import atomic
 
 from real import data, report
 from real.data import ROOT, SETS
