@@ -18,7 +18,9 @@ if DATASET["cell_type"] is None:
 if FROM_FILE:
     MISSING["model"] = "expected dataset.results: computed, since a file of results has no model"
 if not BLOCKS:
-    MISSING["blocks"] = "expected fdr.test: residual or labels, which compare within blocks of cells"
+    MISSING["blocks"] = (
+        "expected fdr.test: residual or labels, which compare within blocks of cells"
+    )
 if not RESIDUAL:
     MISSING["localisation"] = "expected fdr.test: residual, which alone tells where genes change"
 if len(CONTRASTS) < 2:

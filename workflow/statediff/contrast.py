@@ -12,7 +12,7 @@ from statediff.observations import cells_at_levels, read_column, select_cells
 from statediff.provenance import group_column
 from statediff.samples import design_arrays, find_design, read_numbers
 
-__all__ = ["ROLES", "condition_masks", "describe_depth", "find_cells", "group_masks"]
+__all__ = ["condition_masks", "describe_depth", "find_cells", "group_masks"]
 
 ROLES = ("reference", "compared")
 MIN_CELLS = 10
