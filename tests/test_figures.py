@@ -12,7 +12,7 @@ from support import ROOT
 FIGURES = yaml.safe_load((ROOT / "workflow/figures.yaml").read_text())
 SETTINGS = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
 SETTINGS = SETTINGS["properties"]["figures"]["properties"].keys()
-RULES = (ROOT / "workflow/rules/figures.smk").read_text()
+RULES = (ROOT / "workflow/rules/figure_registry.smk").read_text()
 KEYS = {"title", "section", "of", "inputs", "params", "settings", "needs", "size", "asked_by"}
 # Found in the data by a job before, and read from its file.
 FOUND = {"genes", "cells"}

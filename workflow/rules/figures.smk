@@ -1,51 +1,5 @@
 # Figures, a rule for each entry of figures.yaml: a setting reruns only the figures it shows in.
 
-with open(workflow.source_path("../figures.yaml")) as table:
-    REGISTERED = yaml.safe_load(table)
-
-# All figures of a contrast, and the settings that each heeds.
-FIGURES = {
-    name: figure.get("settings", [])
-    for name, figure in REGISTERED.items()
-    if "of" not in figure and "asked_by" not in figure
-}
-# Figures of the data set, each once.
-OF_DATASET = [name for name, figure in REGISTERED.items() if figure.get("of") == "dataset"]
-# What figures may need, where it is missing.
-MISSING = {}
-if DATASET["cell_type"] is None:
-    MISSING["types"] = "expected dataset.cell_type, the obs column of cell types"
-if FROM_FILE:
-    MISSING["model"] = "expected dataset.results: computed, since a file of results has no model"
-if not BLOCKS:
-    MISSING["blocks"] = (
-        "expected fdr.test: residual or labels, which compare within blocks of cells"
-    )
-if not RESIDUAL:
-    MISSING["localisation"] = "expected fdr.test: residual, which alone tells where genes change"
-if len(CONTRASTS) < 2:
-    MISSING["contrasts"] = "expected two contrasts or more, whose fold changes it compares"
-# Why some cannot be drawn.
-REFUSED = {
-    name: MISSING[need]
-    for name, figure in REGISTERED.items()
-    for need in figure.get("needs", [])
-    if need in MISSING
-}
-if unknown := sorted(set(MADE or []) - {*FIGURES, *OF_DATASET}):
-    raise WorkflowError(
-        f"figures.make: found {unknown[0]!r}, expected some of {', '.join([*OF_DATASET, *FIGURES])}"
-    )
-for name in sorted(set(REFUSED) & set(MADE or [])):
-    raise WorkflowError(f"figures.make: {name}: {REFUSED[name]}")
-# Columns of obs by the names of their files.
-OBS = {safe(column): column for column in config["figures"]["obs"]}
-if alike := set(config["figures"]["obs"]) - set(OBS.values()):
-    raise WorkflowError(
-        f"figures.obs: found {sorted(alike)}, whose figures would have the names of others; rename "
-        "these columns, or leave them out"
-    )
-
 
 wildcard_constraints:
     column=one_of(OBS),
@@ -74,74 +28,6 @@ rule figure_choices:
         ),
     script:
         "../../scripts/figure_choices.py"
-
-
-def colors_shown(wildcards):
-    """Colours from the configuration: of conditions, of a column of obs, or of cell types."""
-    if "contrast" in wildcards.keys():
-        return colors_of_conditions(wildcards)
-    column = OBS[wildcards.column] if "column" in wildcards.keys() else DATASET["cell_type"]
-    return colors_of(column)
-
-
-# Files by the names that scripts know them by; where there are none, nothing.
-STAGES = "<run>/{contrast}/stages"
-INPUTS = {
-    "store": "<data>/store.h5ad",
-    "linear": "<data>/linear.h5",
-    "states": "<data>/cell_states.h5",
-    "embedding": "<data>/embedding.h5",
-    "cell_types": cell_types,
-    **{name: f"{STAGES}/{name}.h5" for name in ("cells", "abundance", "fit", "fdr")},
-    "localisation": LOCALISED,
-    "blocks": f"{STAGES}/blocks.h5" if BLOCKS else [],
-    "every_fdr": expand("<run>/{contrast}/stages/fdr.h5", contrast=CONTRASTS),
-    "enriched_terms": "<run>/{contrast}/tables/enrichment.parquet",
-    "enrichment": "<run>/{contrast}/tables/enrichment.json",
-}
-PARAMS = {
-    "colors": colors_shown,
-    "embedding": DATASET["embedding"]["key"],
-    "cell_type": DATASET["cell_type"],
-    "contrasts": list(CONTRASTS),
-    "column": lambda wildcards: OBS[wildcards.column],
-    "states": STATES["key"],
-    "thresholds": settings("abundance", "lfc_threshold", "ptp_threshold", "fdr_threshold"),
-    "enrichment": settings("enrichment", "fdr_threshold", "top", "categories"),
-}
-# Settings of which a job finds in the data what they name, in a file that figures read.
-FOUND = {"genes", "cells"}
-# Where the files of a figure are, by what there is one for each of: folder, and end of its name.
-PLACES = {"contrast": ("{contrast}/", ""), "dataset": ("", ""), "column": ("", "_{column}")}
-# Short jobs that share a job of a cluster; those of a section with others than figures have its own.
-GROUPS = {"Enrichment": "enrichment"}
-# Memory and time of a job: of one that reads cells, genes, the expression of some genes, or draws
-# several embeddings of each.
-SIZES = {
-    "cells": (memory(340, cell=2, gene=0.5), minutes(10, cell=10)),
-    "genes": (memory(400, cell=2, gene=5), minutes(10)),
-    "values": (
-        memory(500, cell=8, gene=8, ranked=True, block=16),
-        minutes(10, cell=10, value=0.1),
-    ),
-    "panels": (memory(1500, cell=8, gene=8, ranked=True), minutes(15, cell=10)),
-}
-
-
-def inputs_of_figure(figure):
-    """Files that a figure is drawn from, by their names."""
-    found = {name: INPUTS[name] for name in figure["inputs"]}
-    chooses = FOUND & set(figure.get("settings", []))
-    return found | ({"choices": "<data>/figure_choices.h5"} if chooses else {})
-
-
-def params_of_figure(name, figure):
-    """What else decides about a figure; the name is that of its script."""
-    params = {param: PARAMS[param] for param in figure.get("params", [])}
-    read = [key for key in figure.get("settings", []) if key not in FOUND]
-    params |= {key: figure_setting(key) for key in read}
-    params |= {"contrast": contrast_of} if figure.get("of", "contrast") == "contrast" else {}
-    return params | {"figure": name}
 
 
 for figure_name, figure in REGISTERED.items():
