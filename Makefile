@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: audit benchmark calibration demo docs evidence-real gallery kompot profiles scaling setup test lint lock notice clean
+.PHONY: test-fast audit benchmark calibration demo docs evidence-real gallery kompot profiles scaling setup test lint lock notice clean
 
 setup: .venv/installed
 
@@ -25,6 +25,10 @@ profiles:
 
 test: lint
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+
+# Style and unit tests: a few minutes.
+test-fast: lint
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile tests/unit
 
 # The documentation as a site; any warning, such as of a broken link, is an error.
 docs: .venv/installed

@@ -23,7 +23,14 @@ root_doc = "README"
 external_toc_path = "docs/_toc.yml"
 # That of the API's modules, which are not written by hand.
 suppress_warnings = ["etoc.toctree"]
-include_patterns = ["README.md", "NOTICE.md", "CHANGELOG.md", "config/README.md", "docs/**"]
+include_patterns = [
+    "README.md",
+    "NOTICE.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "config/README.md",
+    "docs/**",
+]
 exclude_patterns = ["docs/_build", "docs/_templates"]
 # Autosummary looks from the source folder, all else from this one.
 templates_path = [str(Path(__file__).parent / "_templates")]

@@ -1,6 +1,7 @@
 """Reading and writing the basis of a contrast."""
 
 from statediff.basis import Basis
+from statediff.kernels import base_kernel
 from statediff.store import read_arrays, write_arrays
 
 PARTS = ("pivots", "factor", "rotation", "eigenvalues")
@@ -44,6 +45,7 @@ def read_basis(path):
         residual_sum=attributes["residual_sum"],
         dropped=attributes["dropped"],
         truncated=attributes["truncated"],
+        kernel=base_kernel(attributes["kernel"])[0],
         **{name: arrays[name] for name in PARTS},
     )
     return basis, arrays, attributes

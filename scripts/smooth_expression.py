@@ -11,6 +11,7 @@ from anndata.io import read_elem, write_elem
 from statediff import EPS
 from statediff.basis import build_basis
 from statediff.expression import Posterior, cross_products, gene_weights
+from statediff.kernels import base_kernel
 from statediff.neighbours import length_scale, nearest_distances
 from statediff.provenance import versions
 from statediff.smoothness import (
@@ -30,13 +31,13 @@ def main(job):
     chosen, _ = read_arrays(job.input.cells)
     population, genes = chosen["population"], chosen["genes"]
     states, _ = read_states(job.input.states, gp["metric"])
-    members, linear = states[population], gp["kernel"] == "matern52+linear"
+    members, (kernel, linear) = states[population], base_kernel(gp["kernel"])
     with h5py.File(job.input.store, "r") as store:
         obs, var = read_elem(store["obs"]), read_elem(store["var"])
         measured = read_columns(store["X"], genes)
         ls, tol = scale_of(gp, members, population, store["X"])
     noise = 1.0 if gp["sigma"] is None else gp["sigma"]
-    basis = build_basis(members, ls, tol, gp["max_rank"], noise, linear)
+    basis = build_basis(members, ls, tol, gp["max_rank"], noise, linear, kernel=kernel)
     phi = basis(states)
     (cross,), (squares,) = cross_products([(0, measured)], phi, [population])
     posterior = Posterior.fit(phi[population].T @ phi[population], basis.prior(members))
@@ -80,7 +81,9 @@ def scale_of(gp, states, population, expression):
         return length_scale(nearest_distances(states), gp["ls_factor"]), gp["tol"]
     cells = choose_cells(population)
     of_population = np.searchsorted(np.flatnonzero(population), cells)
-    smoothness = learn_scale(states[of_population], read_rows(expression, cells))
+    smoothness = learn_scale(
+        states[of_population], read_rows(expression, cells), kernel=base_kernel(gp["kernel"])[0]
+    )
     tol = smoothness.tolerance(len(states)) if gp["tol"] is None else gp["tol"]
     return length_scales(smoothness.ls), tol
 

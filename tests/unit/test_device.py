@@ -9,6 +9,7 @@ import pytest
 from dense import matern52
 from scipy.linalg import solve_triangular
 from statediff import device
+from statediff.kernels import Kernel
 from support import ROOT
 
 
@@ -26,11 +27,13 @@ def test_functions_in_blocks_of_cells(case, block, monkeypatch):
     monkeypatch.setattr(device, "BLOCK", block)
     x, pivots, factor, rows = case
     rotation = np.linalg.qr(np.random.default_rng(1).normal(size=(20, 7)))[0]
-    found = device.evaluate(x, pivots, factor, rotation, 1.5)
+    found = device.evaluate(x, pivots, factor, rotation, Kernel.of(1.5))
     np.testing.assert_allclose(found, rows.T @ rotation, atol=1e-9)
-    residual, gram = device.survey(x, pivots, factor, 1.5)
+    residual, gram = device.survey(x, pivots, factor, Kernel.of(1.5))
     np.testing.assert_allclose(residual, np.maximum(1 - (rows**2).sum(axis=0), 0), atol=1e-9)
-    np.testing.assert_allclose(device.unexplained(x, pivots, factor, 1.5), residual, atol=1e-12)
+    np.testing.assert_allclose(
+        device.unexplained(x, pivots, factor, Kernel.of(1.5)), residual, atol=1e-12
+    )
     np.testing.assert_allclose(gram, rows @ rows.T, atol=1e-9)
 
 

@@ -3,11 +3,12 @@ import sys
 
 import numpy as np
 import pytest
+import yaml
 from dense import matern52 as dense_matern52
 from scipy.spatial import KDTree
 from statediff import DataWarning, InputError
 from statediff.basis import build_basis
-from statediff.kernels import matern52
+from statediff.kernels import KERNELS, Kernel
 from statediff.neighbours import (
     length_scale,
     nearest_distances,
@@ -15,6 +16,8 @@ from statediff.neighbours import (
     positive_distances,
     sampled_distances,
 )
+from statediff.settings import checked
+from statediff.smoothness import learn_scale
 from support import ROOT
 
 
@@ -22,7 +25,7 @@ from support import ROOT
 def test_matern52_equals_the_formula_also_far_from_the_origin(offset):
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(30, 5)) + offset, rng.normal(size=(20, 5)) + offset
-    np.testing.assert_allclose(matern52(x, y, 1.7), dense_matern52(x, y, 1.7), atol=1e-9)
+    np.testing.assert_allclose(Kernel.of(1.7)(x, y), dense_matern52(x, y, 1.7), atol=1e-9)
 
 
 @pytest.mark.parametrize("scales", [(1.7,), (0.5, 1.0, 2.0), (3.0, 0.1)])
@@ -30,8 +33,8 @@ def test_of_several_length_scales_it_is_the_mean(scales):
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(30, 5)), rng.normal(size=(20, 5))
     wanted = np.mean([dense_matern52(x, y, scale) for scale in scales], axis=0)
-    np.testing.assert_allclose(matern52(x, y, scales), wanted, atol=1e-9)
-    kernel = matern52(x, x, scales)
+    np.testing.assert_allclose(Kernel.of(scales)(x, y), wanted, atol=1e-9)
+    kernel = Kernel.of(scales)(x, x)
     np.testing.assert_allclose(np.diag(kernel), 1)
     assert np.linalg.eigvalsh(kernel).min() > 0
 
@@ -43,6 +46,28 @@ def test_the_basis_is_of_the_mean_kernel_too():
     basis = build_basis(x, (0.5, 1.0, 2.0), tol=1e-12, noise=1e-9)
     wanted = np.mean([dense_matern52(new, x, scale) for scale in (0.5, 1.0, 2.0)], axis=0)
     np.testing.assert_allclose(basis(new) @ basis(x).T, wanted, atol=1e-6)
+
+
+def test_another_kernel_is_a_function_and_a_line(monkeypatch):
+    """NumPy finds its pivots, JAX evaluates it, and the evidence chooses its length scale."""
+    monkeypatch.setitem(KERNELS, "exponential", lambda distance, xp=np: xp.exp(-distance))
+    rng = np.random.default_rng(0)
+    x, new = rng.normal(size=(60, 2)), rng.normal(size=(10, 2))
+    apart = np.linalg.norm(new[:, None] - x[None], axis=2)
+    basis = build_basis(x, 1.5, tol=1e-12, noise=1e-9, kernel="exponential")
+    np.testing.assert_allclose(basis(new) @ basis(x).T, np.exp(-apart / 1.5), atol=1e-6)
+    values = np.sin(2.0 * x[:, :1]) + 0.3 * rng.normal(size=(60, 20))
+    found = [learn_scale(x, values, kernel=name) for name in ("matern52", "exponential")]
+    assert found[0].evidence.max() != found[1].evidence.max()
+    config = {"dataset": {"name": "x", "source": {"simulate": {"seed": 1}},
+                          "cell_states": {"compute": {"from": "X_pca"}}, "embedding": {}},
+              "contrasts": {"a": {"column": "Age", "reference": "Young", "compared": "Old"}},
+              "gp": {"kernel": "exponential+linear"}}  # fmt: skip
+    schema = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
+    assert checked(config, schema)["gp"]["kernel"] == "exponential+linear"
+    config["gp"]["kernel"] = "exponent"
+    with pytest.raises(InputError, match=r"gp\.kernel: found 'exponent', expected one of matern52"):
+        checked(config, schema)
 
 
 def test_nearest_distances_by_brute_force():

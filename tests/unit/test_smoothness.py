@@ -18,7 +18,7 @@ from statediff.expression import (
     triangular_factor,
     whitener,
 )
-from statediff.kernels import matern52
+from statediff.kernels import Kernel
 from statediff.smoothness import (
     LEVELS,
     SignalToNoise,
@@ -36,7 +36,7 @@ SCALES = length_scales(2.0)
 
 def curves(states, scales, genes, rng):
     """Functions of the states from the prior, shape (n, genes)."""
-    kernel = matern52(states, states, scales) + 1e-9 * np.eye(len(states))
+    kernel = Kernel.of(scales)(states, states) + 1e-9 * np.eye(len(states))
     return np.linalg.cholesky(kernel) @ rng.normal(size=(len(states), genes))
 
 
@@ -73,7 +73,7 @@ def test_evidence_of_a_kernel_is_that_of_the_normal_distribution():
     values = np.hstack([curves(states, SCALES, 3, rng), np.zeros((60, 2))])
     values += 0.7 * rng.normal(size=values.shape)
     values -= values.mean(axis=0)
-    kernel = matern52(states, states, SCALES)
+    kernel = Kernel.of(SCALES)(states, states)
     of_levels = np.zeros((len(LEVELS) + 1, 5))
     for index, rho in enumerate(LEVELS):
         of_levels[index] = [dense_evidence([kernel], [gene], rho) for gene in values.T]
@@ -216,7 +216,7 @@ def brute_force(two):
     """Evidence of every level and gene by densities of both conditions, and the best noise."""
     states, members, y = two
     centred = y - y.mean(axis=0)
-    kernels = [matern52(states[m], states[m], SCALES) for m in members]
+    kernels = [Kernel.of(SCALES)(states[m], states[m]) for m in members]
     evidence = np.empty((len(LEVELS), y.shape[1]))
     noise = np.empty_like(evidence)
     for gene, values in enumerate(centred.T):

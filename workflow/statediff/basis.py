@@ -13,7 +13,7 @@ from scipy.linalg.lapack import dpstrf
 
 from statediff import DataWarning
 from statediff.device import evaluate, survey, unexplained
-from statediff.kernels import matern52
+from statediff.kernels import Kernel
 
 __all__ = ["Basis", "build_basis"]
 
@@ -44,17 +44,19 @@ class Basis:
     rotation : ndarray, shape (p, q)
         Orthonormal columns V; q ≤ p of them.
     ls : float or tuple of float
-        Length scale or scales of `statediff.kernels.matern52`, in the units of the states.
+        Length scale or scales of `statediff.kernels.Kernel`, in the units of the states.
     centre : ndarray, shape (D,), or None
         Origin c of the linear part, if there is one.
     eigenvalues : ndarray, shape (q,)
-        Eigenvalues of the Matérn kernel matrix of the training cells, decreasing.
+        Eigenvalues of the kernel matrix of the training cells, decreasing; without a linear part.
     residual_max, residual_sum : float
         Largest and summed prior variance (of 1 per cell) the pivots leave unexplained.
     dropped : float
         Sum of the eigenvalues that the rotation left out.
     truncated : bool
         Whether `max_rank` stopped the search before the tolerance was met.
+    kernel : str
+        Name in `statediff.kernels.KERNELS`.
     """
 
     pivots: np.ndarray
@@ -67,10 +69,11 @@ class Basis:
     residual_sum: float = 0.0
     dropped: float = 0.0
     truncated: bool = False
+    kernel: str = "matern52"
 
     @property
     def rank(self):
-        """Number q of functions of the Matérn part."""
+        """Number q of functions without those of a linear part."""
         return self.rotation.shape[1]
 
     @property
@@ -81,13 +84,14 @@ class Basis:
     def __call__(self, states):
         """Evaluate the basis at cell states of shape (n, D); returns shape (n, r)."""
         states = np.asarray(states, dtype=np.float64)
-        phi = evaluate(states, self.pivots, self.factor, self.rotation, self.ls)
+        kernel = Kernel.of(self.ls, self.kernel)
+        phi = evaluate(states, self.pivots, self.factor, self.rotation, kernel)
         if self.centre is None:
             return phi
         return np.hstack([phi, states - self.centre, np.ones((len(states), 1))])
 
     def unexplained(self, phi):
-        """Prior variance of the Matérn part that the basis leaves out, at values phi → (n,)."""
+        """Prior variance that the basis leaves out (no linear part) at values phi → (n,)."""
         return np.maximum(1.0 - (phi[:, : self.rank] ** 2).sum(axis=1), 0.0)
 
     def prior(self, states):
@@ -122,8 +126,10 @@ class Basis:
         return prior
 
 
-def build_basis(states, ls, tol=1e-6, max_rank=2000, noise=1.0, linear=False, enough=None):
-    r"""Find the basis of the Matérn-5/2 kernel over a set of cells.
+def build_basis(
+    states, ls, tol=1e-6, max_rank=2000, noise=1.0, linear=False, enough=None, kernel="matern52"
+):
+    r"""Find the basis of a kernel over a set of cells.
 
     Pivot cells are added until the largest unexplained variance is below `tol`. They are searched
     for among up to 16,384 cells, then among those whose unexplained variance is still above `tol`.
@@ -152,6 +158,8 @@ def build_basis(states, ls, tol=1e-6, max_rank=2000, noise=1.0, linear=False, en
     enough : float, optional
         Unexplained variance up to which it draws no warning that `max_rank` stopped the search;
         `tol` if not given.
+    kernel : str
+        Name in `statediff.kernels.KERNELS`.
 
     Returns
     -------
@@ -166,7 +174,7 @@ def build_basis(states, ls, tol=1e-6, max_rank=2000, noise=1.0, linear=False, en
     # Sorted cells make the pivots independent of the cells' order in the file.
     states = np.asarray(states, dtype=np.float64)
     states = states[np.lexsort(states.T)]
-    pivots, factor, residual, gram = _search(states, ls, tol, max_rank)
+    pivots, factor, residual, gram = _search(states, Kernel.of(ls, kernel), tol, max_rank)
     truncated = bool(len(pivots) >= max_rank and residual.max() >= tol)
     if truncated and residual.max() >= (tol if enough is None else enough):
         warnings.warn(
@@ -188,10 +196,11 @@ def build_basis(states, ls, tol=1e-6, max_rank=2000, noise=1.0, linear=False, en
         residual_sum=float(residual.sum()),
         dropped=dropped,
         truncated=truncated,
+        kernel=kernel,
     )
 
 
-def _search(states, ls, tol, max_rank):
+def _search(states, kernel, tol, max_rank):
     """Find pivots that explain all cells, in at most three passes over them.
 
     The first pivots come from a sample of the cells. The cells that these leave above the
@@ -209,11 +218,11 @@ def _search(states, ls, tol, max_rank):
     empty = states[:0], np.empty((0, 0))
     step = -(-len(states) // SAMPLE)
     sample = np.arange(0, len(states), step)
-    pivots, factor, rows, left = _extend(*empty, states[sample], ls, tol, max_rank)
+    pivots, factor, rows, left = _extend(*empty, states[sample], kernel, tol, max_rank)
     if step == 1:
         return pivots, factor, left, rows @ rows.T
     del rows
-    residual = unexplained(states, pivots, factor, ls)
+    residual = unexplained(states, pivots, factor, kernel)
     worst = np.argsort(-residual, kind="stable")
     worst = worst[residual[worst] >= tol]
     limit = max(tol, UNEVEN * left.max())
@@ -222,17 +231,17 @@ def _search(states, ls, tol, max_rank):
         # Cells far outside the sample replace up to half of its pivots, the last ones, if the
         # residuals then sum to less.
         most = max_rank + max_rank // 2
-        keep = 2 * max_rank - len(_extend(pivots, factor, far, ls, limit, most)[0])
-        others = _extend(pivots[:keep], factor[:keep, :keep], far, ls, limit, max_rank)[:2]
-        if unexplained(states, *others, ls).sum() < residual.sum():
+        keep = 2 * max_rank - len(_extend(pivots, factor, far, kernel, limit, most)[0])
+        others = _extend(pivots[:keep], factor[:keep, :keep], far, kernel, limit, max_rank)[:2]
+        if unexplained(states, *others, kernel).sum() < residual.sum():
             pivots, factor = others
     while worst.size and len(pivots) < max_rank:
         chunk, worst = states[worst[:CHUNK]], worst[CHUNK:]
-        pivots, factor, *_ = _extend(pivots, factor, chunk, ls, tol, max_rank)
-    return pivots, factor, *survey(states, pivots, factor, ls)
+        pivots, factor, *_ = _extend(pivots, factor, chunk, kernel, tol, max_rank)
+    return pivots, factor, *survey(states, pivots, factor, kernel)
 
 
-def _extend(pivots, factor, states, ls, tol, max_rank):
+def _extend(pivots, factor, states, kernel, tol, max_rank):
     """Continue a pivoted Cholesky factorisation with pivots among these cells.
 
     Adding one pivot at a time would pass over all rows for each. A pool of cells is factorised
@@ -246,7 +255,8 @@ def _extend(pivots, factor, states, ls, tol, max_rank):
     factor : ndarray, shape (k, k)
         Lower Cholesky factor of the kernel between them.
     states : ndarray, shape (m, D)
-    ls, tol, max_rank
+    kernel : statediff.kernels.Kernel
+    tol, max_rank
         See `build_basis`.
 
     Returns
@@ -260,18 +270,18 @@ def _extend(pivots, factor, states, ls, tol, max_rank):
     """
     known, limit = len(pivots), min(max_rank, len(pivots) + len(states))
     rows, chosen = np.empty((limit, len(states))), []
-    rows[:known] = solve_triangular(factor, matern52(pivots, states, ls), lower=True)
+    rows[:known] = solve_triangular(factor, kernel(pivots, states), lower=True)
     residual = np.maximum(1.0 - (rows[:known] ** 2).sum(axis=0), 0.0)
     while known + len(chosen) < limit and residual.max() >= tol:
         k, pool = known + len(chosen), _pool(residual, tol)
-        left = matern52(states[pool], states[pool], ls) - rows[:k, pool].T @ rows[:k, pool]
+        left = kernel(states[pool], states[pool]) - rows[:k, pool].T @ rows[:k, pool]
         # Equal residuals must not differ by rounding, which would choose other pivots.
         np.fill_diagonal(left, residual[pool])
         stop = max(tol, FRACTION * residual[pool].max())
         lower, order, rank, _ = dpstrf(left, lower=1, tol=stop)
         rank = min(max(rank, 1), limit - k)
         found = pool[order[:rank] - 1]
-        columns = matern52(states[found], states, ls) - rows[:k, found].T @ rows[:k]
+        columns = kernel(states[found], states) - rows[:k, found].T @ rows[:k]
         new = solve_triangular(lower[:rank, :rank], columns, lower=True)
         rows[k : k + rank] = new
         residual = np.maximum(residual - (new**2).sum(axis=0), 0.0)

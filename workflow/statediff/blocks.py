@@ -12,7 +12,7 @@ import numpy as np
 
 from statediff import InputError
 from statediff.design import regress
-from statediff.kernels import matern52
+from statediff.kernels import Kernel
 from statediff.matching import lie_apart, mix_samples
 
 __all__ = [
@@ -207,7 +207,7 @@ def _shifts(coordinates, centres, codes, groups, ls):
     means = sums / np.maximum(cells, 1.0)[:, :, None]
     middle = sums.sum(axis=1) / cells.sum(axis=1)[:, None]
     apart = np.where(present[:, :, None], means - middle[:, None], 0.0)
-    near = matern52(centres, centres, ls)
+    near = Kernel.of(ls)(centres, centres)
     weights = cells * present
     shift = np.einsum("kl,ls,lsp->ksp", near, weights, apart, optimize=True)
     shift /= (near @ weights + UNMOVED)[:, :, None]

@@ -55,10 +55,10 @@ PRESETS = {
         "gaps": "one",
     },
 }
-#: Of each kernel, what the basis may leave unexplained where the length scale is given. Where
-#: functions all but repeat a linear part, distances depend on the far smaller ones that would tell
-#: the two apart.
-TOLERANCES = {"matern52": 1e-6, "matern52+linear": 1e-8}
+#: What the basis may leave unexplained where the length scale is given, by whether there is a
+#: linear part. Where functions all but repeat it, distances depend on the far smaller ones that
+#: would tell the two apart.
+TOLERANCES = {False: 1e-6, True: 1e-8}
 #: Of each estimator of abundance, the natural-log fold change to be exceeded: beyond its
 #: uncertainty with a ratio, as an estimate with densities (published).
 THRESHOLDS = {"ratio": 0.2, "densities": 1.0}

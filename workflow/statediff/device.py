@@ -12,11 +12,13 @@ import numpy as np
 from scipy.linalg import solve_triangular
 
 from statediff import InputError
-from statediff.kernels import matern52
+from statediff.kernels import Kernel
 
 __all__ = ["evaluate", "on_device", "place", "product", "survey", "unexplained", "weighted_gram"]
 
 jax.config.update("jax_enable_x64", True)
+# Length scales are numbers to compute with, the name decides what is compiled.
+jax.tree_util.register_dataclass(Kernel, data_fields=["scales"], meta_fields=["name"])
 
 # Cells at a time on a CPU; the memory of a GPU allows for more.
 BLOCK = 4096
@@ -51,14 +53,15 @@ def place(device):
             ) from None
 
 
-def evaluate(states, pivots, factor, rotation, ls):
+def evaluate(states, pivots, factor, rotation, kernel):
     r"""Values :math:`k(X, P) L_P^{-T} V` of the functions of a basis.
 
     Parameters
     ----------
     states : array, shape (n, D)
-    pivots, factor, rotation, ls
+    pivots, factor, rotation
         See `statediff.basis.Basis`.
+    kernel : statediff.kernels.Kernel
 
     Returns
     -------
@@ -68,12 +71,12 @@ def evaluate(states, pivots, factor, rotation, ls):
     fixed = on_device(pivots), on_device(solve_triangular(factor, rotation, lower=True, trans="T"))
     values = np.empty((len(states), rotation.shape[1]))
     for rows, block, _ in _blocks(states, len(pivots)):
-        found = _weighted(block, *fixed, ls)
+        found = _weighted(block, *fixed, kernel)
         values[rows] = np.asarray(found)[: rows.stop - rows.start]
     return values
 
 
-def survey(states, pivots, factor, ls):
+def survey(states, pivots, factor, kernel):
     r"""What pivots leave unexplained at every cell, and how their functions overlap there.
 
     Parameters
@@ -82,7 +85,7 @@ def survey(states, pivots, factor, ls):
     pivots : array, shape (p, D)
     factor : array, shape (p, p)
         Lower Cholesky factor :math:`L_P` of the kernel between the pivots.
-    ls : float
+    kernel : statediff.kernels.Kernel
 
     Returns
     -------
@@ -94,16 +97,16 @@ def survey(states, pivots, factor, ls):
     fixed = on_device(pivots), on_device(factor)
     residual, gram = np.empty(len(states)), jnp.zeros((len(pivots), len(pivots)))
     for rows, block, counts in _blocks(states, len(pivots)):
-        gram, left = _surveyed(gram, block, counts, *fixed, ls)
+        gram, left = _surveyed(gram, block, counts, *fixed, kernel)
         residual[rows] = np.asarray(left)[: rows.stop - rows.start]
     return residual, np.asarray(gram)
 
 
-def unexplained(states, pivots, factor, ls):
+def unexplained(states, pivots, factor, kernel):
     """The residual that `survey` returns, without the cost of the Gram matrix; shape (n,)."""
     fixed, residual = (on_device(pivots), on_device(factor)), np.empty(len(states))
     for rows, block, _ in _blocks(states, len(pivots)):
-        residual[rows] = np.asarray(_left(block, *fixed, ls)[1])[: rows.stop - rows.start]
+        residual[rows] = np.asarray(_left(block, *fixed, kernel)[1])[: rows.stop - rows.start]
     return residual
 
 
@@ -144,18 +147,18 @@ def _block_size(width):
 
 
 @jax.jit
-def _weighted(states, pivots, weights, ls):
-    return matern52(states, pivots, ls, xp=jnp) @ weights
+def _weighted(states, pivots, weights, kernel):
+    return kernel(states, pivots, jnp) @ weights
 
 
 @jax.jit
-def _left(states, pivots, factor, ls):
-    columns = matern52(pivots, states, ls, xp=jnp)
+def _left(states, pivots, factor, kernel):
+    columns = kernel(pivots, states, jnp)
     rows = jax.scipy.linalg.solve_triangular(factor, columns, lower=True)
     return rows, jnp.maximum(1.0 - (rows**2).sum(axis=0), 0.0)
 
 
 @jax.jit
-def _surveyed(gram, states, counts, pivots, factor, ls):
-    rows, left = _left(states, pivots, factor, ls)
+def _surveyed(gram, states, counts, pivots, factor, kernel):
+    rows, left = _left(states, pivots, factor, kernel)
     return gram + (rows * counts) @ rows.T, left

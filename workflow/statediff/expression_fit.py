@@ -14,6 +14,7 @@ from statediff.expression import (
     triangular_factor,
     whitener,
 )
+from statediff.kernels import base_kernel
 from statediff.neighbours import length_scale, nearest_distances
 from statediff.smoothness import (
     SignalToNoise,
@@ -57,11 +58,12 @@ def choose_basis(states, members, expression_rows, gp):
     """
     trained = members["reference"] | members["compared"]
     ls, smoothness = gp["ls"], None
+    kernel, linear = base_kernel(gp["kernel"])
     if ls is None and gp["ls_factor"] is not None:
         ls = length_scale(nearest_distances(states[members["reference"]]), gp["ls_factor"])
     elif ls is None:
         cells = choose_cells(trained)
-        smoothness = learn_scale(states[cells], expression_rows(cells))
+        smoothness = learn_scale(states[cells], expression_rows(cells), kernel=kernel)
         ls = length_scales(smoothness.ls)
         if smoothness.at_end:
             warnings.warn(
@@ -74,10 +76,9 @@ def choose_basis(states, members, expression_rows, gp):
                 stacklevel=2,
             )
     noise = 1.0 if gp["sigma"] is None else gp["sigma"]
-    linear = gp["kernel"] == "matern52+linear"
     tol = smoothness.tolerance(int(trained.sum())) if gp["tol"] is None else gp["tol"]
     enough = None if smoothness is None else TOLERABLE * tol
-    basis = build_basis(states[trained], ls, tol, gp["max_rank"], noise, linear, enough)
+    basis = build_basis(states[trained], ls, tol, gp["max_rank"], noise, linear, enough, kernel)
     return basis, smoothness, tol
 
 

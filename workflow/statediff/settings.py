@@ -14,6 +14,7 @@ import jsonschema
 from statediff import InputError
 from statediff.conventions import PRESETS, THRESHOLDS, TOLERANCES
 from statediff.design import sample_columns
+from statediff.kernels import KERNELS, LINEAR, base_kernel
 from statediff.provenance import safe
 from statediff.urls import url_fault
 
@@ -112,6 +113,7 @@ def checked(config, schema):
     for (section, key), choice in CHOICES.items():
         if filled[section][key] is None:
             filled[section][key] = PRESETS[filled["conventions"]][choice]
+    _check_kernel(filled["gp"]["kernel"])
     _fill_in_smoothness(filled)
     _fill_in_threshold(filled)
     if filled["contrasts"]:
@@ -466,6 +468,12 @@ def _fill_in_components(dataset):
         compute["from"] = COMPONENTS if preprocess["harmony"] is None else INTEGRATED
 
 
+def _check_kernel(kernel):
+    if base_kernel(kernel)[0] not in KERNELS:
+        known = [f"{name}{end}" for name in KERNELS for end in ("", LINEAR)]
+        raise InputError(f"gp.kernel: found {kernel!r}, expected one of {', '.join(known)}")
+
+
 def _fill_in_smoothness(config):
     """Length scale and noise by the conventions, unless one is given, and the tolerance."""
     gp, preset = config["gp"], PRESETS[config["conventions"]]
@@ -475,7 +483,7 @@ def _fill_in_smoothness(config):
         # The noise along the states is learnt in the units of a model with one for all genes.
         gp["sigma"] = 1.0 if gp["noise"] == "empirical" else preset["sigma"]
     if gp["tol"] is None and (gp["ls"] is not None or gp["ls_factor"] is not None):
-        gp["tol"] = TOLERANCES[gp["kernel"]]
+        gp["tol"] = TOLERANCES[base_kernel(gp["kernel"])[1]]
     compute = config["dataset"]["cell_states"]["compute"]
     if compute is not None and compute["integrate"] is None:
         compute["integrate"] = preset["integrate"]

@@ -22,7 +22,7 @@ import numpy as np
 from scipy.special import logsumexp
 
 from statediff import DataWarning, InputError
-from statediff.kernels import matern52
+from statediff.kernels import Kernel
 from statediff.search import climb
 
 __all__ = [
@@ -70,7 +70,7 @@ def fraction(multiple):
 
 
 def length_scales(ls):
-    """Length scales of the kernel around a chosen one (`statediff.kernels.matern52`)."""
+    """Length scales of the kernel around a chosen one (`statediff.kernels.Kernel`)."""
     return tuple(ls * factor for factor in MIXTURE)
 
 
@@ -124,7 +124,7 @@ class Smoothness:
         return float(min(LEFT_OUT * freedom / (self.rho * cells), LARGEST_TOLERANCE))
 
 
-def learn_scale(states, expression, seed=0):
+def learn_scale(states, expression, seed=0, kernel="matern52"):
     """Choose the length scale by the evidence of some genes in some cells.
 
     The search proceeds by factors of two from half the extent of the states to the nearest maximum.
@@ -137,6 +137,8 @@ def learn_scale(states, expression, seed=0):
         Expression of the same cells.
     seed : int
         Of the choice of genes among those found in at least ten of the cells.
+    kernel : str
+        Name in `statediff.kernels.KERNELS`.
 
     Returns
     -------
@@ -165,7 +167,7 @@ def learn_scale(states, expression, seed=0):
     def evidence(multiple):
         if multiple not in known:
             scales = length_scales(multiple * size)
-            known[multiple] = _evidence(matern52(states, states, scales), values)
+            known[multiple] = _evidence(Kernel.of(scales, kernel)(states, states), values)
         return known[multiple][0].sum()
 
     best, searched = START, values.shape[1] > 0

@@ -73,9 +73,10 @@ def diffusion_maps(adata, *, from_="X_pca", key="DM_EigenVectors", n_components=
 
 
 def abundance(adata, column, reference=None, compared=None, *, sample=None, pair=None, adjust=(),
-              cells=None, layer=None, states="DM_EigenVectors", metric="diffusion", ls=None,
-              ls_factor=None, tol=None, max_rank=2000, lfc_threshold=0.2, fdr_threshold=0.05,
-              min_cells=10, cell_type=None, copy=False):  # fmt: skip
+              cells=None, layer=None, states="DM_EigenVectors", kernel="matern52",
+              metric="diffusion", ls=None, ls_factor=None, tol=None, max_rank=2000,
+              lfc_threshold=0.2, fdr_threshold=0.05, min_cells=10, cell_type=None,
+              copy=False):  # fmt: skip
     """Differential abundance: the log ratio of the densities of two conditions at every cell.
 
     Parameters
@@ -98,6 +99,8 @@ def abundance(adata, column, reference=None, compared=None, *, sample=None, pair
         Layer of log-normalised expression, from which the length scale is learnt; X by default.
     states : str
         Key of obsm with the cell states.
+    kernel : str
+        Name in `statediff.kernels.KERNELS`.
     metric : {"diffusion", "euclidean"}
         Diffusion components are weighted by their eigenvalues, in ``uns["DM_EigenValues"]``.
     ls, ls_factor : float, optional
@@ -149,7 +152,7 @@ def abundance(adata, column, reference=None, compared=None, *, sample=None, pair
     contrast = {"column": column, "reference": reference, "compared": compared, "sample": sample,
                 "pair": pair, "adjust": list(adjust), "cells": cells, "min_cells": min_cells,
                 "allow_single_condition_variance": False}  # fmt: skip
-    gp = {"kernel": "matern52", "sigma": None, "ls": ls, "ls_factor": ls_factor, "tol": tol,
+    gp = {"kernel": kernel, "sigma": None, "ls": ls, "ls_factor": ls_factor, "tol": tol,
           "max_rank": max_rank}  # fmt: skip
     data = Comparison(adata, contrast, layer)
     types = None if cell_type is None else data.types(cell_type)
@@ -182,15 +185,15 @@ def abundance(adata, column, reference=None, compared=None, *, sample=None, pair
 
 def expression(adata, column, reference=None, compared=None, *, sample=None, pair=None, adjust=(),
                cells=None, groups=None, layer=None, counts=None, states="DM_EigenVectors",
-               blocks_from="X_pca", metric="diffusion", ls=None, ls_factor=None, tol=None,
-               max_rank=2000, lfc=0.0, threshold=0.05, block_cells=80, seed=42, min_cells=10,
-               leave_out_small_groups=False, cell_type=None, copy=False,
+               blocks_from="X_pca", kernel="matern52", metric="diffusion", ls=None,
+               ls_factor=None, tol=None, max_rank=2000, lfc=0.0, threshold=0.05, block_cells=80,
+               seed=42, min_cells=10, leave_out_small_groups=False, cell_type=None, copy=False,
                threads=None):  # fmt: skip
     """Differential expression: which genes change, by how much, and in which cells.
 
     Parameters
     ----------
-    adata, column, reference, compared, sample, pair, adjust, cells, states, metric
+    adata, column, reference, compared, sample, pair, adjust, cells, states, kernel, metric
         As for `abundance`.
     groups : str or dict, optional
         Column of obs, or selections of cells by name, within each of which every gene is also
@@ -261,7 +264,7 @@ def expression(adata, column, reference=None, compared=None, *, sample=None, pai
                 "pair": pair, "adjust": list(adjust), "cells": cells, "min_cells": min_cells,
                 "leave_out_small_groups": leave_out_small_groups,
                 "allow_single_condition_variance": False}  # fmt: skip
-    gp = {"kernel": "matern52", "sigma": None, "ls": ls, "ls_factor": ls_factor, "tol": tol,
+    gp = {"kernel": kernel, "sigma": None, "ls": ls, "ls_factor": ls_factor, "tol": tol,
           "max_rank": max_rank}  # fmt: skip
     fdr = {"blocks_from": blocks_from, "block_cells": block_cells, "seed": seed, "lfc": lfc,
            "threshold": threshold}  # fmt: skip
