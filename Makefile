@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: test-fast audit benchmark calibration demo docs evidence-real gallery kompot profiles scaling setup test lint lock notice clean
+.PHONY: test-fast audit benchmark calibration demo docs evidence-real gallery keys kompot profiles scaling setup test lint lock notice clean
 
 setup: .venv/installed
 
@@ -69,6 +69,10 @@ lint: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow docs tests/benchmarks
 	$(BIN)/snakemake --lint
+
+# The tables of config/README.md, from the schema of the configuration.
+keys: .venv/installed
+	$(BIN)/python docs/keys.py
 
 # Pins again what pyproject.toml asks for, and the conda environments with them.
 lock: .venv/installed
