@@ -1,8 +1,8 @@
 """Write the tables of config/README.md from the schema of the configuration: `make keys`.
 
-A comment such as `<!-- keys: gp -->` stands above each table and names its section of the schema;
-`(from dataset)` after it, from where on the keys are written out. Default and meaning of each row come
-from the schema; rows keep their order, and keys that have a meaning but no row get one at the end.
+A comment such as `<!-- keys: gp -->` stands above each table and names its section of the schema,
+with `(from dataset)` also the section from which on keys are written out. Default and meaning of
+each row come from the schema; rows keep their order, and keys without a row get one at the end.
 """
 
 import json

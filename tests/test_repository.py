@@ -11,7 +11,8 @@ import pytest
 import yaml
 from support import CONFIG, ROOT, run_snakemake, tiny
 
-sys.path[:0] = [str(ROOT / "envs"), str(ROOT / "docs")]
+sys.path.insert(0, str(ROOT / "envs"))
+sys.path.insert(0, str(ROOT / "docs"))
 import keys
 import lock
 
