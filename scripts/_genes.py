@@ -8,7 +8,7 @@ from _table import read_localisation
 from statediff.localisation import of_each_pattern, patterns
 from statediff.significance import rank_genes
 from statediff.store import read_arrays, read_columns, read_labels
-from statediff.tables import changes_by_type
+from statediff.tables import changes_by_type, fold_changes_by_type
 
 
 def chosen_genes(job, most):
@@ -61,14 +61,11 @@ def shown_types(job):
 
 def fold_changes(job, genes, types):
     """Mean log fold change of genes over the cells of each type, from the compressed layers."""
-    order = np.argsort(list(genes.values()))
+    stored = sorted(genes, key=genes.get)
     with h5py.File(job.input.fit, "r") as fit:
-        reference, compared, _ = read_coefficients(fit, np.array(list(genes.values()))[order])
+        reference, compared, _ = read_coefficients(fit, [genes[name] for name in stored])
         phi = fit["phi"][:]
-    means = np.stack([phi[types == name].mean(axis=0) for name in types.categories])
-    change = np.empty((len(genes), len(means)))
-    change[order] = (means @ (compared - reference)).T
-    return pd.DataFrame(change, index=list(genes), columns=list(types.categories))
+    return fold_changes_by_type(phi, compared - reference, stored, types).reindex(list(genes))
 
 
 def measured(job, genes):

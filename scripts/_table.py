@@ -5,7 +5,7 @@ import pandas as pd
 from statediff.disk import atomic
 from statediff.provenance import DIRECTIONS
 from statediff.store import read_arrays
-from statediff.tables import cells_in_blocks
+from statediff.tables import cells_in_blocks, direction_table
 from statediff.text import safe_cells
 
 
@@ -19,13 +19,8 @@ def read_types(paths, n_cells):
 def direction_counts(job):
     """Cells of each type by direction of abundance change, as counts and shares."""
     codes = read_arrays(job.input.abundance, "lfc_direction")[0]["lfc_direction"]
-    types = pd.Series(read_types(job.input.get("cell_types"), len(codes)), name="cell_type")
-    counts = pd.crosstab(types, np.array(DIRECTIONS)[codes])
-    counts = counts.reindex(columns=["up", "neutral", "down"], fill_value=0)
-    total = counts.sum(axis=1)
-    shares = counts.div(total, axis=0).add_suffix("_share")
-    table = pd.concat([total.rename("cells"), counts, shares], axis=1)
-    return table.rename_axis(columns=None).reset_index()
+    types = read_types(job.input.get("cell_types"), len(codes))
+    return direction_table(np.array(DIRECTIONS)[codes], types)
 
 
 def read_localisation(files):
