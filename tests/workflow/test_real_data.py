@@ -4,12 +4,15 @@ Small versions of `make evidence-real` (tests/benchmarks/real): one run of the w
 whose file has a column for each mock condition.
 """
 
+import anndata
 import numpy as np
 import pytest
+import statediff as sd
 from real import runs
 from real.data import SETS, halve, level
 from real.measures import fold_changes_of_types
 from real.runs import Results, Run, contrast
+from statediff.store import read_arrays
 
 # Of each data set, the contrast in which no gene changes.
 NULLS = {"kang_donors": "half", "embryo_tal1": "half_sample", "airway_cftr": "split"}
@@ -113,6 +116,21 @@ def test_the_knocked_out_gene_and_few_beside_it(real_runs):
     genes = real_runs("airway_cftr").genes("whole")
     assert genes.loc["CFTR", "called"]
     assert genes["called"].sum() <= 6
+
+
+def test_a_notebook_finds_what_the_workflow_finds(real_runs):
+    results, real = real_runs("airway_cftr"), SETS["airway_cftr"]
+    adata = anndata.read_h5ad(results.results / "data/preprocessed.h5ad")
+    states, _ = read_arrays(results.results / "data/cell_states.h5")
+    adata.obsm["DM_EigenVectors"], adata.uns["DM_EigenValues"] = states.values()
+    found = sd.tl.expression(
+        adata, "condition", real.reference, real.compared, sample="sample", layer="logged_counts"
+    ).set_index("gene")
+    expected = results.genes("whole").reindex(found.index)
+    assert list(found["is_de"]) == list(expected["called"])
+    # How counts were scaled is known there, and recovered here.
+    np.testing.assert_allclose(np.log(found["pvalue"]), np.log(expected["pvalue"]), atol=0.01)
+    np.testing.assert_allclose(found["mean_lfc"], expected["mean_lfc"], atol=1e-4)
 
 
 def test_without_a_change_no_gene_is_called(real_runs):
