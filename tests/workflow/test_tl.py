@@ -125,6 +125,21 @@ def test_numbers_as_the_condition(data):
     assert "lfc_per_unit" in table
 
 
+def test_smoothed_expression_of_a_population(data):
+    found = sd.tl.smooth(data, ["Gene003", "Gene001"], cells={"Age": "Old"}, layer="logged_counts")
+    old = (data.obs["Age"] == "Old").to_numpy()
+    assert list(found.var_names) == ["Gene003", "Gene001"]
+    np.testing.assert_array_equal(found.obs["in_population"], old)
+    measured = found.layers["expression"].toarray()
+    np.testing.assert_allclose(found.X[old].mean(axis=0), measured[old].mean(axis=0), atol=0.05)
+    assert found.X.std() < measured.std()
+    assert found.uns["smooth"]["ls"] > 0
+    with pytest.raises(sd.InputError, match=r"genes: not among the 250 genes: 'gene003'"):
+        sd.tl.smooth(data, ["gene003"], layer="logged_counts")
+    with pytest.raises(sd.InputError, match="cells: 0 cells are left"):
+        sd.tl.smooth(data, ["Gene003"], cells=np.zeros(data.n_obs, dtype=bool))
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -7,7 +7,7 @@ from statediff import InputError
 from statediff.contrast import find_cells
 from statediff.expression_fit import choose_basis
 from statediff.expression_layer import LayerCheck, find_normalisation, non_negative
-from statediff.messages import listed
+from statediff.messages import close_matches, listed
 from statediff.observations import FrameObservations
 from statediff.provenance import group_column, safe
 from statediff.states import known_eigenvalues, states_in_metric
@@ -17,6 +17,9 @@ from statediff.tables import with_fields
 __all__ = [
     "Comparison",
     "coordinates_of",
+    "expression_of",
+    "genes_of",
+    "states_of",
     "stem_of",
     "write_results",
 ]
@@ -58,8 +61,7 @@ class Comparison:
         self.members, self.described = find_cells(
             self.obs, self.contrast, "", lambda: coordinates_of(adata, next(iter(adata.obsm)), "")
         )
-        self._check = LayerCheck(layer or "X")
-        self.matrix = self._checked(_layer_of(adata, layer, "layer"))
+        self.matrix, self._check = expression_of(adata, layer)
 
     @property
     def conditions(self):
@@ -99,9 +101,7 @@ class Comparison:
 
     def basis(self, states, metric, gp):
         """States in the metric of the models, the metric, and what `choose_basis` returns."""
-        components = coordinates_of(self._adata, states, "states")
-        values = known_eigenvalues(self._adata.uns.get(EIGENVALUES), components.shape[1])
-        points, metric = states_in_metric(components, values, metric)
+        points, metric = states_of(self._adata, states, metric)
         chosen = choose_basis(points, self.members, lambda cells: read_rows(self.matrix, cells), gp)
         return points, metric, chosen
 
@@ -137,18 +137,6 @@ class Comparison:
         named = {"cells": "a mask" if isinstance(cells, np.ndarray) else cells}
         shared = {"states": states, "gp": gp, "conventions": "standard", "groups": None}
         return self.contrast | named | shared
-
-    def _checked(self, matrix):
-        """The matrix in single precision, without values that are not finite."""
-        same = not sparse.issparse(matrix) or (
-            matrix.dtype == np.float32 and matrix.has_canonical_format
-        )
-        blocks = self._check.checked(row_blocks(matrix), self._adata.var_names)
-        if same:
-            for _ in blocks:
-                pass
-            return matrix
-        return sparse.vstack(list(blocks), format="csr")
 
     def _counts(self, name):
         """Matrix of raw counts, and its columns of the genes."""
@@ -194,6 +182,61 @@ def coordinates_of(adata, key, option):
             "numbers"
         )
     return values
+
+
+def states_of(adata, key, metric):
+    """Cell states in obsm, in the metric of the models, and the metric.
+
+    Parameters and errors are those of `coordinates_of` and `statediff.states.states_in_metric`.
+    """
+    components = coordinates_of(adata, key, "states")
+    values = known_eigenvalues(adata.uns.get(EIGENVALUES), components.shape[1])
+    return states_in_metric(components, values, metric)
+
+
+def expression_of(adata, layer):
+    """Expression in single precision, and what its values look like.
+
+    Parameters
+    ----------
+    adata : anndata.AnnData
+    layer : str or None
+        X by default.
+
+    Returns
+    -------
+    matrix : h5py.Group or scipy.sparse.csr_matrix, shape (cells, genes)
+    check : statediff.expression_layer.LayerCheck
+
+    Raises
+    ------
+    InputError
+        If there is no such layer, or a value is not finite.
+    """
+    matrix, check = _layer_of(adata, layer, "layer"), LayerCheck(layer or "X")
+    blocks = check.checked(row_blocks(matrix), adata.var_names)
+    single = sparse.issparse(matrix) and matrix.dtype == np.float32
+    if not sparse.issparse(matrix) or (single and matrix.has_canonical_format):
+        for _ in blocks:
+            pass
+        return matrix, check
+    return sparse.vstack(list(blocks), format="csr"), check
+
+
+def genes_of(adata, genes):
+    """Columns of genes, by their names.
+
+    Raises
+    ------
+    InputError
+        If a gene is not in var_names; the message has similar names.
+    """
+    columns = adata.var_names.get_indexer(list(genes))
+    if (columns < 0).any():
+        unknown = np.array(list(genes), dtype=object)[columns < 0]
+        told = "; ".join(f"{gene!r}{close_matches(gene, [*adata.var_names])}" for gene in unknown)
+        raise InputError(f"genes: not among the {adata.n_vars} genes: {told}")
+    return columns
 
 
 def write_results(adata, arrays, fields, groups=None):

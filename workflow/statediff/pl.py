@@ -10,7 +10,7 @@ import json
 import numpy as np
 
 from statediff import InputError
-from statediff.messages import close_matches, listed
+from statediff.messages import listed
 from statediff.provenance import abundance_fields, expression_fields
 
 __all__ = [
@@ -528,14 +528,11 @@ def _labels(adata):
 
 def _genes(adata, run, genes):
     """Columns of some genes, or of those that changed most clearly."""
+    from statediff.comparison import genes_of
+
     if genes is None:
         return run.order()[:MOST_GENES]
-    columns = adata.var_names.get_indexer(list(genes))
-    if (columns < 0).any():
-        unknown = np.array(list(genes), dtype=object)[columns < 0]
-        told = "; ".join(f"{gene!r}{close_matches(gene, [*adata.var_names])}" for gene in unknown)
-        raise InputError(f"genes: not among the {adata.n_vars} genes: {told}")
-    return columns
+    return genes_of(adata, genes)
 
 
 def _fold_changes(adata, run, genes, cell_type):

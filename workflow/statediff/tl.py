@@ -9,7 +9,7 @@ import os
 
 import numpy as np
 
-__all__ = ["abundance", "diffusion_maps", "expression"]
+__all__ = ["abundance", "diffusion_maps", "expression", "smooth"]
 
 
 def diffusion_maps(adata, *, from_="X_pca", key="DM_EigenVectors", n_components=40, knn=30,
@@ -334,6 +334,71 @@ def expression(adata, column, reference=None, compared=None, *, sample=None, pai
     table = gene_table(names, labels, arrays, "pvalue")
     progress.close()
     return (table, written) if copy else table
+
+
+def smooth(adata, genes, *, cells=None, layer=None, states="DM_EigenVectors", kernel="matern52",
+           metric="diffusion", sigma=None, ls=None, ls_factor=None, tol=None,
+           max_rank=2000):  # fmt: skip
+    """Smoothed expression of genes along the cell states, learnt in one population of cells.
+
+    Parameters
+    ----------
+    adata : anndata.AnnData
+    genes : sequence of str
+        Names in var_names.
+    cells : dict or array of bool, optional
+        The population: ``{column: level or levels}``, or a mask. All cells by default.
+    layer, states, kernel, metric, ls, ls_factor, tol, max_rank
+        As for `abundance`.
+    sigma : float, optional
+        Standard deviation of the noise, the same for every gene; learnt by default.
+
+    Returns
+    -------
+    anndata.AnnData, shape (cells, genes)
+        Smoothed expression in X, at all cells; the measured in ``layers["expression"]``;
+        ``obs["in_population"]`` and ``obs["smoothed_std"]``, the posterior standard deviation (root
+        mean square over the genes); the settings that were used in ``uns["smooth"]``.
+
+    Raises
+    ------
+    InputError
+        If a gene, a column or a key is missing, or fewer than 10 cells are left.
+
+    Examples
+    --------
+    >>> smoothed = sd.tl.smooth(adata, ["CD34"], cells={"Age": "Old"})
+    """
+    from anndata import AnnData
+
+    from statediff import InputError
+    from statediff.comparison import expression_of, genes_of, states_of
+    from statediff.observations import FrameObservations, select_cells
+    from statediff.smoothing import fit_population
+    from statediff.store import read_columns, read_rows
+
+    population = select_cells(FrameObservations(adata.obs), cells, "cells")
+    columns = genes_of(adata, genes)
+    if (n := int(population.sum())) < 10:
+        raise InputError(f"cells: {n} cells are left, expected at least 10")
+    matrix, _ = expression_of(adata, layer)
+    measured = read_columns(matrix, columns)
+    gp = {"kernel": kernel, "sigma": sigma, "ls": ls, "ls_factor": ls_factor,
+          "tol": tol if tol is not None or (ls is None and ls_factor is None) else 1e-6,
+          "max_rank": max_rank}  # fmt: skip
+    points, _ = states_of(adata, states, metric)
+    phi, weights, mean, std, used = fit_population(
+        points, population, measured, lambda rows: read_rows(matrix, rows), gp
+    )
+    obs = adata.obs.assign(in_population=population, smoothed_std=std.astype(np.float32))
+    return AnnData(
+        (phi @ weights + mean).astype(np.float32),
+        obs=obs,
+        var=adata.var.iloc[columns],
+        obsm={key: value for key, value in adata.obsm.items() if key.startswith("X_")},
+        layers={"expression": measured},
+        uns={"smooth": used},
+    )
 
 
 class _Progress:
