@@ -141,7 +141,7 @@ def test_the_run_is_that_of_the_tutorial(tutorial, server):
             "condition", "composition", "abundance_change", "abundance_direction",
             "abundance_volcano", "abundance_volcanos", "direction_bars", "expression_volcano",
             "fold_changes", "fold_change_dots", "expression_levels", "gene_panels",
-            "expression_along", "significance", "fit",
+            "expression_along", "significance", "fit", "expression_ma", "sample_expression",
         }  # fmt: skip
         assert (directory / RUN / f"figures/cell_type.{kind}").is_file()
     report = (directory / RUN / "report.html").read_text()
