@@ -21,7 +21,9 @@ rule all:
     shell: "echo"
 """
 # These differ between any two runs.
-TIMES = re.compile(r"^( *(Date|Workflow ID|Complete log).*|\[.*\]|hash.*)$", re.M)
+TIMES = re.compile(
+    r"^( *(Date|Workflow ID|Complete log).*$| *\[\w{3} \w{3} [^\]]*\]|hash.*$)", re.M
+)
 
 
 def both(directory, *arguments):

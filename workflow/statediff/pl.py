@@ -313,8 +313,14 @@ def fold_changes(adata, cell_type, *, genes=None, reference=None, compared=None,
     run = _Expression(adata, reference, compared)
     names = " − ".join(short(name, 25) for name in reversed(run.conditions))
     label = f"Mean log fold change\n{names}\n(units of the layer)"
-    change = _fold_changes(adata, run, genes, cell_type)
-    return _finished(gene_heatmap(change, label=label, percentile=percentile), save, show)
+    change, types = _fold_changes(adata, run, genes, cell_type), _types(adata, cell_type)
+    masks = [run.labels() == name for name in run.conditions]
+    figure = gene_heatmap(
+        change, label=label, significant=run.changed(change.index, change.columns),
+        cells=[min((types[mask] == name).sum() for mask in masks) for name in change.columns],
+        percentile=percentile,
+    )  # fmt: skip
+    return _finished(figure, save, show)
 
 
 def fold_change_dots(adata, cell_type, *, genes=None, layer=None, reference=None, compared=None,
@@ -342,7 +348,11 @@ def fold_change_dots(adata, cell_type, *, genes=None, layer=None, reference=None
     values, types = _measured(adata, change.index, layer), _types(adata, cell_type)
     share = {name: (values[types == name] > 0).mean(axis=0) for name in change.columns}
     share = pd.DataFrame(share, index=change.index)
-    return _finished(dots(change, share, conditions=run.conditions), save, show)
+    figure = dots(
+        change, share, conditions=run.conditions,
+        significant=run.changed(change.index, change.columns),
+    )  # fmt: skip
+    return _finished(figure, save, show)
 
 
 def expression_levels(adata, cell_type, *, genes=None, layer=None, reference=None, compared=None,
@@ -366,12 +376,12 @@ def expression_levels(adata, cell_type, *, genes=None, layer=None, reference=Non
     run = _Expression(adata, reference, compared)
     chosen = adata.var_names[_genes(adata, run, genes)]
     masks = {name: run.labels() == name for name in run.conditions}
-    scores = standardised_levels(
-        _measured(adata, chosen, layer), chosen, _types(adata, cell_type), masks
-    )
+    types, measured = _types(adata, cell_type), _measured(adata, chosen, layer)
+    scores = standardised_levels(measured, chosen, types, masks)
+    inside = [(types[mask] == name).sum() for name in types.categories for mask in masks.values()]
     figure = gene_heatmap(
         scores, label="Mean expression\n(z-score of the gene)", conditions=run.conditions,
-        percentile=percentile, **_colors(adata, run.column, run.conditions),
+        cells=inside, percentile=percentile, **_colors(adata, run.column, run.conditions),
     )  # fmt: skip
     return _finished(figure, save, show)
 
@@ -397,17 +407,15 @@ def gene_regions(adata, *, genes=None, reference=None, compared=None, percentile
 
     import pandas as pd
 
-    from statediff.comparison import stem_of
     from statediff.localisation import of_each_pattern
     from statediff.plots import gene_regions as regions
 
     run = _Expression(adata, reference, compared)
-    key = f"{stem_of(run.conditions)}_gene_regions"
-    table = adata.uns.get(key)
-    if table is None or "cell_type" not in table:
+    table = run.regions()
+    if table is None:
         raise InputError(
-            f"uns[{key!r}]: found no table of regions by cell type; sd.tl.expression with "
-            "cell_type writes it"
+            "found no table of regions by cell type in uns; sd.tl.expression writes it with "
+            "cell_type"
         )
     pattern = pd.Series(run["pattern"], adata.var_names, dtype=object)
     pattern = pattern.where(pattern.notna(), None)
@@ -501,6 +509,23 @@ class _Expression(_Run):
 
         names = [name for name in ("pvalue", "standardised", "mahalanobis") if self._has(name)]
         return rank_genes({name: self[name] for name in names}, self.ranking)
+
+    def regions(self):
+        """Cell types in which each called gene changes; None where this is unknown."""
+        from statediff.comparison import stem_of
+
+        table = self._adata.uns.get(f"{stem_of(self.conditions)}_gene_regions")
+        return None if table is None or "cell_type" not in table else table
+
+    def changed(self, genes, types):
+        """Whether genes change significantly in some cells of types; None where it is unknown."""
+        import pandas as pd
+
+        table = self.regions()
+        if table is None:
+            return None
+        known = pd.crosstab(table["gene"].astype(str), table["cell_type"].astype(str)) > 0
+        return known.reindex(index=list(genes), columns=list(types), fill_value=False)
 
     def difference(self, genes):
         """Difference of the coefficients of some genes, shape (r, genes)."""
