@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import statediff
 import yaml
 from support import CONFIG, ROOT, run_snakemake, tiny
 
@@ -52,6 +53,12 @@ def test_every_dependency_is_pinned_exactly():
         for requirement in wanted:
             name = re.match(r"[\w-]+", requirement).group().lower()
             assert name in names or name == "statediff", f"{name} is not in {source}"
+
+
+def test_the_citation_is_of_this_version():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["version"] == statediff.__version__
+    assert f"## {statediff.__version__}" in (ROOT / "CHANGELOG.md").read_text()
 
 
 def test_every_package_has_hashes():
@@ -167,7 +174,7 @@ def test_no_script_is_orphaned_and_none_is_missing():
     there = {p.name for p in (ROOT / "scripts").glob("*.py") if not p.name.startswith("_")}
     used |= {f"plot_{name}.py" for name in yaml.safe_load(FIGURES.read_text())}
     # For the command line.
-    assert used | {"gene.py"} == there
+    assert used | {"gene.py", "init.py"} == there
 
 
 # Rules that run where they are called, and compute nothing.
