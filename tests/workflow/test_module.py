@@ -152,7 +152,9 @@ def test_two_data_sets_from_hosts(tmp_path, repository):
     (tmp_path / "one.yaml").write_text(yaml.safe_dump(one))
     plain = planned(run_snakemake(tmp_path, "-n", configfile=tmp_path / "one.yaml"))
     assert {f"one_{rule}": number for rule, number in plain.items()}.items() <= jobs.items()
-    assert jobs.keys() == {f"{name}_{rule}" for name in ("one", "two") for rule in plain}
+    # A figure that compares two contrasts is of the second alone.
+    expected = {f"{name}_{rule}" for name in ("one", "two") for rule in plain}
+    assert jobs.keys() == expected | {"two_plot_contrast_comparison"}
     assert jobs["two_expression_predict"] == 3 * jobs["one_expression_predict"] == 6
     run(tmp_path, "one_cell_types", "two_cell_types")
     tables = [
