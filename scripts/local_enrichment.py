@@ -5,34 +5,20 @@ import json
 import pandas as pd
 from _enrichment import enough, genome, write
 from _job import run
-from statediff.enrichment import (
-    gene_sets,
-    over_representation,
-    ranked_enrichment,
-    signed_distance,
-)
+from statediff.enrichment import local_enrichment, signed_distance
 
 
 def main(job):
     genes = pd.read_parquet(job.input.genes)
     with open(job.input.sets, encoding="utf-8") as file:
         found = json.load(file)
-    categories = found["sets"]
-    tested, ranking = list(genes["gene"]), signed_distance(genes)
+    categories, tested = found["sets"], list(genes["gene"])
     known = {g for sets in categories.values() for entry in sets.values() for g in entry["genes"]}
-    queries, n_genome = gene_sets(genes), genome(job, len(tested))
-    tables = []
+    n_genome = genome(job, len(tested))
+    settings = {"seed": job.params.seed, "threads": job.threads}
+    tables, queries = local_enrichment(genes, categories, n_genome, **settings)
     for name, query in queries.items():
-        if enough(name, query):
-            tables += [
-                over_representation(query, tested, sets, n_genome).assign(
-                    gene_set=name, category=category
-                )
-                for category, sets in categories.items()
-            ]
-    for category, sets in categories.items():
-        ranked = ranked_enrichment(ranking, sets, seed=job.params.seed, threads=job.threads)
-        tables.append(ranked.assign(category=category))
+        enough(name, query)
     info = {
         "provider": "local",
         "files": found["files"],
@@ -42,7 +28,7 @@ def main(job):
             name: {"genes": len(query), "mapped": len(known.intersection(query))}
             for name, query in queries.items()
         },
-        "ranked_by": ranking.name,
+        "ranked_by": signed_distance(genes).name,
     }
     write(job, tables, genes, set(tested) - known, info)
 

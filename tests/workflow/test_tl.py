@@ -125,6 +125,24 @@ def test_numbers_as_the_condition(data):
     assert "lfc_per_unit" in table
 
 
+def test_terms_of_files(results, tmp_path):
+    genes = results[2]
+    called = list(genes.loc[genes["is_de"], "gene"])
+    others = list(genes.loc[~genes["is_de"], "gene"])[:20]
+    path = tmp_path / "mine.gmt"
+    path.write_text("\n".join(
+        "\t".join([name, "described", *members])
+        for name, members in (("changed", called[:15]), ("not", others))
+    ))  # fmt: skip
+    found = sd.tl.enrichment(genes, path, threads=1)
+    assert found.iloc[0][["term", "category"]].tolist() == ["changed", "mine"]
+    assert found.iloc[0]["fdr"] < 0.05
+    assert {"all", "up", "down"} & set(found["gene_set"])
+    path.write_text("a\tb\tc\n")
+    with pytest.raises(sd.InputError, match="none of its 1 genes"):
+        sd.tl.enrichment(genes, path)
+
+
 def test_smoothed_expression_of_a_population(data):
     found = sd.tl.smooth(data, ["Gene003", "Gene001"], cells={"Age": "Old"}, layer="logged_counts")
     old = (data.obs["Age"] == "Old").to_numpy()

@@ -1,6 +1,7 @@
 """What the called genes have in common: gene sets of others that hold more of them than chance."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,9 +14,11 @@ __all__ = [
     "empty_table",
     "finished",
     "gene_sets",
+    "local_enrichment",
     "over_representation",
     "parse_gmt",
     "ranked_enrichment",
+    "read_gene_sets",
     "signed_distance",
     "with_strength",
 ]
@@ -83,6 +86,79 @@ def signed_distance(genes):
         index=genes["gene"],
         name=distance.name,
     )
+
+
+def local_enrichment(genes, categories, n_genome=None, seed=42, threads=1):
+    """Terms that the called genes, and the ends of the ranking, have in common.
+
+    Parameters
+    ----------
+    genes : pandas.DataFrame
+        `gene`, `mean_lfc`, `is_de` and a distance, in the order of their rank.
+    categories : dict of dict
+        Gene sets of each category, from `parse_gmt`.
+    n_genome : int, optional
+        Genes of the genome, where these are the background and not those tested.
+    seed : int
+        Of the permutations of the rank-based test.
+    threads : int
+
+    Returns
+    -------
+    tables : list of pandas.DataFrame
+        For `finished`; one for each set of called genes and category, and the ranking.
+    queries : dict of list of str
+        The called genes: `gene_sets`.
+    """
+    tested, ranking, queries = list(genes["gene"]), signed_distance(genes), gene_sets(genes)
+    tables = [
+        over_representation(query, tested, sets, n_genome).assign(gene_set=name, category=category)
+        for name, query in queries.items()
+        if len(query) >= FEWEST
+        for category, sets in categories.items()
+    ]
+    tables += [
+        ranked_enrichment(ranking, sets, seed=seed, threads=threads).assign(category=category)
+        for category, sets in categories.items()
+    ]
+    return tables, queries
+
+
+def read_gene_sets(paths, genes):
+    """Gene sets of GMT files.
+
+    Parameters
+    ----------
+    paths : sequence of path
+    genes : set of str
+        Of the data.
+
+    Returns
+    -------
+    dict of dict
+        By the names of the files without ``.gmt``: what `parse_gmt` returns.
+
+    Raises
+    ------
+    InputError
+        If a file is no text of this form, or is of other genes.
+    """
+    sets = {}
+    for path in map(Path, paths):
+        try:
+            found = parse_gmt(path.read_text(encoding="utf-8"), path)
+        except UnicodeDecodeError as error:
+            raise InputError(f"enrichment.gmt: {path} is no text ({error})") from error
+        named = {gene for entry in found.values() for gene in entry["genes"]}
+        print(f"{path}: {len(named):,} genes, {len(named & genes):,} of them in the data")
+        if not named & genes:
+            raise InputError(
+                f"enrichment.gmt: {path}: none of its {len(named):,} genes (such as "
+                f"{min(named)[:40]!r}) is in the data, which has {min(genes)[:40]!r}; expected the "
+                "same kind of names, and the same species"
+            )
+        sets[path.stem] = found
+    return sets
 
 
 def with_strength(table, n_query, n_background):

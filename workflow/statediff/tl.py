@@ -9,7 +9,7 @@ import os
 
 import numpy as np
 
-__all__ = ["abundance", "diffusion_maps", "expression", "smooth"]
+__all__ = ["abundance", "diffusion_maps", "enrichment", "expression", "smooth"]
 
 
 def diffusion_maps(adata, *, from_="X_pca", key="DM_EigenVectors", n_components=40, knn=30,
@@ -399,6 +399,51 @@ def smooth(adata, genes, *, cells=None, layer=None, states="DM_EigenVectors", ke
         layers={"expression": measured},
         uns={"smooth": used},
     )
+
+
+def enrichment(genes, gmt, *, categories=(), genome_genes=None, seed=42, threads=None):
+    """Gene sets of files that hold more of the called genes than chance, or lie at an end of the
+    ranking.
+
+    It needs gseapy, which the extra `workflow` installs.
+
+    Parameters
+    ----------
+    genes : pandas.DataFrame
+        From `expression`.
+    gmt : path or sequence of path
+        GMT files, such as those of MSigDB, with the gene names of the data.
+    categories : sequence of str
+        Names of files, without ``.gmt``, whose terms are kept; all by default.
+    genome_genes : int, optional
+        Genes of the genome, to compare the called genes with the whole genome; with the genes that
+        were tested by default.
+    seed : int
+        Of the permutations of the rank-based test.
+    threads : int, optional
+        All of the machine by default.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each term and set of genes (`all`, `up`, `down`, and the ends of the ranking),
+        with the columns of the workflow's ``tables/enrichment.tsv``.
+
+    Raises
+    ------
+    InputError
+        If a file is not of this form, or is of other genes.
+
+    Examples
+    --------
+    >>> terms = sd.tl.enrichment(genes, "h.all.v2025.1.Hs.symbols.gmt")
+    """
+    from statediff.enrichment import finished, local_enrichment, read_gene_sets
+
+    paths = [gmt] if isinstance(gmt, str | os.PathLike) else list(gmt)
+    sets = read_gene_sets(paths, set(genes["gene"]))
+    tables, _ = local_enrichment(genes, sets, genome_genes, seed, threads or os.cpu_count())
+    return finished(tables, categories)
 
 
 class _Progress:
