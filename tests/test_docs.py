@@ -143,7 +143,8 @@ def missing(messages):
     known = templates()
     patterns = {
         message: ".*".join(
-            re.escape(part) for part in re.sub(r"^contrasts\.…(\.[…\w]+)?", "", message).split("…")
+            re.escape(part)
+            for part in re.sub(r"^contrasts\.…(\.[…\w]+)?(: )?", "", message).split("…")
         )
         for message in messages
     }

@@ -17,6 +17,7 @@ from statediff.blocks import (
     samples_meet,
 )
 from statediff.matching import SEPARATED, sample_separation
+from statediff.messages import beginning
 from statediff.samples import design_arrays, number_samples, span
 
 __all__ = ["blocks_of_contrast", "partitions_of_group"]
@@ -63,11 +64,11 @@ def blocks_of_contrast(coordinates, members, described, settings, option, harmon
     codes, moved, mixed = find_blocks(
         coordinates[cells], samples, conditions, settings["block_cells"], seed
     )
-    advice = _how_to_mix(settings["blocks_from"], harmony)
+    advice, begin = _how_to_mix(settings["blocks_from"], harmony), beginning(option)
     if "sample" in members and not all(samples_meet(c, samples, design) for c in codes):
         enough = "two samples of one condition" if design.adjusted is None else "enough samples"
         raise InputError(
-            f"{option}: no block of cells holds {enough}, so that nothing tells how "
+            f"{begin}no block of cells holds {enough}, so that nothing tells how "
             f"samples differ in the same state; expected samples that overlap: {advice}"
         )
     labels, compared = design.labels[samples], conditions[samples] == 1
@@ -76,12 +77,12 @@ def blocks_of_contrast(coordinates, members, described, settings, option, harmon
     information = float(np.mean([information_left(w, labels, nuisance) for w in weights]))
     if not information > 0:
         raise InputError(
-            f"{option}: no block of cells holds both conditions, so that no expression can "
+            f"{begin}no block of cells holds both conditions, so that no expression can "
             f"be compared in the same state; expected conditions that overlap: {advice}"
         )
     cover = np.mean([condition_cover(c, compared) for c in codes], axis=0)
     separation = sample_separation(moved, samples, conditions, seed)
-    _warn(option, information, cover, separation, advice)
+    _warn(begin, information, cover, separation, advice)
     arrays = {
         "code": _placed(codes, cells, n_cells, -1),
         "sample": _placed(samples, cells, n_cells, 0),
@@ -151,11 +152,11 @@ def _how_to_mix(key, harmony):
     return f"integrate the samples (dataset.preprocess.harmony), or {other}"
 
 
-def _warn(option, information, cover, separation, advice):
+def _warn(begin, information, cover, separation, advice):
     """Say where conditions or samples lie apart even after they were mixed."""
     if information < INFORMATION or min(cover) < COVER:
         warnings.warn(
-            f"{option}: {information:.0%} of the information on the conditions lies within "
+            f"{begin}{information:.0%} of the information on the conditions lies within "
             f"blocks, and {cover[0]:.0%} and {cover[1]:.0%} of the cells of the reference and the "
             "compared condition lie in blocks that hold both: differences of expression elsewhere "
             f"cannot be found; {advice}",
@@ -164,7 +165,7 @@ def _warn(option, information, cover, separation, advice):
         )
     if separation > SEPARATED:
         warnings.warn(
-            f"{option}: cells have {separation:.1f} times as many neighbours from their "
+            f"{begin}cells have {separation:.1f} times as many neighbours from their "
             "own sample as they would if samples mixed, after their shifts were removed: false "
             f"discovery rates can be too low, whichever the test (docs/calibration.md); {advice}",
             DataWarning,

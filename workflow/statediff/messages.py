@@ -2,7 +2,7 @@
 
 import difflib
 
-__all__ = ["close_matches", "key_of", "listed"]
+__all__ = ["beginning", "close_matches", "key_of", "listed"]
 
 
 def listed(names, most=20):
@@ -36,6 +36,11 @@ def key_of(option, key):
     str
     """
     return f"{option}.{key}" if option else key
+
+
+def beginning(option):
+    """Beginning of a message about a section of the configuration; empty without one."""
+    return f"{option}: " if option else ""
 
 
 def close_matches(name, names):
