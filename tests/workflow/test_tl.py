@@ -198,6 +198,16 @@ def test_every_figure(results, name, tmp_path):
     assert figure._repr_png_().startswith(b"\x89PNG")
 
 
+def test_figures_of_the_adata_of_the_workflow(finished):
+    adata = anndata.read_h5ad(finished / RUN / "adata.h5ad")
+    for name in ("abundance_volcano", "expression_volcano"):
+        assert getattr(sd.pl, name)(adata).axes
+    assert sd.pl.abundance_direction(adata, basis="X_pca").axes
+    assert sd.pl.fold_changes(adata, "cell_type").axes
+    with pytest.raises(sd.InputError, match="found no table of regions"):
+        sd.pl.gene_regions(adata)
+
+
 def test_figures_say_what_is_missing(data, results):
     with pytest.raises(
         sd.InputError, match=r"uns\['kompot_da'\]: found nothing; sd\.tl\.abundance"

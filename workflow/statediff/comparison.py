@@ -234,8 +234,10 @@ def genes_of(adata, genes):
     columns = adata.var_names.get_indexer(list(genes))
     if (columns < 0).any():
         unknown = np.array(list(genes), dtype=object)[columns < 0]
-        told = "; ".join(f"{gene!r}{close_matches(gene, [*adata.var_names])}" for gene in unknown)
-        raise InputError(f"genes: not among the {adata.n_vars} genes: {told}")
+        missing = "; ".join(
+            f"{gene!r}{close_matches(gene, [*adata.var_names])}" for gene in unknown
+        )
+        raise InputError(f"genes: not among the {adata.n_vars} genes: {missing}")
     return columns
 
 

@@ -1,5 +1,7 @@
 """Figures for notebooks, from an AnnData with the results of `statediff.tl` or of the workflow.
 
+`gene_regions` needs a table that `statediff.tl.expression` alone leaves in the AnnData.
+
 Every function draws the last analysis that the AnnData records, or the one between the conditions
 that it is given, and returns a matplotlib Figure. `save` writes it to a file; `show` displays it,
 which notebooks do with what a cell returns anyway.
