@@ -5,6 +5,7 @@ from contextlib import nullcontext
 import _job
 import h5py
 import numpy as np
+from statediff.abundance import in_log2
 from statediff.colors import known_color
 from statediff.disk import atomic
 from statediff.plots.panel import panel
@@ -30,8 +31,8 @@ def chosen_cells(job):
 
 
 def abundance(job):
-    """Change of abundance at each cell, directions by name."""
-    arrays, _ = read_arrays(job.input.abundance)
+    """Change of abundance at each cell in log2, directions by name."""
+    arrays = in_log2(read_arrays(job.input.abundance)[0])
     return arrays | {"lfc_direction": [DIRECTIONS[code] for code in arrays["lfc_direction"]]}
 
 

@@ -2,22 +2,24 @@
 
 from _job import run
 from statediff.abundance import called_changes, differential_abundance
+from statediff.conventions import LN2
 from statediff.store import read_arrays, write_arrays
 
 
 def main(job):
     density, fit = read_arrays(job.input[0])
+    threshold = job.params.lfc_threshold * LN2
     result = differential_abundance(
         density["log_density_reference"],
         density["log_density_compared"],
         density["variance"],
-        job.params.lfc_threshold,
+        threshold,
         job.params.ptp_threshold,
         job.params.ptp_sides,
     )
     if fit["estimator"] == "ratio":
         result |= called_changes(
-            result, density["freedom"], job.params.lfc_threshold, job.params.fdr_threshold
+            result, density["freedom"], threshold, job.params.fdr_threshold
         )
     if "span" in fit:
         result["lfc_per_unit"] = result["lfc"] / fit["span"]

@@ -7,6 +7,7 @@ import numpy as np
 from _job import run
 from anndata.io import read_elem
 from sklearn.metrics import average_precision_score, roc_auc_score
+from statediff.conventions import LN2
 from statediff.disk import atomic
 from statediff.significance import rank_genes
 from statediff.store import read_arrays
@@ -22,7 +23,7 @@ def main(job):
     lfc = read_arrays(job.input.abundance, "lfc")[0]["lfc"]
     changed, called = change != "none", genes["is_de"]
     recall = {kind: float(called[change == kind].mean()) for kind in np.unique(change[changed])}
-    threshold = job.params.lfc_threshold
+    threshold = job.params.lfc_threshold * LN2
     result = {
         "genes_changed": int(changed.sum()),
         "precision": float(changed[called].mean()) if called.any() else None,

@@ -11,7 +11,7 @@ def draw(job):
     return embedding_values(
         xy,
         abundance(job)["lfc"],
-        label=f"Log fold change of cell density\n{compared} / {reference} (natural log)",
+        label=f"log₂ fold change of cell density\n{compared} / {reference}",
         axis_names=axis_names,
         shown=chosen_cells(job),
         size=job.params.point_size,

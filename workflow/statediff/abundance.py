@@ -3,7 +3,27 @@
 import numpy as np
 from scipy.special import log_ndtr
 
-__all__ = ["called_changes", "differential_abundance"]
+from statediff.conventions import LN2
+
+__all__ = ["called_changes", "differential_abundance", "in_log2"]
+
+SHOWN_IN_LOG2 = ("lfc", "lfc_per_unit", "log_density_reference", "log_density_compared")
+
+
+def in_log2(arrays):
+    """Change of abundance and densities as they are shown.
+
+    Parameters
+    ----------
+    arrays : dict of ndarray
+        Fold changes and densities in natural logarithms, and others.
+
+    Returns
+    -------
+    dict of ndarray
+        Fold changes and densities in log2; the others as they are.
+    """
+    return arrays | {name: arrays[name] / LN2 for name in SHOWN_IN_LOG2 if name in arrays}
 
 
 def differential_abundance(

@@ -9,7 +9,13 @@ uncertainty: `statediff.density.fit_density`; test: the residual test of `stated
 the shuffled genes of `statediff.significance`; gaps: its `false_discovery_rates`.
 """
 
-__all__ = ["PRESETS", "THRESHOLDS", "TOLERANCES"]
+from math import log
+
+__all__ = ["LN2", "PRESETS", "THRESHOLDS", "TOLERANCES"]
+
+#: Models of abundance, and Kompot's fields, are in natural logarithms; tables, figures and the
+#: configuration in log2.
+LN2 = log(2.0)
 
 #: Of each preset, the value of each choice.
 PRESETS = {
@@ -59,6 +65,7 @@ PRESETS = {
 #: linear part. Where functions all but repeat it, distances depend on the far smaller ones that
 #: would tell the two apart.
 TOLERANCES = {False: 1e-6, True: 1e-8}
-#: Of each estimator of abundance, the natural-log fold change to be exceeded: beyond its
-#: uncertainty with a ratio, as an estimate with densities (published).
-THRESHOLDS = {"ratio": 0.2, "densities": 1.0}
+#: Of each estimator of abundance, the log2 fold change to be exceeded: beyond its uncertainty with
+#: a ratio (0.2 in natural logarithms), as an estimate with densities (published: 1.0 in natural
+#: logarithms).
+THRESHOLDS = {"ratio": 0.2 / LN2, "densities": 1.0 / LN2}

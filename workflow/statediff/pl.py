@@ -12,6 +12,8 @@ import json
 import numpy as np
 
 from statediff import InputError
+from statediff.abundance import in_log2
+from statediff.conventions import LN2
 from statediff.messages import listed
 from statediff.provenance import abundance_fields, expression_fields
 
@@ -74,7 +76,7 @@ def abundance_change(adata, *, reference=None, compared=None, basis="X_umap", si
     run = _Abundance(adata, reference, compared)
     xy, axis_names = _coordinates(adata, basis)
     names = " / ".join(short(name, 25) for name in reversed(run.conditions))
-    label = f"Log fold change of cell density\n{names} (natural log)"
+    label = f"log₂ fold change of cell density\n{names}"
     figure = embedding_values(xy, run["lfc"], label=label, axis_names=axis_names, size=size)
     return _finished(figure, save, show)
 
@@ -478,6 +480,9 @@ class _Abundance(_Run):
     key, function = "kompot_da", "abundance"
     fields_of = staticmethod(abundance_fields)
 
+    def __getitem__(self, role):
+        return in_log2({role: super().__getitem__(role)})[role]
+
     def significance(self):
         """−log10 of what decides about a cell, its name, and the thresholds."""
         thresholds, tested = self.info["threshold"], self._has("qvalue")
@@ -487,7 +492,7 @@ class _Abundance(_Run):
             if tested
             else self["neg_log10_lfc_ptp"],
             "measure": "q-value" if tested else "posterior tail probability",
-            "lfc_threshold": thresholds["lfc_threshold"],
+            "lfc_threshold": thresholds["lfc_threshold"] / LN2,
             "threshold": thresholds["fdr_threshold" if tested else "ptp_threshold"],
         }
 

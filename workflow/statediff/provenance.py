@@ -8,6 +8,7 @@ import re
 from datetime import UTC, datetime
 
 from statediff import __version__
+from statediff.conventions import LN2
 from statediff.design import sample_columns
 
 __all__ = [
@@ -356,7 +357,9 @@ def abundance_run(fields, settings):
         "condition2": keys["log_density_compared"],
     }
     entry = _entry("da", "compute_differential_abundance", fields, settings)
-    entry["params"]["threshold"] = settings["abundance"]
+    # Kompot's fields and thresholds are in natural logarithms.
+    threshold = settings["abundance"]["lfc_threshold"] * LN2
+    entry["params"]["threshold"] = settings["abundance"] | {"lfc_threshold": threshold}
     return entry | named | {
         "density_keys": densities,
         "field_names": named

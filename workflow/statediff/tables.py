@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from statediff.abundance import in_log2
 from statediff.localisation import in_groups, patterns, strongest_group
 from statediff.provenance import DIRECTIONS
 from statediff.significance import rank_genes
@@ -123,6 +124,7 @@ def cell_table(names, conditions, arrays, types=None):
     names : ndarray of str, shape (cells,)
     conditions : pandas.Categorical
     arrays : dict of ndarray, shape (cells,)
+        Of abundance in natural logarithms; the table has log2.
     types : pandas.Categorical, optional
 
     Returns
@@ -132,7 +134,7 @@ def cell_table(names, conditions, arrays, types=None):
     table = pd.DataFrame({"cell": names, "condition": conditions})
     if types is not None:
         table["cell_type"] = types
-    arrays = arrays | {"lfc_direction": np.array(DIRECTIONS)[arrays["lfc_direction"]]}
+    arrays = in_log2(arrays) | {"lfc_direction": np.array(DIRECTIONS)[arrays["lfc_direction"]]}
     return table.assign(**{name: arrays[name] for name in OF_CELLS if name in arrays})
 
 

@@ -75,7 +75,7 @@ def diffusion_maps(adata, *, from_="X_pca", key="DM_EigenVectors", n_components=
 def abundance(adata, column, reference=None, compared=None, *, sample=None, pair=None, adjust=(),
               cells=None, layer=None, states="DM_EigenVectors", kernel="matern52",
               metric="diffusion", ls=None, ls_factor=None, tol=None, max_rank=2000,
-              lfc_threshold=0.2, fdr_threshold=0.05, min_cells=10, cell_type=None,
+              lfc_threshold=None, fdr_threshold=0.05, min_cells=10, cell_type=None,
               copy=False):  # fmt: skip
     """Differential abundance: the log ratio of the densities of two conditions at every cell.
 
@@ -109,8 +109,8 @@ def abundance(adata, column, reference=None, compared=None, *, sample=None, pair
         Prior variance that the basis may leave unexplained at a cell.
     max_rank : int
         Largest number of basis functions.
-    lfc_threshold : float
-        Natural-log fold change that has to be exceeded.
+    lfc_threshold : float, optional
+        log2 fold change that has to be exceeded; 0.289 by default (22 % more or fewer cells).
     fdr_threshold : float
         False discovery rate over the cells.
     min_cells : int
@@ -123,10 +123,10 @@ def abundance(adata, column, reference=None, compared=None, *, sample=None, pair
     Returns
     -------
     table : pandas.DataFrame
-        A row for each cell, with the columns of the workflow's ``tables/cells.tsv``.
+        A row for each cell, with the columns of the workflow's ``tables/cells.tsv`` (log2).
     adata : anndata.AnnData
-        Only with `copy`. The fields are those of the workflow's AnnData, such as
-        ``obs["kompot_da_Young_to_Old_lfc"]`` (natural log), with a record of the run in
+        Only with `copy`. The fields are those of the workflow's AnnData, in natural logarithms as
+        Kompot's, such as ``obs["kompot_da_Young_to_Old_lfc"]``, with a record of the run in
         ``uns["kompot_da"]``.
 
     Raises
@@ -141,6 +141,7 @@ def abundance(adata, column, reference=None, compared=None, *, sample=None, pair
     from statediff.abundance import called_changes, differential_abundance
     from statediff.abundance_fit import fit_abundance
     from statediff.comparison import Comparison, write_results
+    from statediff.conventions import LN2, THRESHOLDS
     from statediff.provenance import (
         abundance_fields,
         abundance_run,
@@ -154,15 +155,17 @@ def abundance(adata, column, reference=None, compared=None, *, sample=None, pair
                 "allow_single_condition_variance": False}  # fmt: skip
     gp = {"kernel": kernel, "sigma": None, "ls": ls, "ls_factor": ls_factor, "tol": tol,
           "max_rank": max_rank}  # fmt: skip
+    if lfc_threshold is None:
+        lfc_threshold = THRESHOLDS["ratio"]
     data = Comparison(adata, contrast, layer)
     types = None if cell_type is None else data.types(cell_type)
     points, metric, (basis, smoothness, tol) = data.basis(states, metric, gp)
     arrays, fitted = fit_abundance(points, data.members, data.described, basis, gp)
     arrays |= differential_abundance(
         arrays["log_density_reference"], arrays["log_density_compared"], arrays["variance"],
-        lfc_threshold,
+        lfc_threshold * LN2,
     )  # fmt: skip
-    arrays |= called_changes(arrays, arrays["freedom"], lfc_threshold, fdr_threshold)
+    arrays |= called_changes(arrays, arrays["freedom"], lfc_threshold * LN2, fdr_threshold)
     if "span" in fitted:
         arrays["lfc_per_unit"] = arrays["lfc"] / fitted["span"]
     fields = {

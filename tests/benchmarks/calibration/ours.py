@@ -6,7 +6,7 @@ from scipy.stats import false_discovery_control
 from statediff.abundance import called_changes, differential_abundance
 from statediff.basis import build_basis
 from statediff.blocks import centroids, contrast_weights, find_blocks, nested_regions
-from statediff.conventions import THRESHOLDS
+from statediff.conventions import LN2, THRESHOLDS
 from statediff.design import Design
 from statediff.diffusion import scaled_components
 from statediff.linear import size_factors
@@ -18,7 +18,7 @@ from statediff.smoothness import choose_cells, learn_scale, length_scales
 from calibration.data import principal_components
 
 # The change of abundance that has to be exceeded by default.
-THRESHOLD = THRESHOLDS["ratio"]
+THRESHOLD = THRESHOLDS["ratio"] * LN2
 __all__ = ["ABUNDANCE", "EXPRESSION", "blocks", "design_of"]
 
 

@@ -34,6 +34,7 @@ def abundance_volcano(lfc, significance, direction, *, conditions, measure, lfc_
     Parameters
     ----------
     lfc : array, shape (n,)
+        log2 fold change of abundance.
     significance : array, shape (n,)
         −log10 of the measure.
     direction : array of str, shape (n,)
@@ -69,7 +70,7 @@ def abundance_volcano(lfc, significance, direction, *, conditions, measure, lfc_
     axes.set(
         xlim=(-wide, wide),
         ylim=_heights(y, threshold),
-        xlabel=f"Log fold change of cell density, {compared} / {reference} (natural log)",
+        xlabel=f"log₂ fold change of cell density, {compared} / {reference}",
         ylabel=f"−log₁₀ {measure}",
     )
     named = {"up": f"more in {compared}", "down": f"less in {compared}", "neutral": "neutral"}
@@ -81,7 +82,7 @@ def abundance_volcano(lfc, significance, direction, *, conditions, measure, lfc_
     handles = [
         dot(DIRECTION_COLORS[name], f"{text} ({counts[name]})") for name, text in named.items()
     ]
-    thresholds = f"|log fold change| > {lfc_threshold:g}\nand {measure} < {threshold:g}"
+    thresholds = f"|log₂ fold change| > {lfc_threshold:.3g}\nand {measure} < {threshold:g}"
     handles.append(Line2D([], [], label=thresholds, **lines))
     title = "Cells" if blocks is None else "Cells, and blocks of similar cells"
     legend_beside(figure, handles, f"{title}\n(neighbouring cells are correlated)")
@@ -144,11 +145,11 @@ def abundance_volcanos(lfc, significance, direction, types, *, conditions, measu
     grid[0, 0].set(xlim=(-1.08 * wide, 1.08 * wide))
     grid[0, 0].set(ylim=_heights(y, threshold))
     reference, compared = (short(name, 25) for name in conditions)
-    figure.supxlabel(f"Log fold change of cell density, {compared} / {reference} (natural log)")
+    figure.supxlabel(f"log₂ fold change of cell density, {compared} / {reference}")
     figure.supylabel(f"−log₁₀ {measure}")
     named = {"up": f"more in {compared}", "down": f"less in {compared}", "neutral": "neutral"}
     handles = [dot(DIRECTION_COLORS[kind], text) for kind, text in named.items()]
-    thresholds = f"|log fold change| > {lfc_threshold:g} and {measure} < {threshold:g}"
+    thresholds = f"|log₂ fold change| > {lfc_threshold:.3g} and {measure} < {threshold:g}"
     handles.append(Line2D([], [], label=thresholds, **lines))
     legend_above(figure, handles)
     return figure

@@ -191,7 +191,7 @@ def embedding_directions(xy, lfc, direction, *, conditions, axis_names, shown=No
     ----------
     xy : array, shape (n, 2)
     lfc : array, shape (n,)
-        Log fold change of abundance, the colour.
+        log2 fold change of abundance, the colour.
     direction : array of str, shape (n,)
         down, neutral or up.
     conditions : pair of str
@@ -227,9 +227,9 @@ def embedding_directions(xy, lfc, direction, *, conditions, axis_names, shown=No
         )  # fmt: skip
         axes.set_title(f"{text} in {short(compared, 25)} ({len(cells):,} cells)")
         _frame(axes, axis_names)
-    label = f"Log fold change of cell density\n{short(compared)} / {short(conditions[0])}"
+    label = f"log₂ fold change of cell density\n{short(compared)} / {short(conditions[0])}"
     extend = "both" if changed.max(initial=0.0) > limit else "neither"
-    color_bar(points, panels, f"{label} (natural log)", extend=extend)
+    color_bar(points, panels, label, extend=extend)
     return figure
 
 

@@ -22,8 +22,8 @@ def abundance_swarm(table, types, *, conditions, lfc_threshold):
     Parameters
     ----------
     table : pandas.DataFrame
-        A point for each row: `cell_type`, `lfc` (mean over its cells), `direction` (down, neutral
-        or up) and `cells`, their number.
+        A point for each row: `cell_type`, `lfc` (log2, mean over its cells), `direction` (down,
+        neutral or up) and `cells`, their number.
     types : sequence of str
         Rows, from top to bottom.
     conditions : pair of str
@@ -43,7 +43,7 @@ def abundance_swarm(table, types, *, conditions, lfc_threshold):
     wide = 1.08 * max(np.abs(lfc).max(initial=0.0), 1.5 * lfc_threshold)
     axes.set(
         xlim=(-wide, wide), ylim=(-0.6, len(types) - 0.4),
-        xlabel=f"Log fold change of cell density, {compared} / {reference} (natural log)",
+        xlabel=f"log₂ fold change of cell density, {compared} / {reference}",
     )  # fmt: skip
     axes.set_yticks(rows, [f"{short(str(name))} ({totals.get(name, 0):,})" for name in types])
     axes.tick_params(axis="y", length=0)
@@ -86,7 +86,7 @@ def _handles(table, compared, lfc_threshold, lines):
         for name, text in named.items()
     ]  # fmt: skip
     handles.append(Line2D([], [], color="black", lw=1.2, label="mean over cells"))
-    handles.append(Line2D([], [], label=f"|log fold change| = {lfc_threshold:g}", **lines))
+    handles.append(Line2D([], [], label=f"|log₂ fold change| = {lfc_threshold:.3g}", **lines))
     for number in (10, 80):
         size = np.sqrt(np.clip(PER_CELL * number, LEAST, LARGEST) * 4 / np.pi)
         handles.append(
