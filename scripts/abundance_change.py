@@ -18,9 +18,7 @@ def main(job):
         job.params.ptp_sides,
     )
     if fit["estimator"] == "ratio":
-        result |= called_changes(
-            result, density["freedom"], threshold, job.params.fdr_threshold
-        )
+        result |= called_changes(result, density["freedom"], threshold, job.params.fdr_threshold)
     if "span" in fit:
         result["lfc_per_unit"] = result["lfc"] / fit["span"]
     write_arrays(job.output[0], result)

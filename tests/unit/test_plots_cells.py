@@ -133,7 +133,7 @@ def test_abundance_volcano_names_its_thresholds():
     assert [line.get_xdata()[0] for line in axes.lines[:2]] == [-1, 1]
     assert axes.lines[2].get_ydata()[0] == pytest.approx(-np.log10(0.05))
     assert legend(figure)[:3] == ["more in Old (1)", "less in Old (1)", "neutral (2)"]
-    assert legend(figure)[3] == "|log fold change| > 1\nand q-value < 0.05"
+    assert legend(figure)[3] == "|log₂ fold change| > 1\nand q-value < 0.05"
     assert axes.get_ylabel() == "−log₁₀ q-value"
     xy, colors = points(figure)
     assert dict(zip(xy[:, 0], colors, strict=True))[2.0] == DIRECTION_COLORS["up"]
@@ -247,7 +247,7 @@ def test_volcanos_have_a_panel_for_each_type_with_cells(n_types):
     assert [axes.get_title().replace("\n", " ") for axes in panels] == [
         f"{name} ({np.count_nonzero(types == name):,})" for name in names
     ]
-    assert legend(figure)[-1] == "|log fold change| > 1 and q-value < 0.05"
+    assert legend(figure)[-1] == "|log₂ fold change| > 1 and q-value < 0.05"
     for axes in panels:
         assert [line.get_xdata()[0] for line in axes.lines[:2]] == [-1, 1]
         assert axes.lines[2].get_ydata()[0] == -np.log10(0.05)

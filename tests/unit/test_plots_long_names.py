@@ -46,7 +46,7 @@ def cells(names):
     swarm["direction"] = DIRECTION
     yield abundance_swarm(swarm, TYPES, conditions=names, lfc_threshold=1.0)
     yield embedding_directions(XY, LFC, DIRECTION, conditions=names, axis_names=AXES)
-    label = f"Log fold change of cell density\n{names[1]:.25} / {names[0]:.25} (natural log)"
+    label = f"log₂ fold change of cell density\n{names[1]:.25} / {names[0]:.25}"
     yield embedding_values(XY, LFC, label=label, axis_names=AXES)
     labels = np.where(MEMBERS[0], *names)
     yield embedding_categories(XY, labels, name="condition", axis_names=AXES, order=names)

@@ -56,17 +56,18 @@ def test_results_are_those_of_the_library(directory, finished):
     few = phi[:, : informative(density.basis.eigenvalues)]
     ratio = fit_ratio(few[:52], np.repeat([0, 1], [30, 22]), Design.unpaired([0, 1]))
     lfc, error = ratio(few), np.sqrt(ratio.variance(few))
-    pvalue = norm.sf((np.abs(lfc) - 0.1) / error) + norm.sf((np.abs(lfc) + 0.1) / error)
+    least = 0.1 * np.log(2)
+    pvalue = norm.sf((np.abs(lfc) - least) / error) + norm.sf((np.abs(lfc) + least) / error)
     table = pd.read_table(finished / "tables/cells.tsv")
-    np.testing.assert_allclose(table["lfc"], lfc, rtol=1e-5)
+    np.testing.assert_allclose(table["lfc"], lfc / np.log(2), rtol=1e-5)
     np.testing.assert_allclose(table["pvalue"], pvalue, rtol=1e-5)
     np.testing.assert_allclose(table["qvalue"], false_discovery_control(pvalue), rtol=1e-5)
-    up = (lfc > 0.1) & (table["qvalue"] < 0.5)
+    up = (lfc > least) & (table["qvalue"] < 0.5)
     assert 0 < up.sum() < 60
     assert ((table["lfc_direction"] == "up") == up).all()
     a, b = ratio.log_densities(density(phi), few)
-    np.testing.assert_allclose(table["log_density_reference"], a, rtol=1e-5)
-    np.testing.assert_allclose(table["log_density_compared"], b, rtol=1e-5)
+    np.testing.assert_allclose(table["log_density_reference"], a / np.log(2), rtol=1e-5)
+    np.testing.assert_allclose(table["log_density_compared"], b / np.log(2), rtol=1e-5)
 
 
 def test_fields_and_summary(finished):

@@ -8,6 +8,7 @@ import anndata
 import numpy as np
 import pandas as pd
 import pytest
+from statediff.conventions import LN2
 from statediff.store import read_arrays
 from support import ROOT
 
@@ -55,6 +56,7 @@ def opened(request, kompot_python, tmp_path_factory, snakemake_run):
     targets = [f"results/{run.contrast}/{path}" for path in ("adata.h5ad", *tables)]
     snakemake_run(folder, *targets, configfile=[run.configfile, changed])
     run.genes, run.cells, run.cell_types = (pd.read_parquet(run.folder / name) for name in tables)
+    run.cells["lfc"] *= LN2  # Kompot draws natural logarithms
     run.source = anndata.read_h5ad(folder / run.source)
     run.genes = run.genes.set_index("gene").loc[run.source.var_names]
     run.xy = read_arrays(run.folder.parent / "data/embedding.h5")[0]["embedding"][:, :2]
