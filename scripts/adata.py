@@ -16,6 +16,7 @@ from _job import run
 from _table import read_localisation
 from anndata.io import read_elem, write_elem
 from shareable import without_folders
+from statediff.comparison import stem_of
 from statediff.design import sample_columns
 from statediff.provenance import (
     abundance_fields,
@@ -24,8 +25,9 @@ from statediff.provenance import (
     expression_fields,
     expression_run,
 )
+from statediff.significance import rank_genes
 from statediff.store import create_h5ad, read_arrays, read_names
-from statediff.tables import where_changed, with_fields
+from statediff.tables import region_table, where_changed, with_fields
 
 LAYERS = {
     "smoothed": ("smoothed_reference", "smoothed_compared"),
@@ -43,9 +45,14 @@ def main(job):
     density, ls = read_arrays(job.input.density, "log_density_reference", "log_density_compared")
     fit, basis = read_arrays(job.input.fit, "std_reference", "std_compared")
     cells = abundance | density
+    regions = None
     if job.input.get("localisation"):
         with h5py.File(job.input.store, "r") as store:
-            genes |= where_changed(*read_localisation(job.input), len(read_names(store["var"])))
+            names = read_names(store["var"])
+        where = read_localisation(job.input)
+        genes |= where_changed(*where, len(names))
+        fit["block"] = read_arrays(job.input.blocks, "code")[0]["code"][0]
+        regions = region_table(*where, names, rank_genes(genes, fdr["ranking"]))
     da_fields, de_fields = fields(job, cells, genes, calibrated=fdr["ranking"] != "mahalanobis")
     with h5py.File(job.input.store, "r") as store, create_h5ad(job.output[0]) as out:
         obs, var = read_elem(store["obs"]), read_elem(store["var"])
@@ -66,6 +73,11 @@ def main(job):
         colors_key = f"{da_fields['lfc_direction'][1]}_colors"
         write_elem(out, f"uns/{colors_key}", np.array(direction_colors()))
         made.append(("uns", colors_key, "colours of the directions"))
+        if regions is not None:
+            pair = job.params.contrast["reference"], job.params.contrast["compared"]
+            key = f"{stem_of(pair)}_gene_regions"
+            write_elem(out, f"uns/{key}", regions.set_axis(regions.index.astype(str)))
+            made.append(("uns", key, "table of where the called genes change"))
         called = {
             "n_de": fdr["n_de"],
             "n_genes": len(var),
@@ -95,6 +107,7 @@ def fields(job, cells, genes, calibrated):
     tested = ("local_fdr",) if "qvalue" in in_groups else ("pvalue", "qvalue")
     # Of genes that no test localises, without cell types, or of conditions that are no numbers.
     skipped |= {role for role in (*LOCATED, *NUMERIC) if role not in genes}
+    skipped |= set() if job.input.get("localisation") else {"block"}
     skipped |= {f"{role}_groups" for role in IN_GROUPS if role not in in_groups or role in tested}
     da_fields, de_fields = (
         abundance_fields(*of_contrast),

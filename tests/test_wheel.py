@@ -54,7 +54,7 @@ def wheel(tmp_path_factory):
 def test_a_wheel_holds_the_library_and_nothing_else(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
-    assert {"statediff/tl.py", "statediff/pl.py", "statediff/py.typed",
+    assert {"statediff/tl.py", "statediff/pl/__init__.py", "statediff/py.typed",
             "statediff/plots/explore.html"} <= set(names)  # fmt: skip
     assert {name.split("/")[0].split("-")[0] for name in names} == {"statediff"}
 

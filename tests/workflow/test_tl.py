@@ -1,6 +1,7 @@
 """The functions for notebooks give what the workflow gives."""
 
 import anndata
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -135,6 +136,7 @@ def test_terms_of_files(results, tmp_path):
         for name, members in (("changed", called[:15]), ("not", others))
     ))  # fmt: skip
     found = sd.tl.enrichment(genes, path, threads=1)
+    assert sd.pl.enrichment(found, fdr_threshold=1.1).axes
     assert found.iloc[0][["term", "category"]].tolist() == ["changed", "mine"]
     assert found.iloc[0]["fdr"] < 0.05
     assert {"all", "up", "down"} & set(found["gene_set"])
@@ -181,7 +183,11 @@ def test_messages_name_the_argument(data, change, message):
     assert message in str(error.value)
 
 
-@pytest.mark.parametrize("name", sd.pl.__all__)
+# Of more than one analysis, and of a table.
+OTHERS = {"contrast_comparison", "enrichment"}
+
+
+@pytest.mark.parametrize("name", sorted({*sd.pl.__all__} - OTHERS))
 def test_every_figure(results, name, tmp_path):
     adata = results[0]
     function = getattr(sd.pl, name)
@@ -196,6 +202,12 @@ def test_every_figure(results, name, tmp_path):
     assert figure.axes
     assert (tmp_path / "figure.png").stat().st_size > 5000
     assert figure._repr_png_().startswith(b"\x89PNG")
+    if "ax" in function.__kwdefaults__:
+        own, axes = plt.subplots(1, 2)
+        assert function(adata, ax=axes[1], **options) is own
+        assert axes[1].has_data()
+        assert not axes[0].has_data()
+        plt.close(own)
 
 
 def test_figures_of_the_adata_of_the_workflow(finished):
@@ -204,8 +216,8 @@ def test_figures_of_the_adata_of_the_workflow(finished):
         assert getattr(sd.pl, name)(adata).axes
     assert sd.pl.abundance_direction(adata, basis="X_pca").axes
     assert sd.pl.fold_changes(adata, "cell_type").axes
-    with pytest.raises(sd.InputError, match="found no table of regions"):
-        sd.pl.gene_regions(adata)
+    assert sd.pl.abundance_swarm(adata, "cell_type").axes
+    assert sd.pl.gene_regions(adata).axes
 
 
 def test_figures_say_what_is_missing(data, results):
@@ -226,3 +238,13 @@ def test_two_analyses_are_both_recorded(results):
     sd.tl.abundance(adata, "lineage", "Erythroid", "Monocyte", layer="logged_counts")
     assert sd.pl.abundance_volcano(adata).axes
     assert sd.pl.abundance_volcano(adata, reference="Young").axes
+
+
+def test_figure_of_two_analyses(results):
+    adata = results[0].copy()
+    with pytest.raises(sd.InputError, match="found one analysis; expected two or more"):
+        sd.pl.contrast_comparison(adata)
+    samples = {"sample": "sample", "blocks_from": "X_pca", "layer": "logged_counts"}
+    sd.tl.expression(adata, "Age", "Old", "Young", **samples)
+    (panel,) = sd.pl.contrast_comparison(adata).axes
+    assert panel.get_xlabel().endswith("Old / Young")

@@ -23,6 +23,7 @@ __all__ = [
     "Normalisation",
     "agrees",
     "expression_blocks",
+    "mean_counts",
     "normalise",
     "of_counts",
     "sample_rows",
@@ -225,6 +226,29 @@ def scaled_blocks(matrix, normalisation, samples, factors):
     if normalisation.transform is None:
         return blocks
     return linear_blocks(blocks, normalisation.transform, normalisation.factors / factors[samples])
+
+
+def mean_counts(matrix, normalisation, cells):
+    """Mean counts per 10,000 of all genes over some cells.
+
+    Parameters
+    ----------
+    matrix, normalisation
+        As for `expression_blocks`.
+    cells : ndarray of bool, shape (cells,)
+
+    Returns
+    -------
+    ndarray, shape (genes,)
+        Of the matrix as it is if its transform is unknown.
+    """
+    blocks = row_blocks(matrix)
+    if normalisation.transform is not None:
+        blocks = linear_blocks(blocks, normalisation.transform, normalisation.factors)
+    total = np.zeros(matrix_shape(matrix)[1])
+    for start, block in blocks:
+        total += cells[start : start + block.shape[0]].astype(float) @ block
+    return total / np.count_nonzero(cells)
 
 
 def _indicator(codes, count):

@@ -215,6 +215,12 @@ def expression_fields(reference, compared, replicates=False, calibrated=False):
             "ptp",
             "-log10 posterior tail probability of the squared distance (chi-squared)",
         ),
+        "block": (
+            "obs",
+            f"{stem}_block",
+            "block",
+            "block of cells with similar states, of those that the test compares (-1: none)",
+        ),
         "std_reference": (
             "obs",
             f"kompot_de_{a}_std",

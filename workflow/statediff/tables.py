@@ -16,8 +16,10 @@ __all__ = [
     "fold_changes_by_type",
     "gene_table",
     "group_table",
+    "named_change",
     "region_table",
     "standardised_levels",
+    "swarm_table",
     "where_changed",
     "with_fields",
 ]
@@ -66,6 +68,8 @@ OF_CELLS = [
     "std_reference",
     "std_compared",
 ]
+# Fewer cells of a type in a block are no point of a swarm, but for the largest part of a type.
+LEAST_CELLS = 5
 # A type of which a smaller share of the cells changes is left out: blocks hold some neighbours.
 LEAST_SHARE = 0.1
 SIGNS = {"up": 1, "down": -1}
@@ -205,13 +209,18 @@ def region_table(found, cells, types, names, order):
     Returns
     -------
     pandas.DataFrame
-        Columns gene, cell_type or region, direction, share (of its cells) and lfc (log2).
+        Columns gene, cell_type (of all types) or region, direction, share (of its cells) and lfc
+        (log2).
     """
     table = _by_region(found, cells[0]) if types is None else changes_by_type(found, cells, types)
     table.insert(0, "gene", names[found["genes"][table["of"]]])
     table["rank"] = np.argsort(order)[found["genes"][table["of"]]]
     table = table.sort_values(["rank", "share"], ascending=[True, False], kind="stable")
-    return table.drop(columns=["of", "rank"])
+    table = table.drop(columns=["of", "rank"]).reset_index(drop=True)
+    if types is not None:
+        # With the types in which nothing changes, and in the order of all.
+        table["cell_type"] = pd.Categorical(table["cell_type"], types)
+    return table
 
 
 def changes_by_type(found, cells, types):
@@ -235,6 +244,57 @@ def changes_by_type(found, cells, types):
         columns |= {"direction": name, "share": share[genes, at], "lfc": lfc[genes, at]}
         parts.append(pd.DataFrame(columns))
     return pd.concat(parts, ignore_index=True)
+
+
+def swarm_table(blocks, types, lfc, directions):
+    """Change of abundance of the cells of each type in each block of similar cells.
+
+    Parameters
+    ----------
+    blocks : ndarray of int, shape (cells,)
+        Block of each cell; −1 for none.
+    types : pandas.Categorical
+    lfc : ndarray, shape (cells,)
+    directions : sequence of str, shape (cells,)
+        down, neutral or up.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns block, cell_type, lfc (mean), cells, and direction: that in which more than half of
+        the cells are called.
+    """
+    directions = np.asarray(directions, dtype=object)
+    each = pd.DataFrame(
+        {"block": blocks, "cell_type": types, "lfc": lfc}
+        | {name: directions == name for name in SIGNS}
+    )
+    groups = each[blocks >= 0].groupby(["block", "cell_type"], observed=True)
+    table = groups.mean().assign(cells=groups.size()).reset_index()
+    largest = table.groupby("cell_type", observed=True)["cells"].transform("max")
+    table = table[(table["cells"] >= LEAST_CELLS) | (table["cells"] == largest)]
+    called = [table[name] > 0.5 for name in SIGNS]
+    return table.assign(direction=np.select(called, list(SIGNS), "neutral"))
+
+
+def named_change(role, conditions):
+    """What a fold change of genes is, for the axis of a figure.
+
+    Parameters
+    ----------
+    role : {"adjusted_lfc", "mean_lfc"}
+    conditions : pair of str
+
+    Returns
+    -------
+    str
+    """
+    kind, unit = {
+        "adjusted_lfc": ("Adjusted log₂", "normalised counts"),
+        "mean_lfc": ("Mean log", "units of the layer"),
+    }[role]
+    reference, compared = conditions
+    return f"{kind} fold change, {compared} / {reference} ({unit})"
 
 
 def direction_table(directions, types):

@@ -301,7 +301,7 @@ def expression(adata, column, reference=None, compared=None, *, sample=None, pai
     )  # fmt: skip
     of_types = None if cell_type is None else types.categories
     located = located, cells_in_blocks(blocks[0]["code"][0], types), of_types
-    arrays |= where_changed(*located, adata.n_vars)
+    arrays |= where_changed(*located, adata.n_vars) | {"block": blocks[0]["code"][0]}
     if grouped is not None:
         progress.next("groups")
         settings = grouped, fdr, "", threads
@@ -318,12 +318,7 @@ def expression(adata, column, reference=None, compared=None, *, sample=None, pai
     written = adata.copy() if copy else adata
     columns = write_results(written, arrays, fields, arrays.get("names_groups"))
     names, labels = data.genes()
-    regions = region_table(*located, names, rank_genes(arrays, "pvalue")).reset_index(drop=True)
-    if of_types is not None:
-        # With the types in which nothing changes, and in the order of all.
-        regions["cell_type"] = types.from_codes(
-            of_types.get_indexer(regions["cell_type"]), of_types
-        )
+    regions = region_table(*located, names, rank_genes(arrays, "pvalue"))
     written.uns[f"{stem_of(data.conditions)}_gene_regions"] = regions
     chosen = {"ls": basis.ls if np.isscalar(basis.ls) else basis.ls[0], "metric": metric,
               "tol": tol, "learnt": smoothness is not None}  # fmt: skip

@@ -2,6 +2,8 @@
 
 import functools
 import io
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import matplotlib as mpl
 import numpy as np
@@ -11,6 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import Stroke
 from matplotlib.text import Text
 
+from statediff import InputError
 from statediff.plots.panel import check, current, settle
 
 __all__ = [
@@ -24,6 +27,7 @@ __all__ = [
     "color_bar",
     "column_width",
     "dot",
+    "drawn_on",
     "legend_above",
     "legend_beside",
     "log_ticks",
@@ -68,6 +72,19 @@ RC = {
 }
 
 
+_axes = ContextVar("axes", default=None)
+
+
+@contextmanager
+def drawn_on(axes):
+    """Draw figures of one panel into axes that are there; None: figures of their own."""
+    token = _axes.set(axes)
+    try:
+        yield
+    finally:
+        _axes.reset(token)
+
+
 def style():
     """The figures' own settings for a while, which leaves the user's as they are."""
     return mpl.rc_context(RC | (current().text if current() else {}))
@@ -80,6 +97,8 @@ def styled(function):
     def draw(*arguments, **options):
         with style():
             figure = function(*arguments, **options)
+            if _axes.get() is not None:
+                return figure
             settle(figure)
             if current():
                 check(figure)
@@ -99,7 +118,17 @@ class _Shown(Figure):
 
 
 def canvas(width, height, rows=1, columns=1, **options):
-    """Figure of a size in inches, or of a panel's, and its axes: one, or an array of them."""
+    """Figure of a size in inches, or of a panel's, and its axes: one, or an array of them.
+
+    Raises
+    ------
+    InputError
+        If several are to be drawn into axes that are there.
+    """
+    if (axes := _axes.get()) is not None:
+        if rows * columns > 1:
+            raise InputError("ax: found axes, expected None: this figure has several panels")
+        return axes.figure, axes
     size = (current().width, current().height) if current() else (width, height)
     figure = _Shown(figsize=size, layout="constrained")
     FigureCanvasAgg(figure)
@@ -146,6 +175,9 @@ def legend_beside(figure, handles, title, loc="outside right upper"):
 
     A panel cannot grow: the legend is where it leaves more to the axes, beside or above them.
     """
+    if _axes.get() is not None:
+        _legend_of_axes(handles, title)
+        return
     columns = 1 + (len(handles) - 1) // 30
     legend = figure.legend(
         handles=handles, title=title, loc=loc, ncols=columns, alignment="left", columnspacing=1.0
@@ -164,6 +196,8 @@ def legend_beside(figure, handles, title, loc="outside right upper"):
 
 def legend_above(figure, handles, title=None):
     """Legend above the axes, in a row, or in fewer columns where the figure is narrow."""
+    if _axes.get() is not None:
+        return _legend_of_axes(handles, title)
     for columns in range(len(handles), 0, -1):
         legend = figure.legend(handles=handles, loc="outside upper center", ncols=columns)
         width = legend.get_window_extent(figure.canvas.get_renderer()).width
@@ -173,6 +207,14 @@ def legend_above(figure, handles, title=None):
     # It may be wider, and breaks in a panel.
     legend.set_title(title)
     return legend
+
+
+def _legend_of_axes(handles, title):
+    """Legend right of axes that are there, whose figure is the user's."""
+    return _axes.get().legend(
+        handles=handles, title=title, loc="upper left", bbox_to_anchor=(1.02, 1.0),
+        borderaxespad=0.0, alignment="left",
+    )  # fmt: skip
 
 
 def log_ticks(*axes):
