@@ -5,7 +5,9 @@ from statediff.smoothness import SignalToNoise
 from statediff.store import read_arrays
 
 ROLES = ("reference", "compared")
-SIGNAL = ("levels", "level", "noise", "mean", "evidence")
+SIGNAL = [f"signal_{name}" for name in ("levels", "level", "noise", "mean", "evidence")]
+# Of a fit, but for the basis and the coefficients, which are large.
+PARTS = [*SIGNAL, *(f"{name}_{role}" for role in ROLES for name in ("modes", "spectrum", "prior"))]
 
 
 def read_posteriors(path):
@@ -17,7 +19,7 @@ def read_posteriors(path):
 
 def read_signal(path):
     """Signal-to-noise ratio, noise and mean of all genes."""
-    return SignalToNoise.of_arrays(read_arrays(path, *(f"signal_{name}" for name in SIGNAL))[0])
+    return SignalToNoise.of_arrays(read_arrays(path, *SIGNAL)[0])
 
 
 def read_coefficients(fit, genes):

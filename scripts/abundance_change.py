@@ -24,4 +24,5 @@ def main(job):
     write_arrays(job.output[0], result)
 
 
-run(main, snakemake)
+if __name__ == "__main__":
+    run(main, snakemake)

@@ -135,4 +135,5 @@ def used_settings(job, ls, basis):
     )
 
 
-run(main, snakemake)
+if __name__ == "__main__":
+    run(main, snakemake)

@@ -20,4 +20,5 @@ def main(job):
     write_basis(job.output[0], basis, smoothness, **described, n_components=states.shape[1])
 
 
-run(main, snakemake)
+if __name__ == "__main__":
+    run(main, snakemake)

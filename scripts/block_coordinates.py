@@ -12,4 +12,5 @@ def main(job):
     write_arrays(job.output[0], {"coordinates": coordinates})
 
 
-run(main, snakemake)
+if __name__ == "__main__":
+    run(main, snakemake)

@@ -13,4 +13,5 @@ def main(job):
     write_arrays(job.output[0], arrays, **attributes)
 
 
-run(main, snakemake)
+if __name__ == "__main__":
+    run(main, snakemake)

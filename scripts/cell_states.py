@@ -32,4 +32,5 @@ def main(job):
     write_arrays(job.output[0], arrays, n_components=wanted)
 
 
-run(main, snakemake)
+if __name__ == "__main__":
+    run(main, snakemake)

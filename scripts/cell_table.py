@@ -21,4 +21,5 @@ def main(job):
     save(job, cell_table(names, conditions, arrays, types))
 
 
-run(main, snakemake)
+if __name__ == "__main__":
+    run(main, snakemake)

@@ -8,4 +8,5 @@ def main(job):
     save(job, direction_counts(job))
 
 
-run(main, snakemake)
+if __name__ == "__main__":
+    run(main, snakemake)

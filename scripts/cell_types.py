@@ -42,4 +42,5 @@ def check_number(found, column):
         )
 
 
-run(main, snakemake)
+if __name__ == "__main__":
+    run(main, snakemake)

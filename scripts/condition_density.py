@@ -35,4 +35,5 @@ def find_cells(obs, column, level, cells, sample, min_cells):
     return members, [members & (codes == code) for code in replicates[sizes >= min_cells]]
 
 
-run(main, snakemake)
+if __name__ == "__main__":
+    run(main, snakemake)

@@ -55,4 +55,5 @@ def describe(summary, genes):
     }
 
 
-run(main, snakemake)
+if __name__ == "__main__":
+    run(main, snakemake)

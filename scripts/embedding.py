@@ -41,4 +41,5 @@ def umap(coordinates, compute):
     return adata.obsm["X_umap"]
 
 
-run(main, snakemake)
+if __name__ == "__main__":
+    run(main, snakemake)

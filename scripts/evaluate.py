@@ -43,4 +43,5 @@ def score(metric, truth, values):
     return float(metric(truth, values)) if 0 < truth.sum() < len(truth) else None
 
 
-run(main, snakemake)
+if __name__ == "__main__":
+    run(main, snakemake)

@@ -171,4 +171,5 @@ def described(reference, compared):
     }
 
 
-run(main, snakemake)
+if __name__ == "__main__":
+    run(main, snakemake)

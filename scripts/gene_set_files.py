@@ -28,4 +28,5 @@ def main(job):
         )
 
 
-run(main, snakemake)
+if __name__ == "__main__":
+    run(main, snakemake)

@@ -16,4 +16,5 @@ def main(job):
     save(job, gene_table(names, labels, statistics, fdr["ranking"]))
 
 
-run(main, snakemake)
+if __name__ == "__main__":
+    run(main, snakemake)

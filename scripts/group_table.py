@@ -14,4 +14,5 @@ def main(job):
     save(job, group_table(genes, arrays, attributes["ranking"]))
 
 
-run(main, snakemake)
+if __name__ == "__main__":
+    run(main, snakemake)

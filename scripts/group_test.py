@@ -17,4 +17,5 @@ def main(job):
     write_arrays(job.output[0], found)
 
 
-run(main, snakemake)
+if __name__ == "__main__":
+    run(main, snakemake)

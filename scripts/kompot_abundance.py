@@ -24,4 +24,5 @@ def main(job):
     write_arrays(job.output[0], arrays, estimator="densities")
 
 
-run(main, snakemake)
+if __name__ == "__main__":
+    run(main, snakemake)

@@ -33,4 +33,5 @@ def main(job):
     write(job, tables, genes, set(tested) - known, info)
 
 
-run(main, snakemake)
+if __name__ == "__main__":
+    run(main, snakemake)

@@ -36,4 +36,5 @@ def tested(table, found, change, contrasts, threshold):
     return pd.concat([table, pd.DataFrame(columns)], axis=1)
 
 
-run(main, snakemake)
+if __name__ == "__main__":
+    run(main, snakemake)

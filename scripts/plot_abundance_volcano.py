@@ -33,4 +33,5 @@ def directions_of_blocks(job, direction):
     return Counter(DIRECTIONS[most] for most in counts.argmax(axis=1))
 
 
-run(draw, snakemake)
+if __name__ == "__main__":
+    run(draw, snakemake)

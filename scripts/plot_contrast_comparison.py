@@ -38,4 +38,5 @@ def read(path, names):
     return pd.DataFrame(columns, index=names), "adjusted_lfc" in genes
 
 
-run(draw, snakemake)
+if __name__ == "__main__":
+    run(draw, snakemake)

@@ -10,4 +10,5 @@ def draw(job):
     return direction_bars(table, conditions=conditions(job), order=order)
 
 
-run(draw, snakemake)
+if __name__ == "__main__":
+    run(draw, snakemake)

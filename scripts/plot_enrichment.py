@@ -25,4 +25,5 @@ def draw(job):
     )
 
 
-run(draw, snakemake)
+if __name__ == "__main__":
+    run(draw, snakemake)

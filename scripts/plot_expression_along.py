@@ -42,4 +42,5 @@ def draw(job):
     )
 
 
-run(draw, snakemake)
+if __name__ == "__main__":
+    run(draw, snakemake)

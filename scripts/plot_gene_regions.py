@@ -52,4 +52,5 @@ def block_centres(path):
     return centroids(blocks["coordinates"][inside], codes[inside])
 
 
-run(draw, snakemake)
+if __name__ == "__main__":
+    run(draw, snakemake)

@@ -19,4 +19,5 @@ def draw(job):
     return figure
 
 
-run(draw, snakemake)
+if __name__ == "__main__":
+    run(draw, snakemake)

@@ -52,4 +52,5 @@ def counts_per_10000(job, columns):
     return values
 
 
-run(draw, snakemake)
+if __name__ == "__main__":
+    run(draw, snakemake)

@@ -27,4 +27,5 @@ def draw(job):
     return figure
 
 
-run(draw, snakemake)
+if __name__ == "__main__":
+    run(draw, snakemake)

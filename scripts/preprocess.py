@@ -132,4 +132,5 @@ def spread_of(values):
     return dict(zip(("min", "median", "max"), map(float, np.quantile(values, [0, 0.5, 1]))))
 
 
-run(main, snakemake)
+if __name__ == "__main__":
+    run(main, snakemake)

@@ -36,4 +36,5 @@ def find_fields(path):
         return [field | {"there": f"{field['slot']}/{field['name']}" in file} for field in made]
 
 
-run(main, snakemake)
+if __name__ == "__main__":
+    run(main, snakemake)

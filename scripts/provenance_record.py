@@ -26,4 +26,5 @@ def main(job):
         part.write_text(json.dumps(result, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
-run(main, snakemake)
+if __name__ == "__main__":
+    run(main, snakemake)

@@ -16,4 +16,5 @@ def main(job):
     save(job, region_table(*read_localisation(job.input), names, order))
 
 
-run(main, snakemake)
+if __name__ == "__main__":
+    run(main, snakemake)

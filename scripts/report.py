@@ -45,4 +45,5 @@ def with_script(html, script):
     return f"{before}<script>\n{script}</script>\n    {start}{after}"
 
 
-run(main, snakemake)
+if __name__ == "__main__":
+    run(main, snakemake)

@@ -17,4 +17,5 @@ def main(job):
     save(job, table.reset_index("contrast").reset_index(drop=True))
 
 
-run(main, snakemake)
+if __name__ == "__main__":
+    run(main, snakemake)

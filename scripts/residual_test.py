@@ -16,4 +16,5 @@ def main(job):
     write_arrays(job.output.effects, effects)
 
 
-run(main, snakemake)
+if __name__ == "__main__":
+    run(main, snakemake)

@@ -24,4 +24,5 @@ def main(job):
         write_elem(file, "obsm", {"X_pca": pca.fit_transform(expression).astype("float32")})
 
 
-run(main, snakemake)
+if __name__ == "__main__":
+    run(main, snakemake)

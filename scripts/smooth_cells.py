@@ -21,4 +21,5 @@ def main(job):
     write_arrays(job.output[0], {"population": population, "genes": genes})
 
 
-run(main, snakemake)
+if __name__ == "__main__":
+    run(main, snakemake)

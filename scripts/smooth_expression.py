@@ -41,4 +41,5 @@ def main(job):
         write_elem(out, "uns/statediff", json.dumps(record(job) | {"versions": versions()}))
 
 
-run(main, snakemake)
+if __name__ == "__main__":
+    run(main, snakemake)

@@ -80,4 +80,5 @@ def write_normalisation(file, source, matrix, config, genes):
     file.attrs.update(found.attributes | {"origin": origin})
 
 
-run(main, snakemake)
+if __name__ == "__main__":
+    run(main, snakemake)

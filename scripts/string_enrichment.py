@@ -58,4 +58,5 @@ def proteins_of(known, genes):
     return dict(known[gene] for gene in genes if gene in known)
 
 
-run(main, snakemake)
+if __name__ == "__main__":
+    run(main, snakemake)

@@ -54,4 +54,5 @@ def as_svg(figure):
     return file.getvalue()
 
 
-run(main, snakemake)
+if __name__ == "__main__":
+    run(main, snakemake)

@@ -95,4 +95,5 @@ def describe_groups(job):
     }
 
 
-run(main, snakemake)
+if __name__ == "__main__":
+    run(main, snakemake)

@@ -114,4 +114,5 @@ def as_html(table, **options):
     )
 
 
-run(main, snakemake)
+if __name__ == "__main__":
+    run(main, snakemake)

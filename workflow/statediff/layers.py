@@ -1,13 +1,16 @@
-"""Smoothed expression of single genes, from the compressed layers of a result."""
+"""Layers of smoothed expression: of single genes from a result, and dense ones in blocks."""
 
 import numpy as np
-import pandas as pd
 
 from statediff import InputError
 from statediff.provenance import expression_fields
 from statediff.store import open_h5ad, read_names
 
-__all__ = ["smoothed_genes"]
+__all__ = ["smoothed_genes", "write_layers", "write_zscores"]
+
+# Values of a layer that are written at a time.
+VALUES = 1 << 22
+ROLES = ("reference", "compared")
 
 
 def smoothed_genes(path, genes, reference, compared):
@@ -37,6 +40,8 @@ def smoothed_genes(path, genes, reference, compared):
     InputError
         If the file has no such gene, or no such comparison.
     """
+    import pandas as pd  # which jobs that write layers do without
+
     fields = {role: f"{f[0]}/{f[1]}" for role, f in expression_fields(reference, compared).items()}
     with open_h5ad(path) as file:
         if fields["phi"] not in file:
@@ -47,8 +52,7 @@ def smoothed_genes(path, genes, reference, compared):
         order, back = np.unique(rows, return_inverse=True)
         phi = file[fields["phi"]][:]
         values = {
-            role: (phi @ file[fields[f"coefficients_{role}"]][order].T)[:, back]
-            for role in ("reference", "compared")
+            role: (phi @ file[fields[f"coefficients_{role}"]][order].T)[:, back] for role in ROLES
         }
         shared = {role: file[fields[role]][:] for role in ("std_reference", "std_compared")}
         cells = read_names(file["obs"])
@@ -62,3 +66,56 @@ def smoothed_genes(path, genes, reference, compared):
         )
         for i, gene in enumerate(genes)
     }
+
+
+def write_layers(out, phi, coefficients):
+    """Write dense layers, a block of cells at a time.
+
+    Parameters
+    ----------
+    out : h5py.Group
+    phi : h5py.Dataset, shape (cells, r)
+    coefficients : dict of ndarray, shape (r, genes)
+        By the name of the layer.
+    """
+    if not coefficients:
+        return
+    from statediff.device import product  # starts JAX, which jobs without layers do without
+
+    for name, of_layer in coefficients.items():
+        layer = out.create_dataset(name, (len(phi), of_layer.shape[1]), dtype=np.float32)
+        for block in _cell_blocks(layer):
+            layer[block] = product(phi[block], of_layer)
+
+
+def write_zscores(out, fit, signal, difference, between=None):
+    """Write fold changes over their standard deviation as the layer ``fold_change_zscores``.
+
+    Parameters
+    ----------
+    out : h5py.Group
+    fit : h5py.File
+        The fit of a contrast.
+    signal : statediff.smoothness.SignalToNoise
+    difference : ndarray, shape (r, genes)
+        Of the coefficients of both conditions.
+    between : ndarray, shape (samples, r, genes), optional
+        Deviations of the samples, whose variance is added.
+    """
+    from statediff.device import product
+
+    phi, shape = fit["phi"], (len(fit["phi"]), difference.shape[1])
+    layer = out.create_dataset("fold_change_zscores", shape, dtype=np.float32)
+    for block in _cell_blocks(layer):
+        rows = phi[block]
+        relative = sum(fit[f"relative_std_{role}"][block].astype(np.float64) ** 2 for role in ROLES)
+        variance = (relative - fit.attrs["eps"])[:, signal.level] * signal.noise**2
+        for deviation in () if between is None else between:
+            variance += np.square(product(rows, deviation))
+        layer[block] = product(rows, difference) / np.sqrt(variance)
+
+
+def _cell_blocks(layer):
+    """Slices of the cells of a layer."""
+    cells = max(1, VALUES // max(layer.shape[1], 1))
+    return (slice(start, start + cells) for start in range(0, len(layer), cells))
