@@ -15,6 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
+from statediff import __version__
 from statediff.disk import atomic
 
 from real import data, report
@@ -111,6 +112,14 @@ def gather(names):
     return pd.concat(tables, ignore_index=True), warnings
 
 
+def version():
+    """Version of the workflow, with its commit where git knows it."""
+    asked = ["git", "-C", str(ROOT), "describe", "--always", "--dirty"]
+    done = subprocess.run(asked, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    commit = done.stdout.strip()
+    return f"{__version__}, commit {commit}" if commit else __version__
+
+
 def main(names):
     if not data.folder().is_dir():
         print(f"No real data: {data.folder()} is absent (set STATEDIFF_SHARED). Nothing was run.")
@@ -132,7 +141,7 @@ def main(names):
     with atomic(FOLDER / "measures.tsv") as path:
         measured.to_csv(path, sep="\t", index=False)
     with atomic(ROOT / "docs/real-data.md") as path:
-        path.write_text(report.document(measured, warnings))
+        path.write_text(report.document(measured, warnings, version()))
     print(report.terminal(measured))
 
 

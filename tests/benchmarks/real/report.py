@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from real.data import SETS
+from real.runs import BUMPS, HALVES
 from real.targets import NULLS, TARGETS, kind_of, select
 
 __all__ = ["document", "terminal"]
@@ -14,11 +15,11 @@ PLANTED = {
     "quarter": "one type at a quarter",
     "shuffled": "random labels",
 }
-DOCUMENT = """\
+DOCUMENT = f"""\
 # Real data
 
 Written by `make evidence-real` (`tests/benchmarks/real`). Three small data sets that packages ship
-as examples, analysed from raw counts with the default settings (`dataset.preprocess: {}`), with
+as examples, analysed from raw counts with the default settings (`dataset.preprocess: {{}}`), with
 samples (`contrasts.<name>.sample`) and without. The data are not part of the project.
 
 **Other methods.** Pseudobulk DESeq2 is PyDESeq2, pseudobulk edgeR is the quasi-likelihood F test of
@@ -28,14 +29,14 @@ with two samples of ten cells or more in either condition), of which the smalles
 Milo is milopy, which tests with edgePython, on 30 neighbours among 30 principal components; a cell
 has the mean of the neighbourhoods that hold it. Every method calls at an FDR of 5 %.
 
-**Nulls.** Cells of one condition. Ten random halves of them against the others, as cells without
-samples, and with each half of a sample as a sample of its own (so that samples come in pairs, which
-no test is told); the three balanced splits of four animals; and a random half of the cells whose
-counts are thinned to one half (binomial), twice. Nothing should be called.
+**Nulls.** Cells of one condition. {HALVES} random halves of them against the others, as cells
+without samples, and with each half of a sample as a sample of its own (so that samples come in
+pairs, which no test is told); the three balanced splits of four animals; and a random half of the
+cells whose counts are thinned to one half (binomial), twice. Nothing should be called.
 
 **Planted changes of abundance.** All cells of a data set with labels drawn at random. The log odds
-of the compared condition are η(x): *bumps*, η = ± log 9 · cos²(πu/2) around a random cell, with u
-the rank of a cell's distance from it over 15 % of the number of cells (η = 0 for u > 1), the
+of the compared condition are η(x): {BUMPS} *bumps*, η = ± log 9 · cos²(πu/2) around a random cell,
+with u the rank of a cell's distance from it over 15 % of the number of cells (η = 0 for u > 1), the
 distance taken in 30 principal components for one half of the bumps and in 20 diffusion components
 for the other; *types*, η = log ½ or log ¼ in one annotated type, each in turn that holds at most 35
 % of the cells (where a larger one loses cells, it is the share of the others that changes most).
@@ -49,7 +50,7 @@ random ones a condition. The share among the 50 nearest cells is taken in the di
 """
 
 
-def document(measured, warnings):
+def document(measured, warnings, version):
     """The page.
 
     Parameters
@@ -58,10 +59,13 @@ def document(measured, warnings):
         `dataset`, `run`, `method`, `subject`, `metric`, `value`.
     warnings : dict of str to list of str
         Lines that the whole run of each data set printed.
+    version : str
+        What was measured.
     """
     met, known, table = verdicts(measured)
     parts = [
         DOCUMENT,
+        f"Measured with version {version}.\n",
         f"## Targets\n\n{met} of {known} are met. A dash: no value, as where nothing was called.\n",
         table,
     ]
@@ -128,14 +132,15 @@ def known_genes(rows, genes):
 def types(rows):
     """Change of abundance of each cell type, and genes called in it."""
     rows = rows[rows["run"] == "whole"]
-    header = ["cell type", "method", "mean log fold change", "up", "down", "genes called in it"]
+    header = ["cell type", "method", "mean log₂ fold change", "up", "down", "genes called in it"]
     lines = []
     for name in dict.fromkeys(select_rows(rows, metric="mean lfc")["subject"]):
         own = rows[rows["subject"] == name]
         for method in dict.fromkeys(own["method"]):
             of = own[own["method"] == method]
-            entries = [one(of, metric=m) for m in ("mean lfc", "share up", "share down")]
-            lines.append([name, method, *entries, one(of, metric="genes called")])
+            lfc = select(of, metric="mean lfc").mean() / np.log(2)
+            entries = [one(of, metric=m) for m in ("share up", "share down")]
+            lines.append([name, method, shown(lfc), *entries, one(of, metric="genes called")])
     return f"### Cell types\n\nShares of the cells of a type.\n\n{markdown(header, lines)}"
 
 
@@ -153,7 +158,9 @@ def fold_changes(rows):
         "Mean fold change of a type from the smooth model against the difference of its mean "
         "expression, over called genes × types with 50 cells or more of either condition.\n"
     )
-    return f"### Fold changes by cell type\n\n{note}\n{markdown(['number', 'method', ''], lines)}"
+    return (
+        f"### Fold changes by cell type\n\n{note}\n{markdown(['number', 'method', 'value'], lines)}"
+    )
 
 
 def nulls(rows):
@@ -204,7 +211,8 @@ def invariance(rows):
         "Runs with 10, 20 and 40 diffusion components: correlations over cells, over genes that "
         "either calls, and over these × cell types. And the same log expression in two units.\n"
     )
-    return f"### What should make no difference\n\n{note}\n{markdown(['between', '', ''], lines)}"
+    table = markdown(["between", "number", "value"], lines)
+    return f"### What should make no difference\n\n{note}\n{table}"
 
 
 def predictions(rows):
@@ -225,7 +233,7 @@ def predictions(rows):
         "expression over a constant (nats, 1,000 cells and 400 genes at most) in two metrics of "
         "the cell states, by number of components.\n"
     )
-    table = markdown(["", "", "", ""], lines)
+    table = markdown(["of", "number", "method", "value"], lines)
     return f"### How smooth expression and abundance are\n\n{note}\n{table}"
 
 
@@ -239,7 +247,7 @@ def chosen(rows):
         index=["subject", "metric"], columns="method", values="value", sort=False
     )
     lines = [[*index, *map(shown, values)] for index, values in zip(table.index, table.to_numpy())]
-    return "### Smoothness and blocks\n\n" + markdown(["", "", *table.columns], lines)
+    return "### Smoothness and blocks\n\n" + markdown(["part", "number", *table.columns], lines)
 
 
 def listed(lines):
