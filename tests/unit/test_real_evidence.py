@@ -118,7 +118,7 @@ def test_the_page_says_which_target_is_missed():
                  metric="abundance", value=[0.95, 0.7]),
         ]
     )  # fmt: skip
-    text = report.document(measured, {"kang_donors": ["Warning (blocks): little is left"]})
+    text = report.document(measured, {"kang_donors": ["Warning (blocks): little is left"]}, "0.1")
     assert "| genes called, with samples ≥ 400 | 37 ✗ |" in text
     assert "| null, random halves of the cells: mean genes called ≤ 0.5 | 0.5 ✓ |" in text
     assert "| null, random halves of each sample, as pairs: mean genes called ≤ 0.5 | 8 ✗ |" in text
