@@ -132,6 +132,6 @@ def test_the_page_says_which_target_is_missed():
         target.only in (None, "kang_donors") and not target.where_known for target in TARGETS
     )
     assert f"\n2 of {applying} are met. " in text
-    assert "| blood progenitors: mean log fold change ≤ −3 |  |" in text
+    assert "| blood progenitors: mean natural log fold change ≤ −3 |  |" in text
     assert "Warning (blocks)" in text
     assert len({target.text for target in TARGETS}) == len(TARGETS)
