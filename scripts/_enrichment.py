@@ -16,7 +16,7 @@ def write(job, tables, genes, unmapped, info):
     table = finished(tables, chosen)
     if not len(table) and len(every := finished(tables)):
         warnings.warn(
-            f"enrichment.categories: none of {len(every):,} terms is of {', '.join(chosen)}; "
+            f"enrichment.categories: none of {len(every):,} terms belongs to {', '.join(chosen)}; "
             f"expected some of: {', '.join(sorted(every['category'].unique()))}",
             DataWarning,
             stacklevel=1,

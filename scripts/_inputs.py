@@ -101,7 +101,7 @@ def read_obsm(source, key, option):
         dense = values.toarray() if sparse.issparse(values) else np.asarray(values)
         values = dense.astype(np.float64)
     except Exception as error:  # of any kind: the file may hold anything
-        raise InputError(f"{option}: obsm {key!r} is no matrix of numbers ({error})") from None
+        raise InputError(f"{option}: obsm {key!r} is not a numeric matrix ({error})") from None
     if values.ndim != 2 or len(values) != source.n_cells:
         raise InputError(
             f"{option}: obsm {key!r} has shape {values.shape}, expected a row for each of the "

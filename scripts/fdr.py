@@ -88,7 +88,7 @@ def read_table(path):
     values = pd.to_numeric(table["mahalanobis"], errors="coerce").to_numpy()
     if not (values >= 0).all() or not np.isfinite(values).all():
         raise InputError(
-            f"fdr.external.distances: {path} has distances that are no finite numbers of 0 or more"
+            f"fdr.external.distances: {path} has distances that are not finite numbers ≥ 0"
         )
     return values
 

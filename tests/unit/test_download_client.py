@@ -193,7 +193,7 @@ def test_bursts_of_server_errors_pass(server, get, capsys):
     server.first.extend([(status, {}, b"oops") for status in (503, 500, 502, 504)])
     server.cuts = [100_000]
     assert get() == CONTENT
-    assert "status 503: again in" in capsys.readouterr().out
+    assert "status 503: next request in" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -88,9 +88,9 @@ def test_panels_that_cannot_be_drawn_are_refused():
     assert "found nothing, expected one of a, b" in refusal(figure="fit")
     assert "found 'a', expected none" in refusal(figure="cell_type", contrast="a")
     assert refusal(figure="condition", contrast="a", percentile=98.0) == (
-        f"{option}.percentile: condition does not heed it; it heeds: point_size"
+        f"{option}.percentile: condition does not use it; it uses: point_size"
     )
-    assert refusal(figure="fit", contrast="a", genes=["x"]).endswith("it heeds: nothing")
+    assert refusal(figure="fit", contrast="a", genes=["x"]).endswith("it uses: nothing")
 
 
 def test_files_of_panels_tell_what_they_show():

@@ -143,7 +143,7 @@ def test_a_wait_that_cannot_be_understood_is_a_short_one(wanted):
 
 def test_long_waits_are_told_and_longer_ones_refused():
     waited = []
-    with pytest.warns(DataWarning, match="status 429: asks again in 299 s: see docs/warnings.md"):
+    with pytest.warns(DataWarning, match="status 429: next request in 299 s: see docs/"):
         ask([BUSY % b"299"], DONE, pause=waited.append)
     assert waited == [299.0]
     with warnings.catch_warnings():

@@ -57,7 +57,7 @@ with open(workflow.source_path("../schemas/config.schema.yaml"), encoding="utf-8
     try:
         config = checked(levels_as_text(config, levels_in_source), yaml.safe_load(schema))
     except InputError as error:
-        refuse(f"The configuration has faults:\n{error}")
+        refuse(f"The configuration has errors:\n{error}")
 
 DATASET = config["dataset"]
 SOURCE = DATASET["source"]
@@ -83,11 +83,11 @@ PUBLISHED = {
 PROVIDER = config["enrichment"]["provider"]
 
 if "path" in SOURCE and not Path(SOURCE["path"]).exists():
-    refuse(f"dataset.source.path: {SOURCE['path']} is no file (seen from {Path.cwd()})")
+    refuse(f"dataset.source.path: found no file {SOURCE['path']} (relative to {Path.cwd()})")
 
 for gmt in config["enrichment"]["gmt"] if PROVIDER == "local" else []:
     if not Path(gmt).is_file():
-        refuse(f"enrichment.gmt: {gmt} is no file (seen from {Path.cwd()})")
+        refuse(f"enrichment.gmt: found no file {gmt} (relative to {Path.cwd()})")
 
 # Nulls that compare the conditions within blocks of cells.
 BLOCKS = bool(CONTRASTS) and FDR["test"] in ("residual", "labels")
@@ -270,7 +270,7 @@ def missing(section):
 
     def refuse(wildcards):
         raise WorkflowError(
-            f"{section}: found no entry, and this target makes something for each; "
+            f"{section}: found no entry, and this target needs at least one; "
             f"add one to the configuration (config/README.md, {section})"
         )
 
@@ -431,9 +431,9 @@ def enrichment_there(wildcards):
 def refuse_comparison(wildcards):
     found = sorted({name for numbers in config["published"].values() for name in numbers})
     raise WorkflowError(
-        f"published: found numbers for conventions {', '.join(found)}, expected some for "
-        f"{config['conventions']}, those of this run (config/README.md, published)"
+        f"published: found numbers for conventions {', '.join(found)}, expected numbers for "
+        f"{config['conventions']}, the conventions of this run (config/README.md, published)"
         if found
-        else "published: found nothing, and this target compares with published numbers "
+        else "published: found nothing, but this target compares with published numbers "
         "(config/README.md, published)"
     )

@@ -1,4 +1,4 @@
-# Removal of what can be made again: first a list, then, by a name of its own, the removal.
+# Removal of files that can be regenerated: `tidy` lists them, `tidy_now` removes them.
 
 
 rule tidy:

@@ -98,7 +98,7 @@ def fetch(urls, path, size, md5, terminal=None):
                     f"dataset.source.zenodo.bytes: found {size:,}, expected "
                     f"{path.stat().st_size:,}, the size of {path}, which has the right md5"
                 )
-            print(f"{path}: already there, with the right md5", flush=True)
+            print(f"{path}: already downloaded, with the correct md5", flush=True)
         else:
             path.unlink(missing_ok=True)
             _fetch_from_any(urls, path, size, md5, terminal)
@@ -123,8 +123,8 @@ def _fetch_from_any(urls, path, size, md5, terminal):
                 raise
             raise InputError(
                 f"{url}: the disk is full ({path.parent}: {error.strerror}); free some space and "
-                f"run again: the download goes on where it stopped ({transfer.part} has what "
-                "arrived)"
+                f"run again: the download continues where it stopped (partial file: "
+                f"{transfer.part})"
             ) from error
     raise InputError("\n".join([*faults, OTHERWISE]))
 
@@ -266,7 +266,7 @@ class _Transfer:
             if waited > PATIENCE and segment.at - begin < SLOWEST * waited:
                 raise ServerFault(
                     f"{self.url}: sent {segment.at - begin:,} bytes in {waited:,.0f} s; run again "
-                    "later: the download goes on where it stopped"
+                    "later: the download continues where it stopped"
                 )
             if self.stop.is_set():
                 return
@@ -457,10 +457,10 @@ def _locked(path):
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print(f"another process has {path}; waiting for it", flush=True)
+            print(f"another process downloads {path}; waiting for it", flush=True)
             fcntl.flock(file, fcntl.LOCK_EX)
         except OSError as error:
-            print(f"{path}: going on without a lock ({error.strerror})", flush=True)
+            print(f"{path}: continuing without a lock ({error.strerror})", flush=True)
         yield
 
 

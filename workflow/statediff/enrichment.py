@@ -148,7 +148,7 @@ def read_gene_sets(paths, genes):
         try:
             found = parse_gmt(path.read_text(encoding="utf-8"), path)
         except UnicodeDecodeError as error:
-            raise InputError(f"enrichment.gmt: {path} is no text ({error})") from error
+            raise InputError(f"enrichment.gmt: {path} is not a text file ({error})") from error
         named = {gene for entry in found.values() for gene in entry["genes"]}
         print(f"{path}: {len(named):,} genes, {len(named & genes):,} of them in the data")
         if not named & genes:
@@ -252,7 +252,9 @@ def parse_gmt(text, path):
                 "set, its description and its genes, separated by tabs"
             )
         if name in sets:
-            raise InputError(f"enrichment.gmt: {path}, line {number}: a second set {name[:80]!r}")
+            raise InputError(
+                f"enrichment.gmt: {path}, line {number}: the set {name[:80]!r} occurs twice"
+            )
         useless = re.match(r"(https?://|na$|>|$)", description, re.IGNORECASE)
         sets[name] = {"description": name if useless else description, "genes": genes}
     if not sets:

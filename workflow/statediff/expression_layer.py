@@ -69,19 +69,19 @@ class LayerCheck:
         if self.whole:
             fault = (
                 f"the expression ({self.name}) holds whole numbers only, like raw counts; "
-                "log-normalised expression is expected (dataset.layer; dataset.preprocess makes it)"
+                "log-normalised expression is expected (dataset.layer; or use dataset.preprocess)"
             )
         elif self.largest > LARGEST_LOGARITHM:
             fault = (
-                f"the expression ({self.name}) has values up to {self.largest:.4g}, which no "
-                "logarithm of counts has; log-normalised expression is expected (dataset.layer; "
-                "dataset.preprocess makes it from raw counts)"
+                f"the expression ({self.name}) has values up to {self.largest:.4g}, too large for "
+                "a logarithm of counts; log-normalised expression is expected (dataset.layer; "
+                "dataset.preprocess computes it from raw counts)"
             )
         elif self.least < 0 and unknown:
             fault = (
                 f"the expression ({self.name}) has negative values, down to {self.least:.3g}, like "
                 "expression scaled to unit variance; log-normalised expression from before the "
-                "scaling is expected (dataset.layer; dataset.preprocess makes it from raw counts)"
+                "scaling is expected (dataset.layer; or use dataset.preprocess with raw counts)"
             )
         else:
             fault = None
@@ -89,10 +89,10 @@ class LayerCheck:
             _warn(f"{fault}: see docs/warnings.md#layer")
         if unknown:
             _warn(
-                f"the expression ({self.name}) is no known function of counts, so that genes are "
-                "tested on it as it is, and a difference in sequencing depth can look like one in "
-                "expression; expected log1p or log2(x + c) of counts scaled in each cell "
-                "(dataset.layer), or raw counts beside it (dataset.counts): see "
+                f"the expression ({self.name}) is not a known function of counts, so that genes "
+                "are tested on it unchanged, and a difference in sequencing depth can look like a "
+                "difference in expression; expected log1p or log2(x + c) of counts scaled in each "
+                "cell (dataset.layer), or raw counts in addition (dataset.counts): see "
                 "docs/warnings.md#transform"
             )
 

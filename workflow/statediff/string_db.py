@@ -189,8 +189,8 @@ class StringClient:
 
     def _fault(self, method, what):
         return InputError(
-            f"enrichment: STRING's {method} at {self.url} gave no result: {what}. Nothing else "
-            "needs it: --keep-going finishes the rest. What was answered is kept; ask again later, "
+            f"enrichment: STRING's {method} at {self.url} gave no result: {what}. Other jobs do "
+            "not need it: --keep-going finishes them. Answers so far are kept; run again later, "
             "or check enrichment.api_url and enrichment.species"
         )
 

@@ -194,10 +194,10 @@ class Session(requests.Session):
             )
         backoff = BACKOFF * 2**attempt if attempt else 0.0
         seconds = max(self._least, backoff if wanted is None else wanted)
-        print(f"{what}: again in {seconds:.1f} s", flush=True)
+        print(f"{what}: next request in {seconds:.1f} s", flush=True)
         if seconds >= TOLD:
             warnings.warn(
-                f"{url}: {what}: asks again in {seconds:.0f} s: see "
+                f"{url}: {what}: next request in {seconds:.0f} s: see "
                 "docs/warnings.md#waiting-for-a-server",
                 DataWarning,
                 stacklevel=4,
