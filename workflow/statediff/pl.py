@@ -1,10 +1,10 @@
 """Figures for notebooks, from an AnnData with the results of `statediff.tl` or of the workflow.
 
-`gene_regions` needs a table that `statediff.tl.expression` alone leaves in the AnnData.
+`gene_regions` needs a table that only `statediff.tl.expression` writes into the AnnData.
 
-Every function draws the last analysis that the AnnData records, or the one between the conditions
-that it is given, and returns a matplotlib Figure. `save` writes it to a file; `show` displays it,
-which notebooks do with what a cell returns anyway.
+Every function draws the last analysis recorded in the AnnData, or the analysis of the given
+conditions, and returns a matplotlib Figure. `save` writes it to a file; `show` displays it
+(notebooks also display the figure that a cell returns).
 """
 
 import json
@@ -32,26 +32,26 @@ __all__ = [
     "smoothed_expression",
 ]
 
-# Genes that are shown where none are named.
+# Number of genes shown by default.
 MOST_GENES = 20
 ROLES = ("reference", "compared")
 
 
 def abundance_change(adata, *, reference=None, compared=None, basis="X_umap", size=None,
                      save=None, show=False):  # fmt: skip
-    """Embedding by log fold change of abundance.
+    """Embedding coloured by the log fold change of abundance.
 
     Parameters
     ----------
     adata : anndata.AnnData
     reference, compared : str, optional
-        Conditions of the analysis; those of the last one by default.
+        Conditions of the analysis; by default those of the last one.
     basis : str
         Key of obsm with the coordinates.
     size : float, optional
         Area of a point in square points.
     save : path, optional
-        File to write, of a format that matplotlib knows by its ending.
+        File to write; matplotlib chooses the format by the ending.
     show : bool
         Whether to display the figure.
 
@@ -62,7 +62,7 @@ def abundance_change(adata, *, reference=None, compared=None, basis="X_umap", si
     Raises
     ------
     InputError
-        If the AnnData holds no such results.
+        If the AnnData does not contain the results.
 
     Examples
     --------
@@ -81,7 +81,7 @@ def abundance_change(adata, *, reference=None, compared=None, basis="X_umap", si
 
 def abundance_direction(adata, *, reference=None, compared=None, basis="X_umap", size=None,
                         save=None, show=False):  # fmt: skip
-    """Embedding of the cells that became fewer, and of those that became more.
+    """Embedding of the cells with a significant decrease or increase of abundance.
 
     Parameters and results are those of `abundance_change`.
     """
@@ -98,7 +98,7 @@ def abundance_direction(adata, *, reference=None, compared=None, basis="X_umap",
 
 def abundance_volcano(adata, *, reference=None, compared=None, size=None, save=None,
                       show=False):  # fmt: skip
-    """Volcano of cells: log fold change of abundance against its significance.
+    """Volcano plot of cells: log fold change of abundance against its significance.
 
     Parameters and results are those of `abundance_change`.
     """
@@ -114,7 +114,7 @@ def abundance_volcano(adata, *, reference=None, compared=None, size=None, save=N
 
 def abundance_volcanos(adata, cell_type, *, reference=None, compared=None, save=None,
                        show=False):  # fmt: skip
-    """Volcano of the cells of each type.
+    """Volcano plots of the cells of each type.
 
     Parameters
     ----------
@@ -139,14 +139,14 @@ def abundance_volcanos(adata, cell_type, *, reference=None, compared=None, save=
 
 def direction_bars(adata, cell_type, *, reference=None, compared=None, order="table", save=None,
                    show=False):  # fmt: skip
-    """Share of the cells of each type that became more, and fewer.
+    """Share of the cells of each type in states that became more or less frequent.
 
     Parameters
     ----------
     adata, cell_type, reference, compared, save, show
         As for `abundance_volcanos`.
     order : {"table", "cells", "up", "down"}
-        From top to bottom: as the categories, or by falling number of cells or share.
+        Order from top to bottom: as the categories, or by decreasing number of cells or share.
 
     Returns
     -------
@@ -162,7 +162,7 @@ def direction_bars(adata, cell_type, *, reference=None, compared=None, order="ta
 
 def composition(adata, cell_type, *, reference=None, compared=None, save=None,
                 show=False):  # fmt: skip
-    """Cell types of both conditions, and of their samples if the analysis has some.
+    """Share of each cell type in both conditions, and in their samples if there are samples.
 
     Parameters and results are those of `abundance_volcanos`.
     """
@@ -194,7 +194,7 @@ def composition(adata, cell_type, *, reference=None, compared=None, save=None,
 
 def condition(adata, *, reference=None, compared=None, basis="X_umap", size=None, save=None,
               show=False):  # fmt: skip
-    """Embedding by condition; cells of neither are grey.
+    """Embedding coloured by condition; cells of neither condition are grey.
 
     Parameters and results are those of `abundance_change`.
     """
@@ -212,7 +212,7 @@ def condition(adata, *, reference=None, compared=None, basis="X_umap", size=None
 
 
 def cell_type(adata, cell_type, *, basis="X_umap", size=None, save=None, show=False):
-    """Embedding by cell type.
+    """Embedding coloured by cell type.
 
     Parameters
     ----------
@@ -238,14 +238,14 @@ def cell_type(adata, cell_type, *, basis="X_umap", size=None, save=None, show=Fa
 
 def expression_volcano(adata, *, reference=None, compared=None, labelled=15, size=None, save=None,
                        show=False):  # fmt: skip
-    """Volcano of genes: mean log fold change against p-value (or distance, as genes are ranked).
+    """Volcano plot of genes: mean log fold change against p-value (or distance, if it ranks them).
 
     Parameters
     ----------
     adata, reference, compared, size, save, show
         As for `abundance_change`.
     labelled : int
-        Number of genes that are named.
+        Number of genes that are labelled.
 
     Returns
     -------
@@ -267,7 +267,7 @@ def expression_volcano(adata, *, reference=None, compared=None, labelled=15, siz
 
 def smoothed_expression(adata, gene, *, reference=None, compared=None, basis="X_umap", size=None,
                         save=None, show=False):  # fmt: skip
-    """Embedding by the fold change of a gene, as the models of both conditions have it.
+    """Embedding coloured by the smoothed fold change of a gene.
 
     Parameters
     ----------
@@ -301,9 +301,9 @@ def fold_changes(adata, cell_type, *, genes=None, reference=None, compared=None,
     adata, cell_type, reference, compared, save, show
         As for `abundance_volcanos`.
     genes : sequence of str, optional
-        Names in var_names; by default those that changed most clearly.
+        Names in var_names; by default those with the strongest evidence of change.
     percentile : float
-        Of the absolute values, at which the colours end.
+        Percentile of the absolute values at which the colours saturate.
 
     Returns
     -------
@@ -334,8 +334,8 @@ def fold_change_dots(adata, cell_type, *, genes=None, layer=None, reference=None
     adata, cell_type, genes, reference, compared, save, show
         As for `fold_changes`.
     layer : str, optional
-        Layer of expression, of which the share of cells above 0 is the size of a dot; X by
-        default.
+        Layer of expression (X by default). The size of a dot is the share of cells with values
+        above 0.
 
     Returns
     -------
@@ -395,9 +395,10 @@ def gene_regions(adata, *, genes=None, reference=None, compared=None, percentile
     Parameters
     ----------
     adata, reference, compared, save, show
-        As for `abundance_change`; an AnnData of `statediff.tl.expression` with `cell_type`.
+        As for `abundance_change`; the AnnData must have results of `statediff.tl.expression` with
+        `cell_type`.
     genes : sequence of str, optional
-        Names in var_names; by default those of each pattern that changed most clearly.
+        Names in var_names; by default the top-ranked genes of each pattern.
     percentile : float
         As for `fold_changes`.
 
@@ -479,7 +480,7 @@ class _Abundance(_Run):
     fields_of = staticmethod(abundance_fields)
 
     def significance(self):
-        """−log10 of what decides about a cell, its name, and the thresholds."""
+        """−log10 of the statistic by which cells are called, its name, and the thresholds."""
         thresholds, tested = self.info["threshold"], self._has("qvalue")
         tiny = np.finfo(float).tiny
         return {
@@ -506,21 +507,21 @@ class _Expression(_Run):
         return expression_fields(reference, compared, has_samples) | calibrated
 
     def order(self):
-        """Columns of the genes, those that changed most clearly first."""
+        """Columns of the genes, those with the strongest evidence of change first."""
         from statediff.significance import rank_genes
 
         names = [name for name in ("pvalue", "standardised", "mahalanobis") if self._has(name)]
         return rank_genes({name: self[name] for name in names}, self.ranking)
 
     def regions(self):
-        """Cell types in which each called gene changes; None where this is unknown."""
+        """Cell types in which each called gene changes; None if this is unknown."""
         from statediff.comparison import stem_of
 
         table = self._adata.uns.get(f"{stem_of(self.conditions)}_gene_regions")
         return None if table is None or "cell_type" not in table else table
 
     def changed(self, genes, types):
-        """Whether genes change significantly in some cells of types; None where it is unknown."""
+        """Whether genes change significantly in some cells of types; None if it is unknown."""
         import pandas as pd
 
         table = self.regions()
@@ -554,7 +555,7 @@ def _labels(adata):
 
 
 def _genes(adata, run, genes):
-    """Columns of some genes, or of those that changed most clearly."""
+    """Columns of some genes, or of those with the strongest evidence of change."""
     from statediff.comparison import genes_of
 
     if genes is None:
@@ -580,7 +581,7 @@ def _measured(adata, genes, layer):
 
 
 def _colors(adata, column, shown):
-    """Colours of the data set of some levels of a column, as an argument; none if it has none."""
+    """Colours of the data set for some levels of a column, as an argument; empty without any."""
     colors, levels = adata.uns.get(f"{column}_colors"), adata.obs[column].astype("category").cat
     if colors is None or len(colors) != len(levels.categories):
         return {}
@@ -590,7 +591,7 @@ def _colors(adata, column, shown):
 
 
 def _finished(figure, save, show):
-    """Write the figure to a file, and display it, where asked for."""
+    """Write the figure to a file, and display it, if requested."""
     from statediff.plots.style import style
 
     if save is not None:
