@@ -46,7 +46,7 @@ def genome(job, n_tested):
 
 
 def enough(name, members):
-    """Whether genes are enough to have something in common; the log says if not."""
+    """Whether there are enough genes for a test; if not, the log says so."""
     if len(members) < FEWEST:
         print(f"{name}: {len(members)} genes, at least {FEWEST} are needed: no terms")
     return len(members) >= FEWEST

@@ -28,7 +28,7 @@ def main(job):
 
 
 def find_fields(path):
-    """Fields that the file says were made, each with whether it is there; none without a record."""
+    """Fields recorded in the file, each with whether it still exists; empty without a record."""
     with open_h5ad(path) as file:
         if "uns/statediff" not in file:
             return []

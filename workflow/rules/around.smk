@@ -1,4 +1,4 @@
-# Around the jobs: the command that is kept, what the terminal says at the end, what can go.
+# Before and after the jobs: the recorded command, the summary on the terminal, removable files.
 
 import shlex
 
@@ -6,7 +6,7 @@ from shareable import command_line
 from statediff.disk import atomic
 from terminal import as_comparison, as_line, as_text, read_usage
 
-# Targets that tell something, and compute nothing.
+# Targets that only print information.
 INFORMING = {"plan", "tidy", "tidy_now"}
 # More contrasts than these end in a line each.
 MANY = 5

@@ -54,7 +54,7 @@ elif PROVIDER == "string":
 
     # Where the network is: on a cluster's login node. One request at a time: of the jobs of a run
     # by the resource, which the profiles limit, and in any case by a lock in the folder of all
-    # results, which other runs, of other data sets too, and other machines heed.
+    # results, which other runs and machines also use, for other data sets too.
     rule string_enrichment:
         input:
             genes="<run>/{contrast}/tables/genes.parquet",

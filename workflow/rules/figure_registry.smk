@@ -3,7 +3,7 @@
 with open(workflow.source_path("../figures.yaml")) as table:
     REGISTERED = yaml.safe_load(table)
 
-# All figures of a contrast, and the settings that each heeds.
+# All figures of a contrast, and the settings that each uses.
 FIGURES = {
     name: figure.get("settings", [])
     for name, figure in REGISTERED.items()
@@ -22,7 +22,7 @@ if not BLOCKS:
         "expected fdr.test: residual or labels, which compare within blocks of cells"
     )
 if not RESIDUAL:
-    MISSING["localisation"] = "expected fdr.test: residual, which alone tells where genes change"
+    MISSING["localisation"] = "expected fdr.test: residual, the only test that locates changes"
 if len(CONTRASTS) < 2:
     MISSING["contrasts"] = "expected two contrasts or more, whose fold changes it compares"
 # Why some cannot be drawn.

@@ -70,7 +70,7 @@ rule kompot_expression:
         "../../scripts/kompot_expression.py"
 
 
-# What a summary would tell of how the results came about.
+# The provenance that a summary would contain.
 rule provenance_record:
     input:
         store="<data>/store.h5ad",

@@ -7,7 +7,7 @@ if workflow.modifier.is_main_snakefile():
     report: "../report/workflow.rst"
 
 
-# Settings that the methods tell of, beside those of the contrast.
+# Settings that the methods page describes, in addition to those of the contrast.
 METHODS = ("conventions", "gp", "abundance", "expression", "fdr", "enrichment")
 
 

@@ -76,7 +76,7 @@ def samples_of(wildcards):
 
 
 def functions(attempt):
-    """Functions to reckon with: in the third attempt as many as there may be."""
+    """Rank to expect at this attempt: the largest possible one at the third."""
     steps = min(attempt - 1, 2) / 2
     return max(attempt * FUNCTIONS, FUNCTIONS * (MOST_FUNCTIONS / FUNCTIONS) ** steps)
 

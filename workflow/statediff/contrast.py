@@ -53,7 +53,7 @@ def find_cells(obs, contrast, option, coordinates):
     ------
     InputError
         If a column or level is missing, a condition has fewer than 10 cells or too few samples,
-        or the design does not tell the condition from pairs and covariates.
+        or the condition cannot be separated from pairs and covariates.
     """
     evaluated, members = condition_masks(obs, contrast, option)
     replicates = _read_samples(obs, contrast, option)

@@ -343,7 +343,7 @@ class _Transfer:
             end = max((s.at for s in segments if s.at > s.start), default=0)
             if left["file"] != [self.size, self.md5] or end > self.part.stat().st_size:
                 return False
-            # Servers name the same version differently; the md5 tells whether it was the same.
+            # Servers name the same version differently; the md5 shows whether it was the same.
             self.etag = left["etag"] if left["url"] == self.url else None
         except (FileNotFoundError, *UNREADABLE):
             return False
@@ -427,7 +427,7 @@ def _blocks(answer):
 
 
 def _range(answer):
-    """First byte of an answer, and size of the whole file; None for what it does not say."""
+    """First byte of an answer, and size of the whole file; None if they are not given."""
     stated = answer.headers.get("Content-Range", "")
     if match := re.fullmatch(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)", stated):
         return tuple(int(n) if n and n.isdigit() else None for n in match.groups())

@@ -115,7 +115,7 @@ class Matrix:
         return tuple(int(n) for n in np.ravel(shape))
 
     def _is_csc(self):
-        """By what the file says, else by the number of rows or columns that it points to."""
+        """Shape from the attributes of the file, or else from the number of pointers."""
         format = attribute(self._element, "encoding-type") or attribute(
             self._element, "h5sparse_format"
         )

@@ -34,11 +34,11 @@ __all__ = [
 ]
 
 PSEUDOCOUNT = 0.1
-#: Scaled counts from the layer that `logarithm` makes; the cells' totals say how they were scaled.
+#: Scaled counts from the layer that `logarithm` computes; the totals of the cells give the scale.
 EXPRESSION = Transform("logarithm (2)", 2.0, PSEUDOCOUNT, scaled=False)
 # Intervals of mean expression within which genes are compared.
 BINS = 20
-# Cells in which the variance of a gene can be told.
+# Number of cells from which the variance of a gene can be estimated.
 FEWEST = 10
 # A cell may be as much shallower than the common depth: thinning is extrapolated, which adds noise.
 MOST_EXTRAPOLATED = 2.0
@@ -54,7 +54,7 @@ DENSE_VALUES = 1 << 22
 
 @dataclass(frozen=True, eq=False)
 class Quality:
-    """What says how good cells and genes are.
+    """Quality measures of cells and genes.
 
     Attributes
     ----------

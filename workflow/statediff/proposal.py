@@ -1,4 +1,4 @@
-"""A first configuration for a file: what its slots and columns look like they are."""
+"""A first configuration for a file, guessed from its slots and columns."""
 
 import re
 
@@ -154,7 +154,7 @@ def _rows(matrix):
 
 
 def _column(obs, patterns, most):
-    """Columns with two levels or more whose names say what they are, the likeliest first."""
+    """Columns with two or more levels and a matching name, the likeliest first."""
     found = []
     for pattern in patterns:
         for column in obs.columns:

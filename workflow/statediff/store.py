@@ -44,7 +44,7 @@ LABELS = "feature_name"
 
 
 def described(path):
-    """What tells a file from all others: name, size and checksum, read in a stream.
+    """Identity of a file: name, size and checksum, computed while reading.
 
     Of a folder, such as a zarr store, these are of all files in it and their names.
 

@@ -102,7 +102,7 @@ class StringClient:
         Returns
         -------
         dict of str to tuple of str
-            Names with control characters, which separate names, are asked for by nobody.
+            Names with control characters, which separate names, are left out of requests.
         """
         asked = sorted({gene for gene in genes if gene and gene.isprintable()})
         found = {}
@@ -143,7 +143,7 @@ class StringClient:
         return self._answer("tsv", method, lambda content: _parse(content, columns), query)
 
     def _answer(self, form, method, understand, query):
-        """What an answer, from the cache or STRING, says; one that says nothing is not kept."""
+        """Content of an answer, from the cache or STRING; an invalid answer is not kept."""
         query = query | {"species": self.species, "caller_identity": CALLER}
         asked = json.dumps([self.url, form, method, query], sort_keys=True)
         path = self.cache / f"{hashlib.sha256(asked.encode()).hexdigest()}.{form}"
@@ -161,7 +161,7 @@ class StringClient:
         return answer
 
     def _ask(self, url, method, query, turn):
-        # A redirection would send the names to an address that nobody wrote down.
+        # A redirect would send the names to an address that the user did not configure.
         session = web.Session(retries=RETRIES, least=PAUSE, redirected=False)
         with _apart(turn), session:
             try:
@@ -175,7 +175,7 @@ class StringClient:
 
     @contextmanager
     def _turn(self):
-        """Wait until no other process asks; gives the file that says when the last one did."""
+        """Wait until no other process sends a request; gives the file with the time of the last."""
         self.turn.parent.mkdir(parents=True, exist_ok=True)
         with open(self.turn, "a+", encoding="utf-8") as turn:
             try:
@@ -219,7 +219,7 @@ def _noted(turn):
 
 
 def _kept(path, understand):
-    """What an answer in the cache says; None if there is none, or it says nothing any more."""
+    """Content of an answer in the cache; None if there is none, or it is invalid."""
     try:
         return understand(path.read_bytes())
     except (FileNotFoundError, ValueError):

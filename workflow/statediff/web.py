@@ -33,13 +33,13 @@ HEADERS = 180.0
 #: Seconds for all of an answer that is held in memory, and its bytes.
 SLOWEST = 600.0
 LARGEST = 128 << 20
-# Of a request, with pauses of 0, 2, 4, … times BACKOFF seconds, or as Retry-After says.
+# Attempts of a request, with pauses of 0, 2, 4, … times BACKOFF seconds, or as in Retry-After.
 RETRIES = 6
 #: Unit of these pauses.
 BACKOFF = 1.0
 #: Longest wait, in seconds, that a server may ask for.
 LONGEST = 300.0
-# Seconds of a wait from which on the terminal says why nothing happens.
+# Waits of more seconds than this are explained on the terminal.
 TOLD = 10.0
 #: Break-offs in a row, without a byte gained.
 TRIES = 6
@@ -143,7 +143,7 @@ class Session(requests.Session):
         return answer
 
     def get(self, url, **arguments):
-        """Like `ask`, with an error that says what to do.
+        """Like `ask`, with an error message that says what to do.
 
         Raises
         ------
@@ -171,7 +171,7 @@ class Session(requests.Session):
         return iter(())
 
     def _follow(self, method, url, arguments):
-        """The answer at the end of all redirects, whose bodies nobody reads."""
+        """The answer after all redirects, whose bodies are not read."""
         for _ in range(REDIRECTS):
             answer = self.request(method, url, **arguments)
             target = self.get_redirect_target(answer) if self._redirected else None
@@ -236,7 +236,7 @@ def _read(answer):
 
 
 def _wanted(answer):
-    """Seconds that a server asks to wait; None if it says nothing that can be understood."""
+    """Seconds that a server asks to wait; None without a valid Retry-After."""
     said = answer.headers.get("Retry-After")
     with suppress(urllib3.exceptions.InvalidHeader, ValueError, OverflowError):
         return None if said is None else _PATIENT.parse_retry_after(said)
@@ -298,7 +298,7 @@ class _Adapter(HTTPAdapter):
 
 
 def _hint(error):
-    # The innermost reason says all.
+    # The innermost reason is the most informative.
     reason = getattr(error.args[0] if error.args else error, "reason", error)
     match error:
         case requests.exceptions.InvalidURL() | requests.exceptions.InvalidSchema():

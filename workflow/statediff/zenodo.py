@@ -1,4 +1,4 @@
-"""Address, size and md5 of a file, as Zenodo's record API tells them."""
+"""Address, size and md5 of a file from Zenodo's record API."""
 
 import hashlib
 import json

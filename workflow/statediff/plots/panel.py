@@ -122,7 +122,7 @@ def _lay_out(figure):
 
 
 def _faults(figure):
-    """What went wrong, as far as it can be told without looking."""
+    """Problems of the drawing that can be detected automatically."""
     box, (width, height) = figure.get_tightbbox(), figure.get_size_inches()
     over = max(-box.x0, -box.y0, box.x1 - width, box.y1 - height)
     if over > TOLERANCE:
