@@ -1,4 +1,4 @@
-"""What enrichment writes beside its table, whoever provides it."""
+"""Output files of enrichment, for all providers."""
 
 import json
 import warnings
@@ -11,7 +11,7 @@ from statediff.text import safe_cells
 
 
 def write(job, tables, genes, unmapped, info):
-    """The table of terms, the genes that the provider does not know, and what was asked."""
+    """Write the table of terms, the genes that the provider does not know, and the query."""
     chosen = job.params.enrichment["categories"]
     table = finished(tables, chosen)
     if not len(table) and len(every := finished(tables)):
@@ -33,7 +33,7 @@ def write(job, tables, genes, unmapped, info):
 
 
 def genome(job, n_tested):
-    """Number of genes of the genome, where it is the background."""
+    """Number of genes of the genome, if it is the background."""
     settings = job.params.enrichment
     if settings["background"] != "genome":
         return None

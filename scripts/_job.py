@@ -1,4 +1,4 @@
-"""What every script does around its work: find the library, log, end with one clear line."""
+"""Frame of every script: find the library, log, end with one clear line."""
 
 import os
 import sys
@@ -15,7 +15,7 @@ from statediff import DataWarning, InputError
 from statediff.disk import FULL, is_full, no_space
 from statediff.text import printable
 
-# Where the user looks on, while the job's output goes to its log.
+# The terminal of the user; the output of the job goes to its log.
 TERMINAL = os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace")
 
 

@@ -1,4 +1,4 @@
-"""How a contrast came about, and which of the fields it made are still in its AnnData."""
+"""Write the provenance of a contrast, and which of its fields are still in its AnnData."""
 
 import json
 from datetime import UTC, datetime

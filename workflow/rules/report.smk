@@ -1,7 +1,7 @@
-# Pages to read in a browser, and one report that holds them and the figures.
+# Pages for a browser, and one report that contains them and the figures.
 
 
-# Text of the report's first page; a Snakefile that imports this one may have its own.
+# Text of the first page of the report; an importing Snakefile can set its own.
 if workflow.modifier.is_main_snakefile():
 
     report: "../report/workflow.rst"

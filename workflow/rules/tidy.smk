@@ -3,7 +3,7 @@
 
 rule tidy:
     log:
-        # Never written: if it were there, Snakemake would call this done.
+        # Never written: if it existed, Snakemake would consider this done.
         "<logs>/tidy.log",
     localrule: True
     conda:
