@@ -1,4 +1,4 @@
-r"""Fold changes and smoothed expression of all genes at all cells, small enough for a web page.
+r"""Compressed fold changes and smoothed expression of all genes at all cells, for a web page.
 
 Both are products of the basis at the cells and coefficients of the genes. Centred over the cells
 and divided by their standard deviations there, so that each gene counts alike, the products of

@@ -11,12 +11,12 @@ from statediff.normalisation import agrees, normalise, of_counts, sample_rows
 
 __all__ = ["LayerCheck", "find_normalisation", "non_negative"]
 
-# No logarithm of counts is larger, whatever its base and what the counts were scaled to.
+# Logarithms of counts are smaller, whatever their base and scale.
 LARGEST_LOGARITHM = 30.0
 
 
 class LayerCheck:
-    """What the values of an expression layer look like, seen while they are read.
+    """Checks of the values of an expression layer while they are read.
 
     Parameters
     ----------
@@ -98,21 +98,21 @@ class LayerCheck:
 
 
 def find_normalisation(matrix, counts=None):
-    """How an expression matrix becomes counts per 10,000.
+    """Find the transform from an expression matrix to counts per 10,000.
 
     Parameters
     ----------
     matrix : h5py.Group or scipy.sparse.csr_matrix, shape (cells, genes)
         Expression.
     counts : callable, optional
-        Where the file has raw counts: gives their row blocks, as `non_negative` does, with the
-        columns of the genes of the matrix.
+        If the file has raw counts, a function that gives their row blocks, like `non_negative`,
+        with the columns of the genes of the matrix.
 
     Returns
     -------
     normalisation : statediff.normalisation.Normalisation
     of_counts : bool
-        Whether it is that of the counts, since the matrix is not a known function of them.
+        Whether it applies to the counts, because the matrix is not a known function of them.
     """
     rows, part = sample_rows(matrix)
     transform = infer_transform(part)

@@ -1,4 +1,4 @@
-"""Figures of what genes have in common: enriched terms, associations."""
+"""Figures of enriched terms and of associations between genes."""
 
 import textwrap
 
