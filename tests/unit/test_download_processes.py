@@ -140,7 +140,7 @@ def test_a_full_disk_is_told_and_the_download_goes_on_when_there_is_space(server
             get()
         thread.join()
         assert "data.h5ad" not in get.left
-        with pytest.raises(InputError, match=r"the disk is too full: needs \d+,\d+ bytes"):
+        with pytest.raises(InputError, match=r"not enough space: needs \d+,\d+ bytes"):
             get()
         (tmp_path / "other").unlink()
         server.asked.clear()

@@ -123,7 +123,7 @@ def test_passing_trouble_is_waited_for(client, server, trouble):
             "Error ErrorMessage input error No such species",
         ),
         (["Error\tErrorMessage\ninput error\tSpecies not found\n"], "Species not found"),
-        ([(429, {"Retry-After": "301"})], "busy (status 429), and asks to be left alone for 301 s"),
+        ([(429, {"Retry-After": "301"})], "busy (status 429) and asks for a pause of 301 s"),
         ([(503, {"Retry-After": "90000"})], "90,000 s; a job waits 300 s at most"),
         (['[{"Error": "input error"}]'], 'Error": "input error"'),
         (["queryItem\tstringId\tpreferredName\na\tb\n"], "rows of different length"),

@@ -1,7 +1,6 @@
-"""A large file from a server on a bad day: resumed, in parallel, checked before it has its name.
-
-What has arrived is kept in `<name>.part`, and how far in `<name>.part.json`, so that a download
-goes on after a broken connection, a killed process or a full disk.
+"""Robust download of a large file: resumed, in parallel, verified before it gets its name.
+Data that have arrived are kept in `<name>.part`, and their extent in `<name>.part.json`, so that a
+download continues after an interrupted connection, a killed process or a full disk.
 """
 
 import fcntl
@@ -69,7 +68,7 @@ class _Segment:
 
 
 def fetch(urls, path, size, md5, terminal=None):
-    """Download a file, unless a good copy is there.
+    """Download a file, unless a verified copy exists.
 
     Parameters
     ----------
@@ -145,7 +144,7 @@ class _Transfer:
         needed, free = self.size - there, shutil.disk_usage(self.path.parent).free
         if free < needed:
             raise InputError(
-                f"{self.url}: the disk is too full: needs {needed:,} bytes in {self.path.parent}, "
+                f"{self.url}: not enough space: needs {needed:,} bytes in {self.path.parent}, "
                 f"found {free:,}; free some space, or work on another disk (--directory)"
             )
 
@@ -155,7 +154,7 @@ class _Transfer:
                 if (digest := self._go_on(progress)) == self.md5:
                     return
                 if self.resumed:
-                    raise _Changed("what an earlier download left is damaged")
+                    raise _Changed("the partial file of an earlier download is damaged")
                 break
             except _Changed as change:
                 print(f"{self.url}: {change}; starting over", flush=True)
@@ -198,9 +197,8 @@ class _Transfer:
             _sync(self.path.parent)
         elif not _has_md5(self.path, self.md5):
             raise InputError(
-                f"{self.url}: {self.part} is no more what this process wrote; another one "
-                "downloads the same file (on a file system without locks); run again when it has "
-                "finished"
+                f"{self.url}: {self.part} was changed by another process, which downloads the same "
+                "file (on a file system without locks); run again when it has finished"
             )
 
     def _fill_all(self, missing, session, answer, progress):
@@ -248,7 +246,7 @@ class _Transfer:
             if failures == TRIES:
                 raise ServerFault(
                     f"{self.url}: broke off {TRIES} times in a row ({cause}); run again later: "
-                    f"the download goes on at {sum(s.at - s.start for s in self.segments):,} of "
+                    f"the download continues at {sum(s.at - s.start for s in self.segments):,} of "
                     f"{self.size:,} bytes"
                 )
             if failures:

@@ -1,7 +1,7 @@
 """A client of STRING, the database of protein associations (protocol of version 12).
 
-Requests are POSTs, one at a time and at least a second apart, of all processes that share a lock.
-An answer that was once understood is never asked for again.
+Requests are POSTs, sent one at a time and at least a second apart by all processes that share a
+lock. A valid answer is never requested again.
 """
 
 import fcntl
@@ -79,15 +79,15 @@ class StringClient:
     species : int
         NCBI taxon.
     cache : path
-        Folder of the answers, by a hash of what was asked.
+        Folder of the answers, by a hash of the query.
     turn : path
-        File of the lock that whoever asks STRING holds, one for all data sets.
+        File of the lock for requests to STRING, one for all data sets.
 
     Notes
     -----
-    Genes are sent in the order of their names: the same genes are the same question, whatever
-    their rank. All methods raise `InputError` where STRING cannot be reached, or answers something
-    else.
+    Genes are sent in the order of their names, so that the same genes give the same query, whatever
+    their rank. All methods raise `InputError` if STRING cannot be reached or gives an invalid
+    answer.
     """
 
     def __init__(self, api_url, species, cache, turn):
@@ -115,7 +115,7 @@ class StringClient:
         return {gene: found[gene] for gene in genes if gene in found}
 
     def enrichment(self, identifiers, background=None):
-        """Terms that proteins have in common, with STRING's columns.
+        """Terms enriched among proteins, with STRING's columns.
 
         Parameters
         ----------
@@ -127,7 +127,7 @@ class StringClient:
         return self._table("enrichment", ENRICHMENT, **_query(identifiers, background))
 
     def ppi_enrichment(self, identifiers, background=None):
-        """Associations among proteins, those that chance gives, and the p-value: a dict."""
+        """Number of associations among proteins, its expectation, and the p-value, as a dict."""
         table = self._table("ppi_enrichment", PPI, **_query(identifiers, background))
         return {name: table[name].iloc[0] for name in PPI} if len(table) else {}
 

@@ -1,7 +1,7 @@
-"""Asking servers we do not own: retries with pauses, safe addresses only, clear errors.
+"""Requests to servers of others: retries with pauses, safe addresses only, clear errors.
 
-Whatever a server sends, it can take neither all memory nor all time: answers are read in pieces, of
-bounded size, for a bounded time, redirects and error pages not at all.
+A server cannot exhaust memory or time: answers are read in pieces, with a limit of size and time,
+and the bodies of redirects and error pages are not read.
 """
 
 import math
@@ -53,7 +53,7 @@ UNREADABLE = (ValueError, KeyError, TypeError, RecursionError)
 HINTS = {
     401: "it is not public; ask its authors for access",
     403: "it is restricted, or the server blocks this machine; ask its authors for access",
-    404: "there is no such thing; check the address",
+    404: "not found; check the address",
     410: "it was withdrawn; look for a newer version",
     429: "too many requests, even after waiting; run again later",
 }
@@ -64,15 +64,15 @@ _PATIENT = urllib3.Retry(retry_after_max=math.inf)
 
 
 class ServerFault(InputError):
-    """An address did not give what was asked for; another may."""
+    """An address did not return the requested file; another may."""
 
 
 class Busy(requests.RequestException):
-    """A server asks to be left alone for longer than a job waits."""
+    """A server asks for a longer pause than a job waits."""
 
 
 class Session(requests.Session):
-    """Session that retries what is worth it; use one a thread.
+    """Session that repeats requests after temporary failures; use one per thread.
 
     This machine itself, all that plain http may go to, is asked without a proxy.
 
@@ -189,8 +189,8 @@ class Session(requests.Session):
     def _wait(self, url, what, wanted, attempt):
         if (wanted or 0) > LONGEST:
             raise Busy(
-                f"it is busy ({what}), and asks to be left alone for {wanted:,.0f} s; a job waits "
-                f"{LONGEST:.0f} s at most"
+                f"the server is busy ({what}) and asks for a pause of {wanted:,.0f} s; a job waits "
+                f"at most {LONGEST:.0f} s"
             )
         backoff = BACKOFF * 2**attempt if attempt else 0.0
         seconds = max(self._least, backoff if wanted is None else wanted)
@@ -302,7 +302,7 @@ def _hint(error):
     reason = getattr(error.args[0] if error.args else error, "reason", error)
     match error:
         case requests.exceptions.InvalidURL() | requests.exceptions.InvalidSchema():
-            return f"leads to an address that may not be asked: {error}"
+            return f"leads to an address that is not allowed: {error}"
         case requests.TooManyRedirects():
             return f"leads from one address to another without end ({error}); check the address"
         case requests.exceptions.ProxyError():
