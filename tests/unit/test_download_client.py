@@ -152,9 +152,7 @@ def test_a_damaged_part_is_fetched_again(server, get, tmp_path, capsys):
     interrupt(server, get)
     (tmp_path / "data.h5ad.part").write_bytes(OTHER)
     assert get() == CONTENT
-    assert (
-        "an earlier download is damaged; starting over" in capsys.readouterr().out
-    )
+    assert "an earlier download is damaged; starting over" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("left", ["", "{", "null", "{}", "[]", '{"segments": [[1, 2]]}'])

@@ -1,4 +1,5 @@
 """Robust download of a large file: resumed, in parallel, verified before it gets its name.
+
 Data that have arrived are kept in `<name>.part`, and their extent in `<name>.part.json`, so that a
 download continues after an interrupted connection, a killed process or a full disk.
 """
