@@ -8,7 +8,7 @@ all genes have the singular value decomposition
 
 whose first K functions are kept. Both factors are rounded to multiples of one step. With the
 singular values shared between the factors, the later columns of both are small numbers, which
-take few bits once compressed: where a bit is spent, it serves all products alike.
+need few bits when compressed, and every bit improves all products equally.
 """
 
 from dataclasses import dataclass
