@@ -1,8 +1,8 @@
 """From raw counts to log expression and principal components, one block of cells after another.
 
 The counts of every cell are scaled to the same sum, and the logarithm of the scaled counts x is
-log2(x + 0.1) − log2(0.1): a difference of one is a doubling where there are counts, and zeros remain
-zero. It mostly reflects the presence or absence of a gene, which depends on the sequencing depth of
+log2(x + 0.1) − log2(0.1): a difference of one is a doubling where there are counts, and zeros
+stay zero. This mostly reflects the presence or absence of a gene, which depends on the depth of
 the cell. The components are therefore computed from another logarithm (`expected_logarithm`), whose
 mean does not depend on the depth. They are the eigenvectors of the covariance of the highly
 variable genes, which is summed over blocks, so that the size of the data is not limited.
@@ -148,8 +148,8 @@ def expected_logarithm(counts, totals, depth):
 
     The mean of a logarithm of counts depends on the depth of the cell, even after scaling. If
     :math:`k` is Poisson with mean :math:`\lambda t` in a cell of t counts, thinning to
-    :math:`d = p t` counts makes it Poisson with mean :math:`\lambda d` in all cells. The expectation
-    over all ways to thin, which loses no counts, is
+    :math:`d = p t` counts makes it Poisson with mean :math:`\lambda d` in all cells. Its
+    expectation over all ways to thin, which loses no counts, is
 
     .. math:: g(k) = \sum_j \binom{k}{j} p^j (1-p)^{k-j} \log(1 + j)
               = \int_0^\infty \frac{1 - (1 - p + p e^{-s})^k}{s} e^{-s} ds
