@@ -102,7 +102,7 @@ def test_without_locks_the_part_of_another_process_is_left_alone(
         if finished:
             assert get() == CONTENT
         else:
-            with pytest.raises(InputError, match="another one downloads the same file"):
+            with pytest.raises(InputError, match="another process, which downloads the same"):
                 get()
             assert part.read_bytes() == CONTENT[: SIZE // 4]
             assert not path.exists()

@@ -124,7 +124,7 @@ def test_passing_trouble_is_waited_for(client, server, trouble):
         ),
         (["Error\tErrorMessage\ninput error\tSpecies not found\n"], "Species not found"),
         ([(429, {"Retry-After": "301"})], "busy (status 429) and asks for a pause of 301 s"),
-        ([(503, {"Retry-After": "90000"})], "90,000 s; a job waits 300 s at most"),
+        ([(503, {"Retry-After": "90000"})], "90,000 s; a job waits at most 300 s"),
         (['[{"Error": "input error"}]'], 'Error": "input error"'),
         (["queryItem\tstringId\tpreferredName\na\tb\n"], "rows of different length"),
         (["a\tb\n1\t2\n"], "expected the columns queryItem, stringId, preferredName"),

@@ -537,4 +537,4 @@ def test_columns_that_hold_no_cell_types(attempt, count, fails):
     done = attempt("results/tiny/figures/cell_type.png", edit=edit)
     assert (done.returncode != 0) == fails
     message = f"dataset.cell_type: obs column 'cell_type' has {count} levels"
-    assert message + (", expected at most 500: cell" if fails else ": tables and") in done.stdout
+    assert message + (", expected at most 500: cell" if fails else ": tables by") in done.stdout
