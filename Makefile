@@ -13,7 +13,7 @@ demo: .venv/installed
 	@echo "Open results/simulated_bone_marrow/report.html in a browser, or explore.html, figures and"
 	@echo "tables in results/simulated_bone_marrow/young_vs_old; README.md explains each file."
 
-# Where Snakemake looks for profiles by name: `snakemake --profile slurm` then works anywhere.
+# Links the profile into the folder of Snakemake's profiles: `--profile slurm` then works anywhere.
 PROFILES = $(or $(XDG_CONFIG_HOME),$(HOME)/.config)/snakemake
 
 profiles:
@@ -35,7 +35,7 @@ docs: .venv/installed
 	$(BIN)/sphinx-build -W --keep-going --quiet -c docs . docs/_build
 	@echo "Open docs/_build/index.html in a browser."
 
-# Pictures of docs/figures.md and of the first page, drawn anew.
+# Draws the pictures of docs/figures.md and of the first page.
 gallery: .venv/installed
 	$(BIN)/snakemake figures --quiet all --configfile config/config.yaml docs/gallery.yaml
 	$(BIN)/snakemake figures --quiet all --configfile config/config.yaml docs/gallery_kompot.yaml
@@ -47,20 +47,20 @@ calibration: .venv/calibration/installed
 	PATH="$(CURDIR)/.venv/calibration/bin:$$PATH" snakemake --quiet rules reason host \
 	  --snakefile tests/benchmarks/calibration/Snakefile --cores $(or $(CORES),2)
 
-# The workflow beside other methods on real data: docs/real-data.md, and which targets are met.
+# The workflow and other methods on real data: docs/real-data.md, with the targets that are met.
 # Results in results/evidence-real; an interrupted run resumes. Needs the data sets in
 # ../shared/data/real, or in the folder that STATEDIFF_SHARED names.
 evidence-real: .venv/calibration/installed
 	PYTHONPATH=tests/benchmarks:workflow .venv/calibration/bin/python -W ignore -m real
 
-# An environment with kompot 0.8.0 (1.3 GB): tests that open results with it skip without.
+# An environment with kompot 0.8.0 (1.3 GB); without it, tests that open results with kompot skip.
 kompot: .venv/kompot/installed
 
-# Time and memory beside kompot 0.8.0, which gets an environment of its own: docs/benchmark.md.
+# Time and memory compared with kompot 0.8.0, which has its own environment: docs/benchmark.md.
 benchmark: .venv/kompot/installed
 	PYTHONPATH=tests/benchmarks:workflow $(BIN)/python -m speed .venv/kompot/bin/python
 
-# How time and memory grow, from 10,000 to a million cells: docs/scaling.md.
+# Growth of time and memory from 10,000 to a million cells: docs/scaling.md.
 scaling: .venv/installed
 	PYTHONPATH=tests/benchmarks:workflow $(BIN)/python -m speed.scaling
 
@@ -74,11 +74,11 @@ lint: .venv/installed
 keys: .venv/installed
 	$(BIN)/python docs/keys.py
 
-# Pins again what pyproject.toml asks for, and the conda environments with them.
+# Pins the dependencies in pyproject.toml again, and the conda environments with them.
 lock: .venv/installed
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python envs/lock.py
 
-# The licences of what the environment holds, in NOTICE.md.
+# The licences of the packages in the environment, in NOTICE.md.
 notice: .venv/installed
 	$(BIN)/python envs/notice.py
 
@@ -86,7 +86,7 @@ notice: .venv/installed
 audit: .venv/installed
 	-$(BIN)/uv tool run pip-audit --disable-pip --require-hashes -r envs/requirements.txt
 
-# The environment, caches and the demo; results of your own data stay.
+# Removes the environment, caches and the demo; results of your own data are kept.
 clean:
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis docs/_build docs/api \
 	  results/simulated_bone_marrow
@@ -99,7 +99,7 @@ clean:
 	  -r envs/requirements-dev.txt
 	@touch $@
 
-# The benchmark's packages on top of the same pins, apart from them.
+# The packages of the benchmark, in a separate environment on top of the same pins.
 .venv/calibration/installed: .venv/installed tests/benchmarks/calibration/requirements.txt
 	$(PYTHON) -m venv .venv/calibration
 	.venv/calibration/bin/python -m pip install --quiet --disable-pip-version-check \

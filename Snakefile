@@ -11,7 +11,7 @@ if not Path(str(workflow.current_basedir)).is_dir():
     )
 
 
-# Not merged with a configuration given on the command line: that one stands alone.
+# The configuration of the demo is not merged with one given on the command line.
 if not workflow.configfiles:
 
     configfile: "config/config.yaml"
@@ -39,13 +39,13 @@ include: "workflow/rules/report.smk"
 include: "workflow/rules/tidy.smk"
 
 
-# Last, since its rules come before others.
+# Included last, because its rules take precedence over others.
 if FROM_FILE:
 
     include: "workflow/rules/kompot.smk"
 
 
-# A job runs again where the code that it needs is another. Names in the user's data are no patterns.
+# A job runs again if the code that it needs has changed. Names in the data are not wildcards.
 for each in workflow.rules:
     if (source := script_of(each)) and "code" not in each.params.keys():
         for key, value in [*each.params.items()]:
@@ -63,7 +63,7 @@ rule all:
         rules.paper.input if PAPER else [],
 
 
-# All of it, the report, and published numbers beside ours.
+# All results, the report, and the comparison with published numbers.
 rule reproduce:
     input:
         rules.reproduction_page.output,

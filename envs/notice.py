@@ -31,11 +31,11 @@ other projects. An environment installed from [envs/requirements.txt](envs/requi
 and an image that is built from the [Dockerfile](Dockerfile), contain the packages below, each under
 its own licence.
 
-**Copyleft.** {copyleft}. Using them asks nothing of you. Whoever passes on an image or environment
-with them passes them on under these licences: with their texts, and with the source code or an
-offer of it.
+**Copyleft.** {copyleft}. You can use them without conditions. If you distribute an image or an
+environment that contains them, you have to distribute it under these licences: with their texts,
+and with the source code or an offer of it.
 
-The list holds what the packages say of themselves (`make notice`).
+The licences are those in the metadata of the packages (`make notice`).
 
 | package | version | licence |
 |---|---|---|

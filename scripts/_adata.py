@@ -13,20 +13,20 @@ from statediff.provenance import group_column, run_record
 from statediff.source import open_source
 from statediff.store import create_slot, read_arrays
 
-# Of a layer, at a time.
+# Cells of a layer that are written at a time.
 VALUES = 1 << 24
 IN_GROUPS = ("mean_lfc", "adjusted_lfc", "mahalanobis", "local_fdr", "pvalue", "qvalue", "is_de")
 OF_SUMMARY = ("dataset", "contrast", "conditions", "conventions", "versions", "stages")
 COORDINATES = {
-    "states": "cell states, on which the models live",
-    "embedding": "coordinates to draw the cells on",
+    "states": "cell states, on which the models are defined",
+    "embedding": "coordinates for figures",
 }
 
 
 def write_rest(out, path, modality):
-    """What else the source knows of cells and genes; its layers would be large, and are left.
+    """Copy other contents of the source, except its layers, which can be large.
 
-    None of it is needed, so that none of it can stop the run."""
+    The contents are not needed, so that an error in them does not stop the run."""
     with open_source(path, modality) as source:
         for slot in SLOTS:
             written = create_slot(out, slot)
@@ -57,7 +57,7 @@ def flatten(group):
 
 
 def write_compressed(out, path, fields):
-    """Basis and coefficients, from which any gene is read."""
+    """Write basis and coefficients, from which any gene can be computed."""
     with h5py.File(path, "r") as fit:
         write_elem(out, f"obsm/{fields['phi'][1]}", fit["phi"][:].astype(np.float32))
         for role in ("coefficients_reference", "coefficients_compared"):
@@ -70,14 +70,14 @@ def write_groups(out, path, fields, genes):
     columns = [group_column(name) for name in arrays["names"]]
     for role in IN_GROUPS:
         if f"{role}_groups" not in fields:
-            continue  # of another test
+            continue  # a statistic of another test
         frame = pd.DataFrame(arrays[role].T, index=genes, columns=columns)
         write_elem(out, f"varm/{fields[f'{role}_groups'][1]}", frame)
     return columns
 
 
 def write_coordinates(out, path, name, key):
-    """Coordinates that were computed, or that the store does not hold; returns what was written."""
+    """Write coordinates that were computed, or are not in the store; returns the fields written."""
     arrays = read_components(path) if name == "states" else read_arrays(path)[0]
     made = []
     if key not in out["obsm"]:
@@ -117,10 +117,10 @@ def write_run(out, key, fields, entry):
 
 
 def write_record(out, path, fields):
-    """How this file came about, and the fields that were added to those of the source."""
+    """Write the provenance of the file and the fields that were added to those of the source."""
     with open(path, encoding="utf-8") as file:
         summary = json.load(file)
-    fields = [*fields, ("uns", "statediff", "this record: how the file came about")]
+    fields = [*fields, ("uns", "statediff", "this record: provenance of the file")]
     found = summary["provenance"] | {key: summary[key] for key in OF_SUMMARY}
     described = [dict(zip(("slot", "name", "meaning"), field, strict=True)) for field in fields]
     write_elem(out, "uns/statediff", json.dumps(found | {"fields": described}))

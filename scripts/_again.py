@@ -1,4 +1,4 @@
-"""Snakemake once more, on the Snakefile that is running."""
+"""Running Snakemake again on the current Snakefile."""
 
 import json
 import os
@@ -9,8 +9,8 @@ from pathlib import Path
 def command(job, folder):
     """Start of a command line; the configuration is written into a folder (of temporary files).
 
-    It holds all that decides, wherever it was given: files, command line, defaults; of a Snakefile
-    that imports this workflow its whole configuration.
+    It contains all settings, from files, command line and defaults; for a Snakefile that imports
+    this workflow, its whole configuration.
     """
     config = Path(folder) / "config.json"
     # Dates, which other workflows may have, as text.

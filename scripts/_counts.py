@@ -1,4 +1,4 @@
-"""Raw counts of a user's file, and the batches of its cells, each checked."""
+"""Checks of raw counts and batches in a user's file."""
 
 import numpy as np
 from statediff import InputError
@@ -7,7 +7,7 @@ from statediff.preprocess import FEWEST
 
 
 def count_blocks(matrix, option, genes):
-    """Row blocks without stored zeros, refusing what is no count."""
+    """Row blocks without stored zeros; values that are not counts raise an error."""
     for start, block in matrix.blocks():
         block.eliminate_zeros()
         counted = np.isfinite(block.data) & (block.data > 0) & (block.data == np.round(block.data))
@@ -22,7 +22,7 @@ def count_blocks(matrix, option, genes):
 
 
 def check_kept(found, genes, config, names):
-    """Refuse cells without counts, and as many components as there are cells or genes."""
+    """Raise an error for cells without counts, and for too many components."""
     empty = found.kept & (found.counts == 0)
     if empty.any():
         raise InputError(

@@ -1,4 +1,4 @@
-"""Jobs that a run would start, as a dry run plans them."""
+"""Jobs that a run would start, from a dry run."""
 
 import re
 import subprocess

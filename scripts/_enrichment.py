@@ -1,4 +1,4 @@
-"""What enrichment writes beside its table, whoever provides it."""
+"""Output files of enrichment, for all providers."""
 
 import json
 import warnings
@@ -11,12 +11,12 @@ from statediff.text import safe_cells
 
 
 def write(job, tables, genes, unmapped, info):
-    """The table of terms, the genes that the provider does not know, and what was asked."""
+    """Write the table of terms, the genes that the provider does not know, and the query."""
     chosen = job.params.enrichment["categories"]
     table = finished(tables, chosen)
     if not len(table) and len(every := finished(tables)):
         warnings.warn(
-            f"enrichment.categories: none of {len(every):,} terms is of {', '.join(chosen)}; "
+            f"enrichment.categories: none of {len(every):,} terms belongs to {', '.join(chosen)}; "
             f"expected some of: {', '.join(sorted(every['category'].unique()))}",
             DataWarning,
             stacklevel=1,
@@ -33,7 +33,7 @@ def write(job, tables, genes, unmapped, info):
 
 
 def genome(job, n_tested):
-    """Number of genes of the genome, where it is the background."""
+    """Number of genes of the genome, if it is the background."""
     settings = job.params.enrichment
     if settings["background"] != "genome":
         return None
@@ -46,7 +46,7 @@ def genome(job, n_tested):
 
 
 def enough(name, members):
-    """Whether genes are enough to have something in common; the log says if not."""
+    """Whether there are enough genes for a test; if not, the log says so."""
     if len(members) < FEWEST:
         print(f"{name}: {len(members)} genes, at least {FEWEST} are needed: no terms")
     return len(members) >= FEWEST

@@ -1,4 +1,4 @@
-"""What figures read, and saving them as PDF and PNG."""
+"""Reading the input of figures, and saving figures as PDF and PNG."""
 
 from contextlib import nullcontext
 
@@ -26,7 +26,7 @@ def coordinates(job):
 
 
 def chosen_cells(job):
-    """Cells that are coloured, as a mask; the configuration's choice."""
+    """Mask of the cells that are coloured, from the configuration."""
     return read_arrays(job.input.choices, "cells")[0]["cells"]
 
 
@@ -37,7 +37,7 @@ def abundance(job):
 
 
 def significance(job, cells):
-    """−log10 of what decides about the change of abundance of a cell, its name and thresholds."""
+    """−log10 of the statistic by which cells are called, its name and thresholds."""
     thresholds = job.params.thresholds
     calibrated = "qvalue" in cells
     tiny = np.finfo(float).tiny
@@ -63,7 +63,7 @@ def own_colors(job, column, shown, default=None):
 
 
 def stored_colors(store, column, shown):
-    """The data set's own colours of some categories of a column, if it has one for each of all."""
+    """Colours of the data set for some categories of a column, if it has one for each category."""
     with h5py.File(store, "r") as file:
         key = f"uns/{column}_colors"
         stored = file.get(key)

@@ -1,4 +1,4 @@
-"""What figures of single genes read."""
+"""Reading the input of figures of single genes."""
 
 import h5py
 import numpy as np
@@ -12,7 +12,7 @@ from statediff.tables import changes_by_type, fold_changes_by_type
 
 
 def chosen_genes(job, most):
-    """Columns of the genes to show by their labels: those of the configuration, or the best."""
+    """Columns of the genes to show, by label: those of the configuration, or the top-ranked."""
     with h5py.File(job.input.store, "r") as store:
         names = read_labels(store["var"])
     columns = read_arrays(job.input.choices, "genes")[0]["genes"]

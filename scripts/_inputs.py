@@ -1,4 +1,4 @@
-"""Reading from a user's file what may not be as expected."""
+"""Reading and checking parts of a user's file."""
 
 import json
 import math
@@ -15,7 +15,7 @@ from statediff.store import described
 
 @contextmanager
 def recorded(path, modality=None):
-    """Open a user's file; what is read is what its checksum, which `record` gives, is that of.
+    """Open a user's file, and ensure that its contents match the checksum given by `record`.
 
     Yields
     ------
@@ -39,7 +39,7 @@ def recorded(path, modality=None):
 
 
 def state(path):
-    """What changes when a file is written or replaced; of a folder, that of all files in it."""
+    """Properties that change if a file is written or replaced; for a folder, of all its files."""
     path = Path(path)
     files = sorted(path.rglob("*")) if path.is_dir() else [path]
     found = [file.stat() for file in files if file.exists()]
@@ -47,7 +47,7 @@ def state(path):
 
 
 def check_names(obs, var):
-    """Refuse cells or genes that share a name."""
+    """Raise an error if cells or genes share a name."""
     for kind, axis, names in (("cell", "obs", obs.index), ("gene", "var", var.index)):
         repeated = names[names.duplicated()].unique()
         if len(repeated):
@@ -101,7 +101,7 @@ def read_obsm(source, key, option):
         dense = values.toarray() if sparse.issparse(values) else np.asarray(values)
         values = dense.astype(np.float64)
     except Exception as error:  # of any kind: the file may hold anything
-        raise InputError(f"{option}: obsm {key!r} is no matrix of numbers ({error})") from None
+        raise InputError(f"{option}: obsm {key!r} is not a numeric matrix ({error})") from None
     if values.ndim != 2 or len(values) != source.n_cells:
         raise InputError(
             f"{option}: obsm {key!r} has shape {values.shape}, expected a row for each of the "
@@ -133,7 +133,7 @@ def check_finite(values, name):
 
 
 def check_space(folder, matrix, config):
-    """Refuse a disk that can't hold the dense layers of the results, whose jobs come last."""
+    """Raise an error if the disk has no space for the dense layers, whose jobs run last."""
     layers = config["expression"]["layers"]
     dense = len(layers) + ("smoothed" in layers)  # one a condition
     # In a file of each chunk of genes and in the AnnData.

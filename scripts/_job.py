@@ -1,4 +1,4 @@
-"""What every script does around its work: find the library, log, end with one clear line."""
+"""Frame of every script: find the library, log, end with one clear line."""
 
 import os
 import sys
@@ -15,14 +15,14 @@ from statediff import DataWarning, InputError
 from statediff.disk import FULL, is_full, no_space
 from statediff.text import printable
 
-# Where the user looks on, while the job's output goes to its log.
+# The terminal of the user; the output of the job goes to its log.
 TERMINAL = os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace")
 
 
 def run(main, job):
     """Run `main(job)` with its output in the rule's log file.
 
-    Errors the user can mend, and warnings about the data, are shown on the terminal too, without
+    Errors that the user can fix and warnings about the data are also shown on the terminal, without
     a traceback. Exits with status 1 after any error.
     """
     try:
@@ -61,7 +61,7 @@ def _run(main, job):
 
 
 def end(job, fault):
-    """End with a fault on the terminal, and in the log if its disk is not full."""
+    """End with an error on the terminal, and in the log if its disk is not full."""
     tell(f"Error ({job.rule}): {fault}")
     with suppress(OSError):
         print(f"Error: {printable(fault)}", file=sys.stderr, flush=True)
@@ -82,7 +82,7 @@ def full_folder(job, error):
 
 
 def peak_memory():
-    """Peak memory of this process, exact, where the system tells (Linux)."""
+    """Exact peak memory of this process, if the system reports it (Linux)."""
     try:
         status = Path("/proc/self/status").read_text(encoding="utf-8")
     except OSError:

@@ -1,4 +1,4 @@
-"""Finding the results that kompot, or this workflow, left in an AnnData."""
+"""Finding results of kompot, or of this workflow, in an AnnData."""
 
 import json
 
@@ -27,7 +27,7 @@ def find_run(source, kind, name, contrast):
 
 
 def read_field(table, field):
-    """Numbers of a column of obs or var, of which none may be missing."""
+    """Numbers of a column of obs or var; missing values raise an error."""
     if field not in table:
         raise InputError(f"dataset.results: {field!r}, of kompot's run, is not in the file")
     values = table[field].to_numpy(dtype=np.float64)

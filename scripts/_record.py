@@ -1,4 +1,4 @@
-"""How a result came about, for the result to tell: nothing in it names a user or a machine."""
+"""Provenance to be stored in a result; it names neither a user nor a machine."""
 
 import json
 from datetime import UTC, datetime
@@ -17,7 +17,7 @@ def record(job, fdr=None):
     job
         With the input `store` and the parameter `command`, the file that has the command line.
     fdr : dict, optional
-        Attributes of the false discovery rates, which tell of a file of null distances.
+        Attributes of the false discovery rates, which name a file of null distances.
     """
     with h5py.File(job.input.store, "r") as store:
         files = {"dataset.source": json.loads(store.attrs["source"])}

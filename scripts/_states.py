@@ -1,4 +1,4 @@
-"""Reading cell states: as they are shown, and in the metric of the models."""
+"""Reading cell states, unweighted or in the metric of the models."""
 
 from statediff.states import states_in_metric
 from statediff.store import read_arrays

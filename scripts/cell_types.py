@@ -35,8 +35,8 @@ def check_number(found, column):
         )
     if found > MANY:
         warnings.warn(
-            f"{what}: tables and figures by cell type get long, and names on figures overlap; a "
-            "coarser annotation reads better: see docs/warnings.md#many-cell-types",
+            f"{what}: tables by cell type will be long, and names in figures will overlap; use a "
+            "coarser annotation: see docs/warnings.md#many-cell-types",
             DataWarning,
             stacklevel=1,
         )

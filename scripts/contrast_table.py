@@ -19,7 +19,7 @@ def describe(summary, genes):
     with open(summary, encoding="utf-8") as file:
         summary = json.load(file)
     conditions, cells, fit = summary["conditions"], summary["cells"], summary["expression"]
-    # Those that changed most clearly first.
+    # The genes with the strongest evidence of change first.
     genes = pd.read_parquet(genes, columns=["gene", "mahalanobis", "is_de"])
     changed = {direction: summary["abundance"][direction] for direction in ("up", "down")}
     return {

@@ -1,4 +1,4 @@
-"""Download the data set; nothing is asked of a server that a good copy already answers."""
+"""Download the data set, unless a verified copy exists."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Compare a contrast of the simulated data with the truth that was planted."""
+"""Compare a contrast of the simulated data with the simulated truth."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Gene sets of GMT files, those with genes of the data; files about other genes are refused."""
+"""Gene sets of GMT files that contain genes of the data; files with other genes raise an error."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Genes of a contrast, those that changed most clearly first."""
+"""Write the genes of a contrast, those with the strongest evidence of change first."""
 
 import h5py
 from _job import run

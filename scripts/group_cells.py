@@ -1,4 +1,4 @@
-"""Find the cells of each group of a contrast, and say which groups are underrepresented."""
+"""Find the cells of each group of a contrast, and which groups are underrepresented."""
 
 from _job import run
 from statediff.contrast import condition_masks, group_masks

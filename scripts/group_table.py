@@ -1,4 +1,4 @@
-"""Genes in each group of a contrast, group by group, those that changed most clearly first."""
+"""Write the genes in each group of a contrast, those with the strongest evidence first."""
 
 import h5py
 from _job import run

@@ -1,4 +1,4 @@
-"""Write a first configuration for a file: what its layers, coordinates and columns look like.
+"""Write a first configuration for a file, guessed from its layers, coordinates and columns.
 
 python scripts/init.py data.h5ad > my.yaml
 """

@@ -1,4 +1,4 @@
-"""Terms of GMT files that the called genes, and the ends of the ranking, have in common."""
+"""Terms of GMT files that are enriched among the called genes and at the ends of the ranking."""
 
 import json
 

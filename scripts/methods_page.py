@@ -1,4 +1,4 @@
-"""What was done for a contrast, as a paper tells it: from its settings and its summary."""
+"""Write the methods section of a contrast from its settings and its summary."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What a run would ask of the machines: its jobs, by rule, as a dry run plans them."""
+"""Print the resources that a run would request, by rule, from a dry run."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Embedding of the cells that became fewer, and of those that became more."""
+"""Embedding of the cells with a decrease, and of those with an increase of abundance."""
 
 from _figure import abundance, chosen_cells, conditions, coordinates, run
 from statediff.plots import embedding_directions

@@ -1,4 +1,4 @@
-"""Smoothed expression, fold change and its certainty on the embedding, a row a gene."""
+"""Smoothed expression, fold change and its uncertainty on the embedding, a row per gene."""
 
 from _figure import conditions, coordinates, run
 from _genes import chosen_genes

@@ -1,4 +1,4 @@
-"""How a contrast came about, and which of the fields it made are still in its AnnData."""
+"""Write the provenance of a contrast, and which of its fields are still in its AnnData."""
 
 import json
 from datetime import UTC, datetime
@@ -28,7 +28,7 @@ def main(job):
 
 
 def find_fields(path):
-    """Fields that the file says were made, each with whether it is there; none without a record."""
+    """Fields recorded in the file, each with whether it still exists; empty without a record."""
     with open_h5ad(path) as file:
         if "uns/statediff" not in file:
             return []

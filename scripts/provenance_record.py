@@ -1,4 +1,4 @@
-"""How the results of a contrast came about, where no model was learnt, as JSON."""
+"""Write the provenance of a contrast without a fitted model, as JSON."""
 
 import json
 

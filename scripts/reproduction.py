@@ -1,4 +1,4 @@
-"""Published numbers of the contrasts beside those of this run."""
+"""Compare published numbers of the contrasts with those of this run."""
 
 import pandas as pd
 from _job import run

@@ -12,7 +12,7 @@ def main(job):
     with open_values(job.input) as values:
         result, effects = compare_genes(*values, *blocks, *settings)
     write_arrays(job.output.test, result)
-    # To tell later where the called genes differ.
+    # Needed later to locate the changes of called genes.
     write_arrays(job.output.effects, effects)
 
 

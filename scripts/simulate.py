@@ -1,4 +1,4 @@
-"""Simulate the embedded demo data set: counts, log expression, PCA and the planted truth."""
+"""Simulate the data set of the demo: counts, log expression, PCA and the truth."""
 
 from _job import run
 from anndata.io import write_elem

@@ -28,7 +28,7 @@ def main(job):
         check_names(obs, var)
         arrays = {key: read_obsm(source, key, option) for key, option in config.obsm.items()}
         matrix = find_matrix(source, config.layer, "dataset.layer")
-        # Not from the params: other layers of the results are no reason to store anew.
+        # Not a parameter: a change of the layers of the results must not rerun the store.
         check_space(Path(job.output.data).parents[1], matrix, job.config)
         write_elem(store, "obs", with_categories(obs))
         write_elem(store, "var", with_categories(var))
@@ -38,7 +38,7 @@ def main(job):
         values = LayerCheck(config.layer or "X")
         blocks = values.checked(matrix.blocks(), var.index)
         write_csr(store.create_group("X"), blocks, len(var))
-        # No slot of an AnnData: what is made from the store says it in a record of its own.
+        # Not a slot of an AnnData: results of the store record it themselves.
         made = source.record if config.preprocessed else None
         store.attrs["source"] = made or record()
         with create_h5(job.output.linear) as linear:

@@ -1,4 +1,4 @@
-"""Terms and associations that STRING knows of the called genes."""
+"""Terms and associations of the called genes from STRING."""
 
 import pandas as pd
 from _enrichment import enough, genome, write

@@ -1,4 +1,4 @@
-"""The figures of a contrast that a reader asks for first, as JSON."""
+"""Write the main numbers of a contrast, as JSON."""
 
 import json
 from pathlib import Path

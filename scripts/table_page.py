@@ -1,4 +1,4 @@
-"""A table as a page of its own, to sort and to search, that works without a network."""
+"""Write a table as a page with sorting and search that works offline."""
 
 import json
 import math

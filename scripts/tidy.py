@@ -1,4 +1,4 @@
-"""List what can be made again, and where the rule says so, remove it."""
+"""List files that can be regenerated, and remove them if the rule says so."""
 
 import sys
 from pathlib import Path
@@ -14,7 +14,7 @@ def main(job):
     layers = {path: dense_layers(path, *of) for path, of in job.params.results.items()}
     layers = {path: found for path, found in layers.items() if found}
     if not (files or layers):
-        print("\nNothing here can be made again: all is tidy.\n", flush=True)
+        print("\nThere are no files that can be regenerated: nothing to remove.\n", flush=True)
         return
     lines = [(size, path) for path, size in files.items()]
     lines += [
@@ -23,14 +23,14 @@ def main(job):
         for name, size in found.items()
     ]
     total = sum(size for size, _ in lines)
-    print("\nWhat can be made again")
+    print("\nFiles that can be regenerated")
     print(*(f"{megabytes(size)}  {text}" for size, text in [*lines, (total, "in all")]), sep="\n")
     if not job.params.removing:
         if left := len(planned(job)):
-            print(f"\nThis run is not complete, and needs some of it (jobs left: {left:,}).")
+            print(f"\nThis run is not complete and needs some of them (jobs left: {left:,}).")
         print(
-            "\nThe results stay; a run with another setting would first make this again."
-            f"\nNothing was removed. This removes it: {job.params.removal}\n",
+            "\nResults are kept; a run with other settings would first regenerate these files."
+            f"\nNothing was removed. To remove them: {job.params.removal}\n",
             flush=True,
         )
         return
@@ -40,7 +40,7 @@ def main(job):
         for path, found in layers.items():
             drop_layers(path, found)
     except OSError as error:
-        sys.exit(f"\nError ({job.rule}): {error}\nThe same command goes on where it stopped.")
+        sys.exit(f"\nError ({job.rule}): {error}\nThe same command continues where it stopped.")
     print("\nRemoved.\n", flush=True)
 
 

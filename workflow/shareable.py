@@ -8,7 +8,7 @@ from pathlib import Path
 
 __all__ = ["command_line", "without_folders"]
 
-# What stands between the paths within an argument, such as `--config` in YAML takes them.
+# Characters between paths within an argument, such as in the YAML of `--config`.
 BETWEEN = re.compile(r"([\"',;{}\[\]()=]|:(?!//) *)")
 ADDRESS = re.compile(r"[\w.+-]+@[\w.-]+")
 

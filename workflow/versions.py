@@ -10,7 +10,7 @@ __all__ = ["checksum"]
 HERE = Path(__file__).resolve().parent
 # Where scripts and the library import from.
 FOLDERS = (HERE.parent / "scripts", HERE)
-# The number of a version says nothing of what it changed.
+# The version number does not show what has changed.
 NUMBER = re.compile(rb"^__version__ = .*$", re.MULTILINE)
 IMPORT = re.compile(r"^ *(?:from ([\w.]+) import (\([^)]*\)|.*)|import ([\w.]+))", re.MULTILINE)
 
@@ -37,7 +37,7 @@ def checksum(script):
 
 
 def _needed(script):
-    """The script, modules, and what lies beside a module under its name, such as a page's text."""
+    """The script, its modules, and files with the name of a module, such as the text of a page."""
     needed, waiting = set(), [Path(script).resolve()]
     while waiting:
         path = waiting.pop()

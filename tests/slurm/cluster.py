@@ -1,4 +1,4 @@
-"""A Slurm of two nodes on this machine, of Debian's packages."""
+"""A Slurm cluster of two nodes on this machine, from Debian's packages."""
 
 import os
 import shutil
@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-# The one place where all of Slurm's commands look, in the jobs too.
+# The only path at which all Slurm commands look for the configuration, also within jobs.
 CONFIGURATION = Path("/etc/slurm/slurm.conf")
 MARK = "# Of the tests of statediff: may be deleted when they do not run.\n"
 DAEMONS = ("munged", "slurmctld", "slurmd")
-# More memory and cores than this machine may have: what jobs ask for is not enforced here.
+# More memory and cores than this machine may have: requests of jobs are not enforced here.
 SETTINGS = """ClusterName=tests
 SlurmctldHost={host}(127.0.0.1)
 SlurmctldPort={ports[0]}
@@ -42,7 +42,7 @@ PartitionName=both Nodes=n1,n2 Default=YES MaxTime=INFINITE
 
 @contextmanager
 def two_nodes(folder):
-    """Start the daemons, their files in a folder, and stop them; another Slurm is left alone."""
+    """Start the daemons with their files in a folder, and stop them; skip if another Slurm runs."""
     if os.geteuid() != 0:
         pytest.skip("no Slurm: starting its daemons takes root")
     if absent := [name for name in DAEMONS if shutil.which(name) is None]:
@@ -66,13 +66,13 @@ def two_nodes(folder):
 
 
 def nodes(what):
-    """Something about each node, as sinfo names it; nothing where no controller answers."""
+    """A field of sinfo for each node; empty if no controller answers."""
     command = ["sinfo", "--noheader", "--Node", "--format", what]
     return subprocess.run(command, capture_output=True, text=True).stdout.split()
 
 
 def jobs(what, states="all"):
-    """Something about each job in some states, as squeue names it."""
+    """A field of squeue for each job in some states."""
     command = ["squeue", "--noheader", "--states", states, "--format", what]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     return done.stdout.splitlines()
@@ -113,7 +113,7 @@ def start(folder, started):
 
 
 def wait_for(happened, seconds=60):
-    """What this returns as soon as that is true, or after this time."""
+    """Result of a function as soon as it is true, or after this time."""
     end = time.monotonic() + seconds
     while not (now := happened()) and time.monotonic() < end:
         time.sleep(0.1)

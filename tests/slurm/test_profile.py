@@ -1,4 +1,4 @@
-"""The profile of Slurm as far as a dry run tells, which needs no Slurm."""
+"""The Slurm profile in a dry run, which does not need Slurm."""
 
 import os
 import re
@@ -46,7 +46,7 @@ def test_groups_are_of_rules_that_exist():
     rules = set(re.findall(r"^ *(?:use rule \w+ as|rule) (\w+)", text, re.M))
     profile = yaml.safe_load((SLURM / "config.yaml").read_text())
     assert profile["groups"].keys() <= rules
-    # Rules of figures say themselves which group they are of.
+    # Rules of figures declare their group themselves.
     known = {"figures", *profile["groups"].values()}
     assert profile["group-components"].keys() <= known
     (array,) = [value for key, value in profile.items() if key.startswith("?if")]

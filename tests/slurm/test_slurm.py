@@ -1,4 +1,4 @@
-"""A small demo on a Slurm of two nodes: a job is killed, the run is cancelled and resumed."""
+"""A small demo on a Slurm cluster of two nodes: a job is killed, the run cancelled and resumed."""
 
 import os
 import signal
@@ -20,10 +20,10 @@ from support import ROOT, run_snakemake
 DEMO = [ROOT / "config/config.yaml", ROOT / "tests/config/small_demo.yaml"]
 RUN = Path("results/simulated_bone_marrow")
 STAGES = ("cells", "fit", "blocks", "residual", "genes.1-of-2", "genes.2-of-2", "fdr")
-# What has been made, and noticed, when the table of genes is begun.
+# Files that exist, and that Snakemake has registered, when the table of genes starts.
 FINISHED = ("data/simulated.h5ad", "data/store.h5ad", "data/cell_states.h5",
             *(f"young_vs_old/stages/{name}.h5" for name in STAGES))  # fmt: skip
-# Seconds that something may take on a busy machine.
+# Timeout on a busy machine, in seconds.
 LIMIT = 900
 
 
@@ -38,7 +38,7 @@ def controller(directory, profile, **environment):
         started = subprocess.Popen(
             list(map(str, command)), stdout=output, stderr=subprocess.STDOUT,
             cwd=directory, env=os.environ | environment,
-            # What shells start in the background is deaf to Ctrl-C otherwise.
+            # Processes that a shell starts in the background ignore Ctrl-C otherwise.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )  # fmt: skip
         try:
@@ -49,7 +49,7 @@ def controller(directory, profile, **environment):
 
 
 def process(directory, script):
-    """The process of a script of a run, if it is there."""
+    """The process of a script of a run, if it exists."""
     for found in psutil.process_iter(["cmdline"]):
         words = " ".join(found.info["cmdline"] or [])
         if f"{directory}/.snakemake/scripts/" in words and words.endswith(f".{script}"):
@@ -65,7 +65,7 @@ def slurm(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory):
-    """Where the demo runs; what a cancelled job leaves behind ends with the tests."""
+    """Folder of the demo; processes left by a cancelled job are ended with the tests."""
     directory = tmp_path_factory.mktemp("demo")
     yield directory
     for found in psutil.process_iter(["cmdline"]):
@@ -110,12 +110,12 @@ def story(slurm, directory, tmp_path_factory):
 
 
 def times(directory):
-    """When finished work was written."""
+    """Modification times of finished files."""
     return {name: (directory / RUN / name).stat().st_mtime_ns for name in FINISHED}
 
 
 def said(directory):
-    """The end of what the controllers said."""
+    """The last lines of the logs of the controllers."""
     return (directory / "said").read_text()[-4000:]
 
 

@@ -264,12 +264,12 @@ def test_a_design_from_the_annotation(tmp_path, kind):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"adjust": ["kit"]}, "contrasts.x.adjust: the condition follows from obs column 'kit'"),
-        ({"adjust": ["batch", "dose"]}, "the condition follows from obs column 'dose'"),
+        ({"adjust": ["kit"]}, "x.adjust: the condition is determined by obs column 'kit'"),
+        ({"adjust": ["batch", "dose"]}, "the condition is determined by obs column 'dose'"),
         ({"adjust": ["same"]}, "obs column 'same' has the same value in all samples"),
         ({"adjust": ["unknown"]}, "obs column 'unknown' has no value in some cells of a sample"),
-        ({"adjust": ["sample"]}, "the condition follows from obs column 'sample'"),
-        ({"pair": "donor", "adjust": ["age"]}, "'age' follows from 'donor'"),
+        ({"adjust": ["sample"]}, "the condition is determined by obs column 'sample'"),
+        ({"pair": "donor", "adjust": ["age"]}, "'age' is determined by 'donor'"),
         ({"adjust": ["batch", "age", "donor"]}, "adjusted for already"),
         ({"pair": "sample", "sample": "sample"},
          "contrasts.x.pair: 0 levels of obs column 'sample' have samples of at least 2 cells in "
@@ -295,7 +295,7 @@ def test_a_covariate_that_differs_within_a_sample(tmp_path, kind):
 def test_arguments_of_a_function_have_no_section(tmp_path):
     with (
         observations(OBS, tmp_path, "frame") as obs,
-        pytest.raises(InputError, match=r"^adjust: the condition follows"),
+        pytest.raises(InputError, match=r"^adjust: the condition is determined"),
     ):
         find_design(obs, CONTRAST | {"sample": "sample", "adjust": ["kit"]}, SAMPLES, "")
 
@@ -313,7 +313,10 @@ def test_numbers_from_the_annotation(tmp_path, kind):
                    "samples_compared": np.array([2, 6])}  # fmt: skip
         design = find_design(obs, CONTRAST | changes, samples, "contrasts.x")
         np.testing.assert_allclose(design.values, (np.array([30, 28, 41, 70]) - 29) / 26.5)
-        for column, message in (("batch", "no numbers but x, y"), ("dose", "is 0 in all samples")):
+        for column, message in (
+            ("batch", "holds x, y, not numbers"),
+            ("dose", "is 0 in all samples"),
+        ):
             with pytest.raises(InputError, match=message):
                 condition_masks(obs, CONTRAST | changes | {"column": column}, "contrasts.x")
 

@@ -102,7 +102,7 @@ def test_without_locks_the_part_of_another_process_is_left_alone(
         if finished:
             assert get() == CONTENT
         else:
-            with pytest.raises(InputError, match="another one downloads the same file"):
+            with pytest.raises(InputError, match="another process, which downloads the same"):
                 get()
             assert part.read_bytes() == CONTENT[: SIZE // 4]
             assert not path.exists()
@@ -140,7 +140,7 @@ def test_a_full_disk_is_told_and_the_download_goes_on_when_there_is_space(server
             get()
         thread.join()
         assert "data.h5ad" not in get.left
-        with pytest.raises(InputError, match=r"the disk is too full: needs \d+,\d+ bytes"):
+        with pytest.raises(InputError, match=r"not enough space: needs \d+,\d+ bytes"):
             get()
         (tmp_path / "other").unlink()
         server.asked.clear()

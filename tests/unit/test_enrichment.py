@@ -189,7 +189,7 @@ def test_gmt():
     [
         ("A\tx\tg\nB\tx\n", "f.gmt, line 2: found no gene"),
         ("no tabs at all", "line 1: found no gene"),
-        ("A\tx\tg\nA\tx\th", "line 2: a second set 'A'"),
+        ("A\tx\tg\nA\tx\th", "line 2: the set 'A' occurs twice"),
         ("\n", "f.gmt holds no gene set"),
     ],
 )

@@ -51,8 +51,8 @@ def test_a_panel_leaves_a_line_for_its_letter():
             r"paper\.x\.mosaic: found rows AAB \(3\), CC \(2\), expected rows of one",
         ),
         (";", "A", r"mosaic: found rows nothing"),
-        ("AAB;ABB", "AB", r"mosaic: the cells of 'A' are no rectangle"),
-        ("A.A", "A", r"mosaic: the cells of 'A' are no rectangle"),
+        ("AAB;ABB", "AB", r"mosaic: the cells of 'A' do not form"),
+        ("A.A", "A", r"mosaic: the cells of 'A' do not form"),
         ("AB", "A", r"paper\.x\.mosaic: found 'B', which paper\.x\.panels lacks"),
         ("A", "AB", r"paper\.x\.panels: found 'B', which paper\.x\.mosaic lacks"),
         ("A" * 12 + "B", "AB", r"paper\.x\.panels\.B: 11.1 × 120 mm, expected at least 15 mm"),
@@ -88,9 +88,9 @@ def test_panels_that_cannot_be_drawn_are_refused():
     assert "found nothing, expected one of a, b" in refusal(figure="fit")
     assert "found 'a', expected none" in refusal(figure="cell_type", contrast="a")
     assert refusal(figure="condition", contrast="a", percentile=98.0) == (
-        f"{option}.percentile: condition does not heed it; it heeds: point_size"
+        f"{option}.percentile: condition does not use it; it uses: point_size"
     )
-    assert refusal(figure="fit", contrast="a", genes=["x"]).endswith("it heeds: nothing")
+    assert refusal(figure="fit", contrast="a", genes=["x"]).endswith("it uses: nothing")
 
 
 def test_files_of_panels_tell_what_they_show():

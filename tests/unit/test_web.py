@@ -111,7 +111,7 @@ def test_nothing_is_endless(bounded, name):
         (b"HTTP/1.1 302 Go\r\nLocation: http://[::1\r\n\r\n", "a malformed answer"),
         (b"HTTP/1.1 302 Go\r\nLocation: \xff\xfe\r\n\r\n", "again later"),
         (b"HTTP/1.1 302 Go\r\nLocation: http:///\r\n\r\n", "without end"),
-        (b"HTTP/1.1 302 Go\r\nLocation: file:///etc/passwd\r\n\r\n", "may not be asked"),
+        (b"HTTP/1.1 302 Go\r\nLocation: file:///etc/passwd\r\n\r\n", "is not allowed"),
         (b"HTTP/1.1 302 Go\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n", "without end"),
         (CHUNKED + b"zz\r\nabc\r\n", "again later"),
         (OK + b"Content-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc", "again later"),
@@ -143,7 +143,7 @@ def test_a_wait_that_cannot_be_understood_is_a_short_one(wanted):
 
 def test_long_waits_are_told_and_longer_ones_refused():
     waited = []
-    with pytest.warns(DataWarning, match="status 429: asks again in 299 s: see docs/warnings.md"):
+    with pytest.warns(DataWarning, match="status 429: next request in 299 s: see docs/"):
         ask([BUSY % b"299"], DONE, pause=waited.append)
     assert waited == [299.0]
     with warnings.catch_warnings():
@@ -151,7 +151,7 @@ def test_long_waits_are_told_and_longer_ones_refused():
         ask([BUSY % b"2"], DONE, pause=waited.append)
     date = b"Fri, 01 Jan 2100 00:00:00 GMT"
     for wanted in (b"301", b"9" * 30, date):
-        with pytest.raises(InputError, match=r"asks to be left alone for [\d,]+ s; a job waits"):
+        with pytest.raises(InputError, match=r"asks for a pause of [\d,]+ s; a job waits"):
             ask([BUSY % wanted], DONE, pause=waited.append)
 
 

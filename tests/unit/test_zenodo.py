@@ -72,7 +72,7 @@ def test_names_that_are_steps_in_an_address_are_refused(look_up, server, name):
 def test_a_number_that_stands_for_all_versions_is_refused(look_up, server):
     body = json.dumps({"id": 8, "files": []}).encode()
     server.paths |= {"/7": (301, {"Location": "/8"}, b""), "/8": (200, {}, body)}
-    with pytest.raises(InputError, match="stands for the newest version, now 8"):
+    with pytest.raises(InputError, match="represents the newest version, now 8"):
         look_up(server.address, 7, "x")
 
 

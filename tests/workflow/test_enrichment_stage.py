@@ -255,7 +255,7 @@ def test_categories_that_no_term_has(small_copy, server, snakemake):
     settings = {"provider": "string", "api_url": server.url, "species": server.species}
     done = snakemake(small_copy, "enrichment", **settings, categories=["kegg"])
     assert re.search(
-        r"enrichment\.categories: none of \d+ terms is of kegg; expected some of: KEGG, Process",
+        r"enrichment\.categories: none of \d+ terms belongs to kegg; expected some of: KEGG",
         done.stdout,
     )
     assert read(small_copy, "enrichment").empty
@@ -307,7 +307,7 @@ def test_files_about_other_genes_are_refused_before_the_long_stages(tmp_path, sn
     assert "the files of enrichment.gmt name 900" in done.stdout
     assert not list(tmp_path.glob("results/**/fit.h5"))
     done = snakemake(tmp_path, "all", check=False, provider="local", gmt=["absent.gmt"])
-    assert "enrichment.gmt: absent.gmt is no file" in done.stdout
+    assert "enrichment.gmt: found no file absent.gmt" in done.stdout
 
 
 def test_none_makes_nothing_and_asks_nobody(small_copy, server, snakemake):

@@ -171,7 +171,7 @@ def test_two_data_sets_from_hosts(tmp_path, repository):
         ([f'"{ROOT}/Snakefile"', GITHUB], "found two copies of statediff in one workflow"),
         ([GITFILE.replace("workflow/", "")], "expected workflow/Snakefile"),
         ([GITHUB.replace("workflow/", "")], "expected workflow/Snakefile"),
-        (['"{url}/workflow/Snakefile"'], "expected one of this machine, or of a git repository"),
+        (['"{url}/workflow/Snakefile"'], "expected one on this machine, or in a git repository"),
     ],
 )
 def test_sources_that_cannot_be(tmp_path, repository, sources, message):

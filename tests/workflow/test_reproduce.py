@@ -195,7 +195,7 @@ def test_the_conventions_of_kompot_are_a_second_run_of_the_same_file(
     ("settings", "message"),
     [
         ({"conventions": "standard"}, "found numbers for conventions kompot-0.8, tutorial, "
-         "expected some for standard"),
+         "expected numbers for standard"),
         ({"contrasts": {"other": {"column": "Age", "reference": "Mid", "compared": "Old"}},
           "published": {}}, "published: found nothing"),
     ],

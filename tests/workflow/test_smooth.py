@@ -108,4 +108,4 @@ def test_what_is_not_in_the_data_is_said_before_anything_is_fitted(attempt, entr
 def test_a_target_without_entries_names_the_key(attempt, target, smooth, missing):
     done = attempt(target, smooth)
     assert done.returncode != 0
-    assert f"{missing}: found no entry, and this target makes something for each" in done.stdout
+    assert f"{missing}: found no entry, and this target needs at least one" in done.stdout

@@ -1,4 +1,4 @@
-"""Removal of what can be made again: what is listed, what goes, and what a later run does."""
+"""Removal of files that can be regenerated: list, removal, and a later run."""
 
 import hashlib
 import json
@@ -107,14 +107,14 @@ def test_the_list_is_of_all_that_would_go(dense, snakemake):
     assert "not complete" not in output
     (dense / RESULTS / "figures/condition.png").unlink()
     output = snakemake(dense, "tidy")
-    assert "This run is not complete, and needs some of it (jobs left: 1)" in output
+    assert "This run is not complete and needs some of them (jobs left: 1)" in output
 
 
 def test_what_goes_and_what_stays(dense, snakemake):
     before, path = files(dense), dense / RESULTS / "adata.h5ad"
     adata, size = anndata.read_h5ad(path), path.stat().st_size
     wanted = smoothed_genes(path, ["Gene001"], "Young", "Old")["Gene001"]
-    (command,) = re.findall("This removes it: (snakemake .*)", snakemake(dense, "tidy"))
+    (command,) = re.findall("To remove them: (snakemake .*)", snakemake(dense, "tidy"))
     removed = subprocess.run(
         [sys.executable, "-m", *shlex.split(command)], capture_output=True, text=True, check=True
     )
@@ -134,7 +134,7 @@ def test_what_goes_and_what_stays(dense, snakemake):
     pd.testing.assert_frame_equal(smoothed, wanted)
 
     assert "Nothing to be done" in snakemake(dense, "-n")
-    assert "all is tidy" in snakemake(dense, "tidy")
+    assert "nothing to remove" in snakemake(dense, "tidy")
 
 
 def test_panels_of_a_paper_go_and_the_page_stays(small_copy, snakemake):

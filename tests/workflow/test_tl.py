@@ -171,7 +171,7 @@ def test_smoothed_expression_of_a_population(data):
         ({"states": "DM"}, "states: no obsm key 'DM'; there are: "),
         ({"blocks_from": "pca"}, "blocks_from: no obsm key 'pca'"),
         ({"cell_type": "type"}, "cell_type: no obs column 'type'"),
-        ({"adjust": ["Age"]}, "adjust: the condition follows from obs column 'Age'"),
+        ({"adjust": ["Age"]}, "adjust: the condition is determined by obs column 'Age'"),
         ({"cells": {"lineage": "None"}}, "cells.lineage: 'None' does not occur"),
         ({"reference": None, "compared": None, "sample": None}, "found neither; expected two"),
     ],

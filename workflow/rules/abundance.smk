@@ -1,8 +1,8 @@
 # Differential abundance: the densities of both conditions, compared at every cell.
 
 
-# One density of both conditions divided between them, or a density of each, which contrasts
-# share where they have a condition in common.
+# One density of both conditions that is divided between them, or a density of each condition, which
+# contrasts with this condition share.
 if config["abundance"]["estimator"] == "ratio":
 
     rule abundance_ratio:
@@ -46,7 +46,7 @@ else:
         threads: density_workers
         resources:
             **GPU,
-            # Of the store, only the annotation of the cells is read.
+            # Only the annotation of the cells is read from the store.
             mem_mb=memory(700, cell=10, ranked=True),
             runtime=minutes(20, cell=120),
         params:
@@ -59,7 +59,7 @@ else:
 
     rule abundance_density:
         input:
-            # Nothing is read of it: a contrast with faults stops here.
+            # The file is not read: an invalid contrast stops the run before this job.
             cells="<run>/{contrast}/stages/cells.h5",
             reference=of_condition("reference", "<run>/conditions/{condition}/density.h5"),
             compared=of_condition("compared", "<run>/conditions/{condition}/density.h5"),

@@ -1,4 +1,4 @@
-# Around the jobs: the command that is kept, what the terminal says at the end, what can go.
+# Before and after the jobs: the recorded command, the summary on the terminal, removable files.
 
 import shlex
 
@@ -6,27 +6,27 @@ from shareable import command_line
 from statediff.disk import atomic
 from terminal import as_comparison, as_line, as_text, read_usage
 
-# Targets that tell something, and compute nothing.
+# Targets that only print information.
 INFORMING = {"plan", "tidy", "tidy_now"}
-# More contrasts than these end in a line each.
+# With more contrasts than this, the summary of each has one line.
 MANY = 5
-# Where the command line of the run at hand is kept.
+# File with the command line of the current run.
 COMMAND = located("<logs>/command.txt")
-# Rules whose files stay: a download would have to come again.
+# Rules whose files are kept: a download would have to be repeated.
 STAYING = [] if "simulate" in SOURCE else ["simulate"]
 STAYING = {workflow.modifier.modify_rulename(name) for name in ("download", *STAYING)}
-# The target that lists what can go, as it is called here.
+# The target that lists removable files, with the prefix of a module.
 LISTING = workflow.modifier.modify_rulename("tidy")
 
 
 def keep_command():
-    """Leave the command line of this run to its jobs, which other machines may run."""
+    """Store the command line of this run for its jobs, which may run on other machines."""
     with atomic(COMMAND) as part:
         part.write_text(command_line(sys.argv[1:]), encoding="utf-8")
 
 
 def print_summaries():
-    """Summary of each contrast that is up to date: a line if many, else with all its jobs."""
+    """Summary of each contrast that is up to date: one line if there are many, else with its jobs."""
     run = Path(located("<run>"))
     for name in CONTRASTS:
         path = run / name / "summary.json"
@@ -42,7 +42,7 @@ def print_summaries():
 
 
 def print_comparison():
-    """Published numbers beside those of this run, if they are up to date."""
+    """Comparison with published numbers, if it is up to date."""
     run = Path(located("<run>"))
     table = run / "reproduction.tsv"
     genes = [path.stat().st_mtime for path in run.glob("*/tables/genes.parquet")]
@@ -53,7 +53,7 @@ def print_comparison():
 
 
 def later_usage(run, contrast):
-    """Seconds and memory of the jobs that only present results."""
+    """Seconds and memory of the jobs that present results."""
     presenting = ("adata", "*_table", "*_page", "plot_*", "*_enrichment", "string_network")
     benchmarks = run / "benchmarks" / contrast
     found = sorted(path for pattern in presenting for path in benchmarks.glob(f"{pattern}.tsv"))
@@ -63,7 +63,7 @@ def later_usage(run, contrast):
 
 
 def intermediates(wildcards):
-    """Files from job to job that are there, of the contrasts, conditions and populations at hand.
+    """Existing intermediate files of the contrasts, conditions and populations of this run.
 
     Only what this configuration makes, and not what `all` asks for, which would have to be made
     again at once.
@@ -78,7 +78,7 @@ def intermediates(wildcards):
 
 
 def removal_command(wildcards):
-    """The command at hand, as it was typed, with the target that removes in place of the list."""
+    """The current command as typed, with the target that removes instead of the one that lists."""
     # Without the interpreter; sys.argv has a module's path where `python -m` started it.
     typed = sys.orig_argv[-len(sys.argv) :]
     if typed.count(LISTING) != 1:
@@ -87,7 +87,7 @@ def removal_command(wildcards):
 
 
 def results_there(wildcards):
-    """The AnnData that are there, with the conditions of each and whether it has replicates."""
+    """Existing AnnData files, with their conditions and whether they have replicates."""
     paths = {name: located(f"<run>/{name}/adata.h5ad") for name in CONTRASTS}
     return {
         paths[name]: (contrast["reference"], contrast["compared"], bool(sample_columns(contrast)))

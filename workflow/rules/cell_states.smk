@@ -1,4 +1,4 @@
-# Coordinates of the cells: the states all models live on, and an embedding to draw.
+# Coordinates of the cells: the states on which all models are defined, and an embedding for figures.
 
 
 rule integration:
@@ -59,7 +59,7 @@ rule embedding:
         "<logs>/embedding.log",
     benchmark:
         "<benchmarks>/embedding.tsv"
-    # A key that is not in the data should be known before the long stages start.
+    # A key that is missing in the data should stop the run before the long stages.
     priority: 0 if DATASET["embedding"]["compute"] else 100
     conda:
         ENVIRONMENT

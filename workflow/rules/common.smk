@@ -31,7 +31,7 @@ if not HERE.parent.samefile(Path(statediff.__file__).parents[1]):
 
 
 def refuse(fault):
-    """End the run with a fault of the configuration, also where Snakemake is to be quiet."""
+    """End the run with an error in the configuration, also if Snakemake is quiet."""
     fault = printable(fault)
     quiet = Quietness.ALL in (workflow.output_settings.quiet or ())
     if quiet and not {"-n", "--dry-run", "--dryrun"} & {*sys.argv}:
@@ -57,24 +57,24 @@ with open(workflow.source_path("../schemas/config.schema.yaml"), encoding="utf-8
     try:
         config = checked(levels_as_text(config, levels_in_source), yaml.safe_load(schema))
     except InputError as error:
-        refuse(f"The configuration has faults:\n{error}")
+        refuse(f"The configuration has errors:\n{error}")
 
 DATASET = config["dataset"]
 SOURCE = DATASET["source"]
 PREPROCESS = DATASET["preprocess"]
-# Of the file that the stages read: what preprocessing makes is a single AnnData.
+# Modality of the file that the stages read; preprocessing writes a single AnnData.
 MODALITY = None if PREPROCESS else DATASET["modality"]
 STATES = DATASET["cell_states"]
-# Whether both analyses are in the source file already, and no model is learnt.
+# Whether both analyses are in the source file already, so that no model is fitted.
 FROM_FILE = DATASET["results"] == "from_file"
-# Contrasts; and of those of several levels of a column the names, by their common one.
+# Contrasts; and for contrasts of several levels, their names by the common name.
 CONTRASTS, FAMILIES = contrasts_of(config)
 FDR = config["fdr"]
-# Keys of a contrast that decide about its groups and nothing else.
+# Keys of a contrast that affect only its groups.
 GROUP_KEYS = ("groups", "leave_out_small_groups")
 SMOOTH = config["smooth"]
 PAPER = config["paper"]
-# What was published of each contrast, by the conventions of this run.
+# Published numbers of each contrast for the conventions of this run.
 PUBLISHED = {
     name: numbers[config["conventions"]]
     for name, numbers in config["published"].items()
@@ -83,13 +83,13 @@ PUBLISHED = {
 PROVIDER = config["enrichment"]["provider"]
 
 if "path" in SOURCE and not Path(SOURCE["path"]).exists():
-    refuse(f"dataset.source.path: {SOURCE['path']} is no file (seen from {Path.cwd()})")
+    refuse(f"dataset.source.path: found no file {SOURCE['path']} (relative to {Path.cwd()})")
 
 for gmt in config["enrichment"]["gmt"] if PROVIDER == "local" else []:
     if not Path(gmt).is_file():
-        refuse(f"enrichment.gmt: {gmt} is no file (seen from {Path.cwd()})")
+        refuse(f"enrichment.gmt: found no file {gmt} (relative to {Path.cwd()})")
 
-# Nulls that compare the conditions within blocks of cells.
+# Whether the test compares the conditions within blocks of cells.
 BLOCKS = bool(CONTRASTS) and FDR["test"] in ("residual", "labels")
 # Columns of conditions and of samples, over which the coordinates of cell states are integrated.
 INTEGRATED = []
@@ -99,22 +99,21 @@ if STATES["compute"] and STATES["compute"]["integrate"] == "samples":
         samples.setdefault(tuple(sample_columns(one)) or (one["column"],), one["column"])
     INTEGRATED = sorted([[column], list(sample)] for sample, column in samples.items())
 RESIDUAL = FDR["test"] == "residual"
-# Where the called genes differ, which this null alone tells.
+# Where the called genes change, which only this test provides.
 LOCALISED = "<run>/{contrast}/stages/localisation.h5" if RESIDUAL else []
 # Names of the figures to make; None: all.
 MADE = config["figures"]["make"]
-# What the report shows of the enrichment, where that is there.
+# Files of the enrichment that the report shows if they exist.
 SHOWN_ENRICHMENT = ["figures/enrichment.png", "tables/enriched_terms.html"]
 SHOWN_ENRICHMENT += ["figures/network.svg"] if PROVIDER == "string" else []
-# As enrichment.json has it.
+# The settings recorded in enrichment.json.
 ASKED_OF_ENRICHMENT = {key: config["enrichment"][key] for key in ("provider", "background")}
-# Distances of genes that do not change, where the user has them.
+# Distances of unchanged genes, if the user provides them.
 EXTERNAL = FDR["external"]["distances"] if FDR["test"] == "external" else None
-# The noise of each gene, where it is learnt from the data.
+# The noise of each gene, if it is learnt from the data.
 NOISE = "<run>/{contrast}/stages/noise.h5" if config["gp"]["noise"] == "empirical" else []
 
-# For jobs that run Snakemake once more; the configuration is that of the Snakefile that imports
-# this one, if one does.
+# For jobs that run Snakemake again, with the configuration of the importing Snakefile, if any.
 AGAIN = {"snakefile": workflow.main_snakefile, "config": lambda wildcards: workflow.config}
 
 
@@ -127,13 +126,13 @@ pathvars:
 
 
 def located(path, pathvars=workflow.pathvars, prefix=workflow.modifier.path_modifier):
-    """Where a file of the rules is. The folders of a module are kept here: `workflow` knows them
-    while its Snakefile is read, and later those of the Snakefile that imports it."""
+    """Path of a file of the rules. The folders of a module are stored as defaults here, because
+    `workflow` has them only while the Snakefile of the module is read."""
     return pathvars.apply(prefix.replace_prefix(path))
 
 
 def script_of(rule):
-    """The script of a rule of this workflow, among those of one that imports it; or nothing."""
+    """The script of a rule of this workflow; None for rules of an importing workflow."""
     folder = HERE.parent.parent / "scripts"
     if rule.script is None:
         return None
@@ -142,12 +141,12 @@ def script_of(rule):
 
 
 def version_of(script):
-    """Parameter with the version of the code that a script needs, looked up for the jobs at hand."""
+    """Parameter with the version of the code that a script needs, computed for jobs that may run."""
     return lambda wildcards: checksum(script)
 
 
 def as_it_is(value):
-    """A parameter in which Snakemake takes no braces for wildcards."""
+    """A parameter in which Snakemake does not treat braces as wildcards."""
     return value if callable(value) else lambda wildcards: value
 
 
@@ -157,7 +156,7 @@ def one_of(names):
 
 
 def condition(contrast, role):
-    """Name, and all that decides about the cells and replicates, of a condition of a contrast."""
+    """Name of a condition of a contrast, and all keys that determine its cells and replicates."""
     chosen = {key: contrast[key] for key in ("column", "cells", "sample")}
     chosen["level"] = contrast[role]
     chosen["min_cells"] = contrast["min_cells"] if contrast["sample"] is not None else None
@@ -182,18 +181,18 @@ scattergather:
 
 
 def contrast_of(wildcards):
-    """Column, levels, replicates and filter of the contrast at hand."""
+    """Column, levels, replicates and filter of the contrast."""
     contrast = CONTRASTS[wildcards.contrast]
     return {key: value for key, value in contrast.items() if key not in GROUP_KEYS}
 
 
 def levels_of(wildcards):
-    """Names of the conditions of the contrast at hand."""
+    """Names of the conditions of the contrast."""
     return {role: CONTRASTS[wildcards.contrast][role] for role in ROLES}
 
 
 def groups_of(wildcards):
-    """What decides about the groups of the contrast at hand."""
+    """Keys that determine the groups of the contrast."""
     contrast = CONTRASTS[wildcards.contrast]
     keys = ["column", "reference", "compared", "numeric", "cells", "min_cells", *GROUP_KEYS]
     # The halves of a numeric condition are those of the samples.
@@ -202,32 +201,32 @@ def groups_of(wildcards):
 
 
 def smooth_of(wildcards):
-    """Genes and cells of the entry of smooth at hand."""
+    """Genes and cells of the entry of smooth."""
     return SMOOTH[wildcards.population]
 
 
 def settings(section, *keys):
-    """Some keys of a section: a job reruns when these change, and no others."""
+    """Some keys of a section: a job reruns only when these keys change."""
     return {key: config[section][key] for key in keys}
 
 
 def panel_of(wildcards):
-    """Figure, contrast and settings of the panel of a page at hand, if it is one."""
+    """Figure, contrast and settings of a panel of a page; empty if the job is not for a panel."""
     return PAPER[wildcards.page]["panels"][wildcards.panel] if "panel" in wildcards.keys() else {}
 
 
 def figure_setting(key):
-    """A setting of figures, or the one that the panel at hand has of its own."""
+    """A setting of the panel, or of figures if the panel does not set it."""
     return lambda wildcards: panel_of(wildcards).get(key, config["figures"][key])
 
 
 def chosen(wildcards):
-    """Genes, cells and columns to be found in the data, each with the option that names them."""
+    """Genes, cells and columns to look up in the data, each with the option that names them."""
     own, found = panel_of(wildcards), {}
     for key in ("genes", "cells", "obs", "without"):
         section = f"paper.{wildcards.page}.panels.{wildcards.panel}" if key in own else "figures"
         found[key] = f"{section}.{key}", figure_setting(key)(wildcards)
-    # Another colour of a level is no other choice.
+    # A changed colour does not change which levels are looked up.
     colors = config["figures"]["colors"]
     found["colors"] = "figures.colors", {column: sorted(colors[column]) for column in colors}
     return found
@@ -244,12 +243,12 @@ def colors_of_conditions(wildcards):
 
 
 def size_of_panel(wildcards):
-    """What decides about the size of the panel at hand and of its text."""
+    """Settings that determine the size of a panel and of its text."""
     return panel_size(PAPER[wildcards.page], wildcards.panel, f"paper.{wildcards.page}")
 
 
 def panels_as(kind):
-    """Files of the panels of the page at hand."""
+    """Files of the panels of a page."""
 
     def files(wildcards):
         page = PAPER[wildcards.page]
@@ -266,11 +265,11 @@ def per_contrast(*paths):
 
 
 def missing(section):
-    """Input of a target that makes nothing, for want of entries in a section."""
+    """Input of a target for which a section has no entries: an error."""
 
     def refuse(wildcards):
         raise WorkflowError(
-            f"{section}: found no entry, and this target makes something for each; "
+            f"{section}: found no entry, and this target needs at least one; "
             f"add one to the configuration (config/README.md, {section})"
         )
 
@@ -291,7 +290,7 @@ def made(name):
 
 
 def all_chunks(path):
-    """The path of every gene chunk, for the contrast at hand."""
+    """The path of every gene chunk of the contrast."""
     return gather.gene_chunks(path.replace("{contrast}", "{{contrast}}"))
 
 
@@ -303,7 +302,7 @@ def kept_coordinates():
 
 
 def null_of(wildcards):
-    """What the genes of the contrast at hand are compared with."""
+    """File with the null distribution or test of the genes of the contrast."""
     stages = "<run>/{contrast}/stages"
     match FDR["test"]:
         case "residual":
@@ -316,9 +315,9 @@ def null_of(wildcards):
 
 
 def raw_file(wildcards):
-    """Where the data set comes from: a file of the user, or one that a job makes."""
+    """The source of the data set: a file of the user, or one that a job writes."""
     if "path" in SOURCE:
-        # A prefix of a module is for what its rules make.
+        # The prefix of a module applies only to files that its rules write.
         return local(SOURCE["path"])
     return "<data>/simulated.h5ad" if "simulate" in SOURCE else "<data>/downloaded.h5ad"
 
@@ -329,30 +328,30 @@ def integrated(key):
 
 
 def source_file(wildcards):
-    """The file with expression and coordinates, preprocessed or as it came."""
+    """The file with expression and coordinates: preprocessed, or the source itself."""
     return "<data>/preprocessed.h5ad" if PREPROCESS else raw_file(wildcards)
 
 
 def content_of_download():
-    """What decides about the content of a downloaded file, wherever it comes from."""
+    """Keys that determine the content of a downloaded file, whatever its address."""
     keys = ("record", "file", "md5", "bytes")
     return {key: value for key, value in SOURCE.get("zenodo", {}).items() if key in keys}
 
 
 def truth(wildcards):
-    """Only the simulated data has one, and it is the change from young to old in all cells."""
-    planted = {"column": "Age", "reference": "Young", "compared": "Old", "cells": None}
-    known = "simulate" in SOURCE and planted.items() <= contrast_of(wildcards).items()
+    """File with the simulated truth, which is known only for young against old in all cells."""
+    simulated = {"column": "Age", "reference": "Young", "compared": "Old", "cells": None}
+    known = "simulate" in SOURCE and simulated.items() <= contrast_of(wildcards).items()
     return "<run>/{contrast}/truth.json" if known else []
 
 
 def cell_types(wildcards):
-    """The cell types, where the configuration names them."""
+    """The cell types, if the configuration names them."""
     return [] if DATASET["cell_type"] is None else "<data>/cell_types.parquet"
 
 
 def of_condition(role, path):
-    """This path for the condition in a role of the contrast at hand."""
+    """This path for the condition in a role of the contrast."""
 
     def file(wildcards):
         name, _ = condition(CONTRASTS[wildcards.contrast], role)
@@ -362,12 +361,12 @@ def of_condition(role, path):
 
 
 def where_grouped(path):
-    """This file, where the contrast at hand has groups."""
+    """This file, if the contrast has groups."""
     return lambda wildcards: path if groups_of(wildcards)["groups"] is not None else []
 
 
 def computing_stages(folder, suffix):
-    """A file of every job that computes for the contrast at hand."""
+    """A file of every computing job of the contrast."""
     shared, own = ["store", "cell_states", "embedding"], ["contrast_cells"]
     shared += ["block_coordinates"] if BLOCKS else []
     shared.insert(1, "integration") if INTEGRATED else None
@@ -383,7 +382,7 @@ def computing_stages(folder, suffix):
     models += ["expression_noise"] if NOISE else []
     if FROM_FILE:
         estimator, densities, models, predictor = "kompot_abundance", [], [], "kompot_expression"
-    # The ratio of densities takes its basis from expression.
+    # The ratio of densities uses the basis of expression.
     own += [*models[:1], estimator, "abundance_change", *models[1:]]
     nulls = {
         "residual": ["blocks", "residual_test"],
@@ -413,13 +412,13 @@ def computing_stages(folder, suffix):
 
 
 def enrichment_there(wildcards):
-    """What enrichment left for the report, with the time: no input, the report does without.
+    """Files of the enrichment with their times, as a parameter: the report does not require them.
 
-    What the configuration does not ask for any more would stand beside words about another."""
+    Results of other enrichment settings are not shown."""
     there = {}
     for contrast in CONTRASTS if PROVIDER != "none" else []:
-        told = Path(located(f"<run>/{contrast}/tables/enrichment.json"))
-        made = json.loads(told.read_text(encoding="utf-8")) if told.is_file() else {}
+        record = Path(located(f"<run>/{contrast}/tables/enrichment.json"))
+        made = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
         as_asked = all(made.get(key) == value for key, value in ASKED_OF_ENRICHMENT.items())
         for name in SHOWN_ENRICHMENT:
             path = Path(located(f"<run>/{contrast}/{name}"))
@@ -431,9 +430,9 @@ def enrichment_there(wildcards):
 def refuse_comparison(wildcards):
     found = sorted({name for numbers in config["published"].values() for name in numbers})
     raise WorkflowError(
-        f"published: found numbers for conventions {', '.join(found)}, expected some for "
-        f"{config['conventions']}, those of this run (config/README.md, published)"
+        f"published: found numbers for conventions {', '.join(found)}, expected numbers for "
+        f"{config['conventions']}, the conventions of this run (config/README.md, published)"
         if found
-        else "published: found nothing, and this target compares with published numbers "
+        else "published: found nothing, but this target compares with published numbers "
         "(config/README.md, published)"
     )

@@ -1,4 +1,4 @@
-# From a source (simulated, downloaded or local) to a checked, lean store.
+# From a source (simulated, downloaded or local) to a checked store of the data in use.
 
 
 rule simulate:
@@ -26,7 +26,7 @@ rule download:
         "<logs>/download.log",
     benchmark:
         "<benchmarks>/download.tsv"
-    # The nodes of a cluster often have no network, and no terminal for the bar.
+    # Cluster nodes often have no network, and no terminal for the progress bar.
     localrule: True
     conda:
         ENVIRONMENT
@@ -45,7 +45,7 @@ rule store:
         source_file,
     output:
         data="<data>/store.h5ad",
-        # Counts per 10,000 in the stored layer, or counts where they are not in it.
+        # The transform of the stored layer to counts per 10,000, or counts if it has none.
         linear="<data>/linear.h5",
     log:
         "<logs>/store.log",
@@ -76,7 +76,7 @@ rule contrast_cells:
         "<logs>/{contrast}/contrast_cells.log",
     benchmark:
         "<benchmarks>/{contrast}/contrast_cells.tsv"
-    # A condition that is not in the data should be known before the long stages start.
+    # A condition that is missing in the data should stop the run before the long stages.
     priority: 100
     conda:
         ENVIRONMENT

@@ -1,5 +1,5 @@
-# What the called genes have in common. Nothing else depends on this, since the servers asked are
-# not ours; without a provider nothing is asked and nothing is made.
+# Terms enriched among the called genes. No other job depends on this, because it uses servers of
+# others; without a provider, no request is sent and nothing is written.
 
 if PROVIDER == "local":
 
@@ -13,7 +13,7 @@ if PROVIDER == "local":
             "<logs>/gene_set_files.log",
         benchmark:
             "<benchmarks>/gene_set_files.tsv"
-        # Files about other genes should be known before the long stages start.
+        # Files with other gene names should stop the run before the long stages.
         priority: 100
         conda:
             ENVIRONMENT
@@ -52,9 +52,9 @@ if PROVIDER == "local":
 
 elif PROVIDER == "string":
 
-    # Where the network is: on a cluster's login node. One request at a time: of the jobs of a run
-    # by the resource, which the profiles limit, and in any case by a lock in the folder of all
-    # results, which other runs, of other data sets too, and other machines heed.
+    # These jobs run where the network is, on the login node of a cluster. They send one request at a
+    # time: within a run by the resource, which the profiles limit, and between runs, machines and
+    # data sets by a lock in the folder of all results.
     rule string_enrichment:
         input:
             genes="<run>/{contrast}/tables/genes.parquet",

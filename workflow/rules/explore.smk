@@ -1,4 +1,4 @@
-# A page a contrast to explore its results in a browser.
+# A page for each contrast, to explore its results in a browser.
 
 
 rule explore_page:

@@ -78,7 +78,7 @@ rule expression_noise:
 rule expression_predict:
     input:
         fit="<run>/{contrast}/stages/fit.h5",
-        # Noise is weighed at the cells of both conditions.
+        # Noise is estimated at the cells of both conditions.
         cells="<run>/{contrast}/stages/cells.h5" if NOISE else [],
         noise=NOISE,
     output:

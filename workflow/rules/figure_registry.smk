@@ -1,9 +1,9 @@
-# The figures of figures.yaml: which can be drawn, and what the rule of each is made of.
+# The figures of figures.yaml: which can be drawn, and the parts of their rules.
 
 with open(workflow.source_path("../figures.yaml")) as table:
     REGISTERED = yaml.safe_load(table)
 
-# All figures of a contrast, and the settings that each heeds.
+# All figures of a contrast, and the settings that each uses.
 FIGURES = {
     name: figure.get("settings", [])
     for name, figure in REGISTERED.items()
@@ -11,7 +11,7 @@ FIGURES = {
 }
 # Figures of the data set, each once.
 OF_DATASET = [name for name, figure in REGISTERED.items() if figure.get("of") == "dataset"]
-# What figures may need, where it is missing.
+# Requirements of figures that this run does not meet.
 MISSING = {}
 if DATASET["cell_type"] is None:
     MISSING["types"] = "expected dataset.cell_type, the obs column of cell types"
@@ -22,10 +22,10 @@ if not BLOCKS:
         "expected fdr.test: residual or labels, which compare within blocks of cells"
     )
 if not RESIDUAL:
-    MISSING["localisation"] = "expected fdr.test: residual, which alone tells where genes change"
+    MISSING["localisation"] = "expected fdr.test: residual, the only test that locates changes"
 if len(CONTRASTS) < 2:
     MISSING["contrasts"] = "expected two contrasts or more, whose fold changes it compares"
-# Why some cannot be drawn.
+# Figures that cannot be drawn, and the reason.
 REFUSED = {
     name: MISSING[need]
     for name, figure in REGISTERED.items()
@@ -48,14 +48,14 @@ if alike := set(config["figures"]["obs"]) - set(OBS.values()):
 
 
 def colors_shown(wildcards):
-    """Colours from the configuration: of conditions, of a column of obs, or of cell types."""
+    """Colours in the configuration for conditions, a column of obs, or cell types."""
     if "contrast" in wildcards.keys():
         return colors_of_conditions(wildcards)
     column = OBS[wildcards.column] if "column" in wildcards.keys() else DATASET["cell_type"]
     return colors_of(column)
 
 
-# Files by the names that scripts know them by; where there are none, nothing.
+# Files by their names in scripts; empty if they do not exist.
 STAGES = "<run>/{contrast}/stages"
 INPUTS = {
     "store": "<data>/store.h5ad",
@@ -80,14 +80,14 @@ PARAMS = {
     "thresholds": settings("abundance", "lfc_threshold", "ptp_threshold", "fdr_threshold"),
     "enrichment": settings("enrichment", "fdr_threshold", "top", "categories"),
 }
-# Settings of which a job finds in the data what they name, in a file that figures read.
+# Settings whose names are looked up in the data by a job, which writes a file that figures read.
 FOUND = {"genes", "cells"}
-# Where the files of a figure are, by what there is one for each of: folder, and end of its name.
+# Folder of a figure and end of its name, by whether there is one per contrast, data set or column.
 PLACES = {"contrast": ("{contrast}/", ""), "dataset": ("", ""), "column": ("", "_{column}")}
-# Short jobs that share a job of a cluster; those of a section with others than figures have its own.
+# Groups of short jobs that share a cluster job; sections with other jobs than figures have their own.
 GROUPS = {"Enrichment": "enrichment"}
-# Memory and time of a job: of one that reads cells, genes, the expression of some genes, or draws
-# several embeddings of each.
+# Memory and time of jobs that read cells, genes, or the expression of some genes, or that draw
+# several embeddings of each gene.
 SIZES = {
     "cells": (memory(340, cell=2, gene=0.5), minutes(10, cell=10)),
     "genes": (memory(400, cell=2, gene=5), minutes(10)),
@@ -100,14 +100,14 @@ SIZES = {
 
 
 def inputs_of_figure(figure):
-    """Files that a figure is drawn from, by their names."""
+    """Input files of a figure, by their names."""
     found = {name: INPUTS[name] for name in figure["inputs"]}
     chooses = FOUND & set(figure.get("settings", []))
     return found | ({"choices": "<data>/figure_choices.h5"} if chooses else {})
 
 
 def params_of_figure(name, figure):
-    """What else decides about a figure; the name is that of its script."""
+    """Parameters of a figure."""
     params = {param: PARAMS[param] for param in figure.get("params", [])}
     read = [key for key in figure.get("settings", []) if key not in FOUND]
     params |= {key: figure_setting(key) for key in read}

@@ -1,4 +1,4 @@
-# Figures, a rule for each entry of figures.yaml: a setting reruns only the figures it shows in.
+# A rule for each entry of figures.yaml: a changed setting redraws only figures that depend on it.
 
 
 wildcard_constraints:
@@ -14,7 +14,7 @@ rule figure_choices:
         "<logs>/figure_choices.log",
     benchmark:
         "<benchmarks>/figure_choices.tsv"
-    # A gene that is not in the data should be known before the long stages start.
+    # A gene that is missing in the data should stop the run before the long stages.
     priority: 100
     conda:
         ENVIRONMENT

@@ -12,7 +12,7 @@ rule group_cells:
         "<logs>/{contrast}/group_cells.log",
     benchmark:
         "<benchmarks>/{contrast}/group_cells.tsv"
-    # A group that is not in the data should be known before the long stages start.
+    # A group that is missing in the data should stop the run before the long stages.
     priority: 110
     conda:
         ENVIRONMENT

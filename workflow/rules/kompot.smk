@@ -1,4 +1,4 @@
-# The results of a contrast as kompot left them in the source file, in place of the models.
+# The results of a contrast that kompot stored in the source file, instead of the models.
 
 
 ruleorder: kompot_expression > expression_predict
@@ -28,7 +28,7 @@ rule no_model:
 rule kompot_abundance:
     input:
         source=source_file,
-        # Nothing is read of it: a contrast with faults stops here.
+        # The file is not read: an invalid contrast stops the run before this job.
         cells="<run>/{contrast}/stages/cells.h5",
     output:
         "<run>/{contrast}/stages/density.h5",
@@ -70,7 +70,7 @@ rule kompot_expression:
         "../../scripts/kompot_expression.py"
 
 
-# What a summary would tell of how the results came about.
+# The provenance that a summary would contain.
 rule provenance_record:
     input:
         store="<data>/store.h5ad",

@@ -1,6 +1,6 @@
 # Pages of a paper: figures as panels, each drawn at its final size by the script of the figure.
 
-# All that a panel can show, with the settings it may have of its own.
+# All figures that a panel can show, with the settings that a panel can override.
 SHOWABLE = {name: REGISTERED[name].get("settings", []) for name in OF_DATASET}
 SHOWABLE |= {f"obs_{name}": REGISTERED["obs"]["settings"] for name in OBS}
 WITHOUT_CONTRAST = set(SHOWABLE)
@@ -25,7 +25,7 @@ use rule figure_choices as panel_choices with:
         "<benchmarks>/paper/{page}.{panel}.choices.tsv"
 
 
-# The rule of each figure again, for panels.
+# A second rule of each figure, for panels.
 for figure in REGISTERED:
     drawn = getattr(rules, f"plot_{figure}")
     own = {"choices": "<run>/paper/panels/{page}.{panel}.choices.h5"}
@@ -48,7 +48,7 @@ for figure in REGISTERED:
             "figures"
         conda:
             ENVIRONMENT
-        # What the largest figure needs.
+        # Memory of the largest figure.
         resources:
             mem_mb=memory(1500, cell=8, gene=8, ranked=True, block=16),
             runtime=minutes(15, cell=10, value=0.1),

@@ -1,4 +1,4 @@
-# From raw counts to a layer of log expression, principal components and, if asked, Harmony's.
+# From raw counts to a layer of log expression, principal components and, if requested, Harmony's.
 
 VARIABLE, COMPONENTS = 0, 0
 if PREPROCESS:
@@ -19,7 +19,7 @@ rule preprocess:
         ENVIRONMENT
     threads: workers
     resources:
-        # The covariance of the variable genes, and what is worked on beside it.
+        # The covariance of the variable genes, and working memory.
         mem_mb=memory(
             500 + 40 * (VARIABLE / 1000) ** 2,
             cell=1 + 0.04 * COMPONENTS,

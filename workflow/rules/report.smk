@@ -1,13 +1,13 @@
-# Pages to read in a browser, and one report that holds them and the figures.
+# Pages for a browser, and one report that contains them and the figures.
 
 
-# Text of the report's first page; a Snakefile that imports this one may have its own.
+# Text of the first page of the report; an importing Snakefile can set its own.
 if workflow.modifier.is_main_snakefile():
 
     report: "../report/workflow.rst"
 
 
-# Settings that the methods tell of, beside those of the contrast.
+# Settings that the methods page describes, in addition to those of the contrast.
 METHODS = ("conventions", "gp", "abundance", "expression", "fdr", "enrichment")
 
 

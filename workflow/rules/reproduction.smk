@@ -1,4 +1,4 @@
-# Published numbers beside those of this run.
+# Comparison of published numbers with those of this run.
 
 
 rule reproduction:

@@ -1,4 +1,4 @@
-# What jobs ask for: environment, device, threads, memory and time, by the size of the data.
+# Resources of jobs: environment, device, threads, memory and time, by the size of the data.
 
 import functools
 
@@ -12,11 +12,11 @@ from sizes import (
 )
 from statediff.store import BLOCK_VALUES
 
-# Bytes a gene in a block of cells of the residual test, with all partitions; and for each sample.
+# Bytes per gene and block of cells in the residual test, with all partitions; and for each sample.
 SUMS, SUMS_SAMPLE = 350, 26
-# What a download is thought to have before anyone said so.
+# Assumed size of a data set that is not downloaded yet.
 UNKNOWN_BYTES, UNKNOWN_SAMPLES = 3_000_000_000, 24
-# Bytes of a value of a CSC matrix while it is turned into rows.
+# Bytes per value of a CSC matrix while it is converted to rows.
 OF_COLUMNS = 32
 ON_GPU, PARTITION = config["gp"]["device"] == "gpu", config["gp"]["partition"]
 if PARTITION and not ON_GPU:
@@ -25,20 +25,20 @@ if PARTITION and not ON_GPU:
         "that compute on a GPU: set gp.device to gpu, or leave gp.partition out"
     )
 ENVIRONMENT = f"../../envs/{'cuda' if ON_GPU else 'cpu'}.yaml"
-# What a cluster is asked for by the jobs that compute on a GPU, beside memory and time.
+# Resources that GPU jobs request from a cluster, in addition to memory and time.
 GPU = {"gpu": 1} if ON_GPU else {}
 GPU |= {"slurm_partition": PARTITION} if PARTITION else {}
-# Functions of the basis, relative to those of small data with the defaults, by which cells and genes
-# take more: a smaller tolerance or length scale makes more of them, how many the data decide.
+# Rank of the basis relative to small data with the defaults, by which memory and time per cell and
+# gene grow: a smaller tolerance or length scale increases the rank, by how much depends on the data.
 MOST_FUNCTIONS = max(1, config["gp"]["max_rank"] / 150)
 FUNCTIONS = 2.5 if (config["gp"]["tol"] or 1) < 1e-6 else 1
-# A learnt length scale takes as many as expression along the states needs.
+# With a learnt length scale, the rank depends on how expression varies along the states.
 FUNCTIONS *= max(1, 10 / (config["gp"]["ls_factor"] or 5)) ** 1.3
 FUNCTIONS = min(FUNCTIONS, MOST_FUNCTIONS)
 
 
 def file_at_hand():
-    """The source of the data set, None where it is not there yet."""
+    """The source of the data set; None if it does not exist yet."""
     if "path" in SOURCE:
         return SOURCE["path"]
     downloaded = Path(located("<data>/downloaded.h5ad"))
@@ -48,7 +48,7 @@ def file_at_hand():
 @functools.cache
 def size():
     """Size of the data set, known or estimated before any job."""
-    # What preprocessing makes is no larger than the counts.
+    # The preprocessed file is not larger than the counts.
     layer = PREPROCESS["counts"] if PREPROCESS else DATASET["layer"]
     if "simulate" in SOURCE:
         return size_of_simulation(SOURCE["simulate"])
@@ -68,15 +68,15 @@ def samples_in(column):
 
 
 def samples_of(wildcards):
-    """Samples that the contrast at hand may have."""
+    """Largest number of samples of the contrast."""
     contrast = CONTRASTS[wildcards.contrast]
     columns = sample_columns(contrast)
-    # With pairs alone, a sample is what a donor has in one of two conditions.
+    # With pairs alone, a sample is a donor in one of two conditions.
     return len(columns) * samples_in(columns[0]) if columns else 0
 
 
 def functions(attempt):
-    """Functions to reckon with: in the third attempt as many as there may be."""
+    """Rank to expect at this attempt: the largest possible one at the third."""
     steps = min(attempt - 1, 2) / 2
     return max(attempt * FUNCTIONS, FUNCTIONS * (MOST_FUNCTIONS / FUNCTIONS) ** steps)
 
@@ -96,7 +96,7 @@ def memory(
     """Memory of a job: MB to begin with, kB a cell, kB a gene, bytes a value of a block of the
     expression matrix, bytes a gene in a block of cells, MB a contrast; the same of genes and of
     sums for each sample; whether cells and genes take more the more functions there are, and
-    whether it reads the source. After each failure more."""
+    whether it reads the source. It increases after each failure."""
 
     def needed(wildcards, attempt):
         of_blocks = block * min(size().values, BLOCK_VALUES)
@@ -114,7 +114,7 @@ def memory(
 
 def minutes(base, cell=0, value=0):
     """Time limit of a job: minutes to begin with, more for every million of cells and of stored
-    values. After each failure more."""
+    values. It increases after each failure."""
 
     def needed(wildcards, attempt):
         return int(attempt * (base + (cell * size().cells + value * size().values) / 1e6))
@@ -123,10 +123,10 @@ def minutes(base, cell=0, value=0):
 
 
 def workers(wildcards):
-    """Threads of the dense stages: small data leave the other cores to other jobs."""
+    """Threads of the dense stages: with small data, the other cores are left to other jobs."""
     return 1 if size().values < 1e7 else 4
 
 
 def density_workers(wildcards):
-    """Threads of the densities, which know nothing of the genes."""
+    """Threads of the densities, which do not depend on the genes."""
     return 1 if size().cells < 50_000 else 4

@@ -1,4 +1,4 @@
-# What a user keeps: AnnData, tables, a summary.
+# Results for users: AnnData, tables, a summary.
 
 TABLES = ["genes", "cells", "cell_types"] + (["gene_regions"] if RESIDUAL else [])
 
@@ -143,7 +143,7 @@ rule cell_type_table:
 
 rule evaluate:
     input:
-        # The truth comes with the annotation, of the cells and genes that were kept.
+        # The truth is stored in the annotation of the cells and genes in the store.
         truth="<data>/store.h5ad",
         abundance="<run>/{contrast}/stages/abundance.h5",
         fdr="<run>/{contrast}/stages/fdr.h5",
@@ -269,10 +269,10 @@ rule results:
         rules.groups.input,
 
 
-# Prints what a run would ask of a cluster, rule by rule; starts none of it.
+# Prints the resources that a run would request, rule by rule, without starting jobs.
 rule plan:
     log:
-        # Never written: if it were there, Snakemake would call the plan made.
+        # Never written: if it existed, Snakemake would consider the plan done.
         "<logs>/plan.log",
     localrule: True
     conda:

@@ -34,7 +34,7 @@ rule block_coordinates:
         "<logs>/block_coordinates.log",
     benchmark:
         "<benchmarks>/block_coordinates.tsv"
-    # A key that is not in the data should be known before the long stages start.
+    # A key that is missing in the data should stop the run before the long stages.
     priority: 100
     conda:
         ENVIRONMENT
@@ -66,7 +66,7 @@ rule blocks:
         runtime=minutes(10, cell=60),
     params:
         blocks=settings("fdr", "blocks_from", "block_cells", "seed"),
-        # What a warning had better not recommend.
+        # Coordinates that a warning should not recommend.
         harmony=bool(PREPROCESS and PREPROCESS["harmony"]),
     script:
         "../../scripts/blocks.py"
@@ -145,7 +145,7 @@ rule false_discovery:
         "../../scripts/fdr.py"
 
 
-# Where the genes differ that are called.
+# Where called genes change.
 rule localisation:
     input:
         store="<data>/store.h5ad",

@@ -10,7 +10,7 @@ rule smooth_cells:
         "<logs>/smooth/{population}/smooth_cells.log",
     benchmark:
         "<benchmarks>/smooth/{population}/smooth_cells.tsv"
-    # A gene that is not in the data should be known before the long stages start.
+    # A gene that is missing in the data should stop the run before the long stages.
     priority: 100
     conda:
         ENVIRONMENT

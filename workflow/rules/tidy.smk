@@ -1,9 +1,9 @@
-# Removal of what can be made again: first a list, then, by a name of its own, the removal.
+# Removal of files that can be regenerated: `tidy` lists them, `tidy_now` removes them.
 
 
 rule tidy:
     log:
-        # Never written: if it were there, Snakemake would call this done.
+        # Never written: if it existed, Snakemake would consider this done.
         "<logs>/tidy.log",
     localrule: True
     conda:

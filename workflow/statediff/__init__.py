@@ -1,8 +1,7 @@
-"""Which cell states change in abundance, and which genes in expression, between conditions.
+"""Differential abundance and expression between conditions along single-cell states.
 
-For notebooks, `statediff.tl` (analyses) and `statediff.pl` (figures): an AnnData in, fields and
-figures out. The other modules are the numerics, arrays in, arrays out; none of them knows of
-Snakemake or its wildcards.
+Notebooks use `statediff.tl` (analyses) and `statediff.pl` (figures), which take an AnnData and
+return tables and figures. The other modules compute on arrays; none of them depends on Snakemake.
 """
 
 from importlib import import_module
@@ -16,15 +15,15 @@ EPS = 1e-8
 
 
 class InputError(ValueError):
-    """Data or settings the user has to change; the message says which and how."""
+    """Data or settings that the user has to change; the message says which and how."""
 
 
 class DataWarning(UserWarning):
-    """Something about the data or the fit that the user should know."""
+    """A property of the data or the fit that the user should know."""
 
 
 def __getattr__(name):
-    # Imported when asked for: a job of the workflow should not wait for what it does not need.
+    # Imported on first use, since importing takes time and most jobs do not need them.
     if name in ("pl", "tl"):
         return import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

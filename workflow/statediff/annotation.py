@@ -1,4 +1,4 @@
-"""What the annotation of cells says about a design: sequencing depth, and columns of samples."""
+"""Checks of the annotation of cells: sequencing depth, and columns that look like samples."""
 
 import re
 from dataclasses import dataclass

@@ -11,7 +11,7 @@ SHADES = {"1": 1.0, "2": 0.932, "3": 0.804, "4": 0.545}
 
 
 def known_color(name):
-    """A colour in a form that everybody understands.
+    """A colour as a hexadecimal code.
 
     Parameters
     ----------

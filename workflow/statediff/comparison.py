@@ -1,4 +1,4 @@
-"""Two conditions in an AnnData: what `statediff.tl` reads of it and writes to it."""
+"""Two conditions in an AnnData: input and output of `statediff.tl`."""
 
 import numpy as np
 from scipy import sparse

@@ -1,4 +1,4 @@
-r"""Fold changes and smoothed expression of all genes at all cells, small enough for a web page.
+r"""Compressed fold changes and smoothed expression of all genes at all cells, for a web page.
 
 Both are products of the basis at the cells and coefficients of the genes. Centred over the cells
 and divided by their standard deviations there, so that each gene counts alike, the products of
@@ -8,7 +8,7 @@ all genes have the singular value decomposition
 
 whose first K functions are kept. Both factors are rounded to multiples of one step. With the
 singular values shared between the factors, the later columns of both are small numbers, which
-take few bits once compressed: where a bit is spent, it serves all products alike.
+need few bits when compressed, and every bit improves all products equally.
 """
 
 from dataclasses import dataclass

@@ -18,10 +18,11 @@ ROLES = ("reference", "compared")
 MIN_CELLS = 10
 # Effect of a difference in depth, by whether the components come from dataset.preprocess.
 EFFECTS = {
-    False: "cell states found from log expression can take a difference in sequencing depth for "
-    "one in state or abundance; dataset.preprocess finds components that hardly depend on it",
-    True: "components and tests allow for it, but smoothed expression and fold changes come from a "
-    "logarithm, in which genes of few counts are higher in the deeper condition",
+    False: "a difference in sequencing depth can look like a difference in state or abundance if "
+    "cell states come from log expression; dataset.preprocess computes components that hardly "
+    "depend on depth",
+    True: "components and tests account for it, but smoothed expression and fold changes come from "
+    "a logarithm, in which genes with few counts are higher in the condition with higher depth",
 }
 
 
@@ -52,7 +53,7 @@ def find_cells(obs, contrast, option, coordinates):
     ------
     InputError
         If a column or level is missing, a condition has fewer than 10 cells or too few samples,
-        or the design does not tell the condition from pairs and covariates.
+        or the condition cannot be separated from pairs and covariates.
     """
     evaluated, members = condition_masks(obs, contrast, option)
     replicates = _read_samples(obs, contrast, option)
@@ -269,7 +270,7 @@ def _warn_of_candidates(candidates, option):
         key, what = ("sample", "samples") if kind == "nested" else ("pair", "donors in both")
         _warn(
             f"{key_of(option, key)}: null, but obs column {names} looks like the {what}: "
-            "without it cells count as independent, and differences between samples as "
+            "without it, cells are treated as independent, and differences between samples as "
             "differences between conditions; see docs/warnings.md#sample"
         )
         return
@@ -311,7 +312,7 @@ def _find_samples(contrast, codes, levels, members, option):
         hint = "" if len(few) == 2 else ", or allow_single_condition_variance: true"
         raise InputError(f"{key}: {'; '.join(few)}; expected 2 or more{hint}")
     if few:
-        _warn(f"{few[0]}: the variance between replicates of the other condition stands for both")
+        _warn(f"{few[0]}: the variance between replicates of the other condition is used for both")
     used = np.isin(codes, np.concatenate(list(found.values())))
     used &= members["reference"] | members["compared"]
     return {"sample": np.where(used, codes, -1)} | {

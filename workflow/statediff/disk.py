@@ -117,7 +117,7 @@ def is_full(folder):
 class _Disk(io.FileIO):
     """A file for HDF5, which crashes where it fails to write what it holds in its cache.
 
-    From the first fault on it is told that all was written; nothing can be read any more.
+    After the first error, all writes are reported as successful, and reading is no longer possible.
     """
 
     fault = None

@@ -1,7 +1,7 @@
-"""A large file from a server on a bad day: resumed, in parallel, checked before it has its name.
+"""Robust download of a large file: resumed, in parallel, verified before it gets its name.
 
-What has arrived is kept in `<name>.part`, and how far in `<name>.part.json`, so that a download
-goes on after a broken connection, a killed process or a full disk.
+Data that have arrived are kept in `<name>.part`, and their extent in `<name>.part.json`, so that a
+download continues after an interrupted connection, a killed process or a full disk.
 """
 
 import fcntl
@@ -69,7 +69,7 @@ class _Segment:
 
 
 def fetch(urls, path, size, md5, terminal=None):
-    """Download a file, unless a good copy is there.
+    """Download a file, unless a verified copy exists.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def fetch(urls, path, size, md5, terminal=None):
                     f"dataset.source.zenodo.bytes: found {size:,}, expected "
                     f"{path.stat().st_size:,}, the size of {path}, which has the right md5"
                 )
-            print(f"{path}: already there, with the right md5", flush=True)
+            print(f"{path}: already downloaded, with the correct md5", flush=True)
         else:
             path.unlink(missing_ok=True)
             _fetch_from_any(urls, path, size, md5, terminal)
@@ -123,8 +123,8 @@ def _fetch_from_any(urls, path, size, md5, terminal):
                 raise
             raise InputError(
                 f"{url}: the disk is full ({path.parent}: {error.strerror}); free some space and "
-                f"run again: the download goes on where it stopped ({transfer.part} has what "
-                "arrived)"
+                f"run again: the download continues where it stopped (partial file: "
+                f"{transfer.part})"
             ) from error
     raise InputError("\n".join([*faults, OTHERWISE]))
 
@@ -145,7 +145,7 @@ class _Transfer:
         needed, free = self.size - there, shutil.disk_usage(self.path.parent).free
         if free < needed:
             raise InputError(
-                f"{self.url}: the disk is too full: needs {needed:,} bytes in {self.path.parent}, "
+                f"{self.url}: not enough space: needs {needed:,} bytes in {self.path.parent}, "
                 f"found {free:,}; free some space, or work on another disk (--directory)"
             )
 
@@ -155,7 +155,7 @@ class _Transfer:
                 if (digest := self._go_on(progress)) == self.md5:
                     return
                 if self.resumed:
-                    raise _Changed("what an earlier download left is damaged")
+                    raise _Changed("the partial file of an earlier download is damaged")
                 break
             except _Changed as change:
                 print(f"{self.url}: {change}; starting over", flush=True)
@@ -198,9 +198,8 @@ class _Transfer:
             _sync(self.path.parent)
         elif not _has_md5(self.path, self.md5):
             raise InputError(
-                f"{self.url}: {self.part} is no more what this process wrote; another one "
-                "downloads the same file (on a file system without locks); run again when it has "
-                "finished"
+                f"{self.url}: {self.part} was changed by another process, which downloads the same "
+                "file (on a file system without locks); run again when it has finished"
             )
 
     def _fill_all(self, missing, session, answer, progress):
@@ -248,7 +247,7 @@ class _Transfer:
             if failures == TRIES:
                 raise ServerFault(
                     f"{self.url}: broke off {TRIES} times in a row ({cause}); run again later: "
-                    f"the download goes on at {sum(s.at - s.start for s in self.segments):,} of "
+                    f"the download continues at {sum(s.at - s.start for s in self.segments):,} of "
                     f"{self.size:,} bytes"
                 )
             if failures:
@@ -266,7 +265,7 @@ class _Transfer:
             if waited > PATIENCE and segment.at - begin < SLOWEST * waited:
                 raise ServerFault(
                     f"{self.url}: sent {segment.at - begin:,} bytes in {waited:,.0f} s; run again "
-                    "later: the download goes on where it stopped"
+                    "later: the download continues where it stopped"
                 )
             if self.stop.is_set():
                 return
@@ -343,7 +342,7 @@ class _Transfer:
             end = max((s.at for s in segments if s.at > s.start), default=0)
             if left["file"] != [self.size, self.md5] or end > self.part.stat().st_size:
                 return False
-            # Servers name the same version differently; the md5 tells whether it was the same.
+            # Servers name the same version differently; the md5 shows whether it was the same.
             self.etag = left["etag"] if left["url"] == self.url else None
         except (FileNotFoundError, *UNREADABLE):
             return False
@@ -427,7 +426,7 @@ def _blocks(answer):
 
 
 def _range(answer):
-    """First byte of an answer, and size of the whole file; None for what it does not say."""
+    """First byte of an answer, and size of the whole file; None if they are not given."""
     stated = answer.headers.get("Content-Range", "")
     if match := re.fullmatch(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)", stated):
         return tuple(int(n) if n and n.isdigit() else None for n in match.groups())
@@ -457,10 +456,10 @@ def _locked(path):
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print(f"another process has {path}; waiting for it", flush=True)
+            print(f"another process downloads {path}; waiting for it", flush=True)
             fcntl.flock(file, fcntl.LOCK_EX)
         except OSError as error:
-            print(f"{path}: going on without a lock ({error.strerror})", flush=True)
+            print(f"{path}: continuing without a lock ({error.strerror})", flush=True)
         yield
 
 

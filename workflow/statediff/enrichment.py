@@ -1,4 +1,4 @@
-"""What the called genes have in common: gene sets of others that hold more of them than chance."""
+"""Enrichment of gene sets among the called genes."""
 
 import re
 from pathlib import Path
@@ -23,7 +23,7 @@ __all__ = [
     "with_strength",
 ]
 
-#: STRING's columns between the gene set that was asked about and what is computed here.
+#: Columns of STRING, after the gene set and before the columns computed here.
 COLUMNS = [
     "gene_set",
     "category",
@@ -42,9 +42,9 @@ COLUMNS = [
 ]
 NUMBERS = ["p_value", "fdr", "expected", "strength", "nes"]
 COUNTS = ["number_of_genes", "number_of_genes_in_background"]
-#: A gene alone has nothing in common with others.
+#: Smallest number of genes for a test.
 FEWEST = 2
-# Sizes of the sets that the rank-based test takes, and its permutations: those of GSEA itself.
+# Sizes of sets in the rank-based test, and its permutations: the defaults of GSEA.
 SMALLEST, LARGEST, PERMUTATIONS = 15, 500, 1000
 
 
@@ -89,7 +89,7 @@ def signed_distance(genes):
 
 
 def local_enrichment(genes, categories, n_genome=None, seed=42, threads=1):
-    """Terms that the called genes, and the ends of the ranking, have in common.
+    """Terms enriched among the called genes and at the ends of the ranking.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def local_enrichment(genes, categories, n_genome=None, seed=42, threads=1):
     categories : dict of dict
         Gene sets of each category, from `parse_gmt`.
     n_genome : int, optional
-        Genes of the genome, where these are the background and not those tested.
+        Number of genes of the genome, if the genome is the background instead of the tested genes.
     seed : int
         Of the permutations of the rank-based test.
     threads : int
@@ -141,14 +141,14 @@ def read_gene_sets(paths, genes):
     Raises
     ------
     InputError
-        If a file is no text of this form, or is of other genes.
+        If a file has another format, or other gene names.
     """
     sets = {}
     for path in map(Path, paths):
         try:
             found = parse_gmt(path.read_text(encoding="utf-8"), path)
         except UnicodeDecodeError as error:
-            raise InputError(f"enrichment.gmt: {path} is no text ({error})") from error
+            raise InputError(f"enrichment.gmt: {path} is not a text file ({error})") from error
         named = {gene for entry in found.values() for gene in entry["genes"]}
         print(f"{path}: {len(named):,} genes, {len(named & genes):,} of them in the data")
         if not named & genes:
@@ -162,7 +162,7 @@ def read_gene_sets(paths, genes):
 
 
 def with_strength(table, n_query, n_background):
-    r"""Add how many genes of each term chance would give, and how many times more were found.
+    r"""Add the number of genes of each term expected by chance, and the strength of enrichment.
 
     expected = query · K / background, strength = log₁₀(observed / expected), where K genes of
     the background have the term (the definitions of STRING).
@@ -252,7 +252,9 @@ def parse_gmt(text, path):
                 "set, its description and its genes, separated by tabs"
             )
         if name in sets:
-            raise InputError(f"enrichment.gmt: {path}, line {number}: a second set {name[:80]!r}")
+            raise InputError(
+                f"enrichment.gmt: {path}, line {number}: the set {name[:80]!r} occurs twice"
+            )
         useless = re.match(r"(https?://|na$|>|$)", description, re.IGNORECASE)
         sets[name] = {"description": name if useless else description, "genes": genes}
     if not sets:
@@ -261,24 +263,24 @@ def parse_gmt(text, path):
 
 
 def over_representation(query, tested, sets, n_genome=None):
-    """Terms that hold more of the genes asked about than chance (hypergeometric test, gseapy).
+    """Terms with more of the query genes than expected by chance (hypergeometric test, gseapy).
 
     Parameters
     ----------
     query : sequence of str
-        Genes asked about, some of `tested`.
+        Query genes, a subset of `tested`.
     tested : sequence of str
-        Genes they could have been.
+        All tested genes.
     sets : dict of str to dict
         As from `parse_gmt`.
     n_genome : int, optional
-        Genes of the genome; then these are the background, not those tested.
+        Number of genes of the genome, if the genome is the background instead of `tested`.
 
     Returns
     -------
     pandas.DataFrame
-        A row for each term with one of the genes. The FDR (Benjamini-Hochberg) counts all terms
-        that have any gene of the background, with or without one asked about.
+        A row for each term with a query gene. The FDR (Benjamini-Hochberg) is over all terms with
+        any gene of the background, including those without a query gene.
     """
     import gseapy
     from scipy.stats import false_discovery_control
@@ -314,9 +316,9 @@ def over_representation(query, tested, sets, n_genome=None):
 def ranked_enrichment(ranking, sets, *, seed, threads=1):
     """Terms whose genes are near an end of a ranking (pre-ranked GSEA, gseapy).
 
-    The genes of a row are the leading edge: those between that end and where the running sum is
-    farthest from 0. Expected is how many of the term chance would place there, so that strength
-    has the meaning it has for over-representation.
+    The genes of a row are the leading edge: those between this end and the maximum deviation of the
+    running sum from 0. The expected number is that of the genes of the term there by chance, so
+    that strength has the same meaning as for over-representation.
 
     Parameters
     ----------
@@ -369,7 +371,7 @@ def ranked_enrichment(ranking, sets, *, seed, threads=1):
 
 
 def _code(i):
-    """What gseapy, which reads meaning into names, gets in the place of a name."""
+    """Code of a name for gseapy, which interprets some names."""
     return f"x{i}"
 
 

@@ -11,12 +11,12 @@ from statediff.normalisation import agrees, normalise, of_counts, sample_rows
 
 __all__ = ["LayerCheck", "find_normalisation", "non_negative"]
 
-# No logarithm of counts is larger, whatever its base and what the counts were scaled to.
+# Logarithms of counts are smaller, whatever their base and scale.
 LARGEST_LOGARITHM = 30.0
 
 
 class LayerCheck:
-    """What the values of an expression layer look like, seen while they are read.
+    """Checks of the values of an expression layer while they are read.
 
     Parameters
     ----------
@@ -69,19 +69,19 @@ class LayerCheck:
         if self.whole:
             fault = (
                 f"the expression ({self.name}) holds whole numbers only, like raw counts; "
-                "log-normalised expression is expected (dataset.layer; dataset.preprocess makes it)"
+                "log-normalised expression is expected (dataset.layer; or use dataset.preprocess)"
             )
         elif self.largest > LARGEST_LOGARITHM:
             fault = (
-                f"the expression ({self.name}) has values up to {self.largest:.4g}, which no "
-                "logarithm of counts has; log-normalised expression is expected (dataset.layer; "
-                "dataset.preprocess makes it from raw counts)"
+                f"the expression ({self.name}) has values up to {self.largest:.4g}, too large for "
+                "a logarithm of counts; log-normalised expression is expected (dataset.layer; "
+                "dataset.preprocess computes it from raw counts)"
             )
         elif self.least < 0 and unknown:
             fault = (
                 f"the expression ({self.name}) has negative values, down to {self.least:.3g}, like "
                 "expression scaled to unit variance; log-normalised expression from before the "
-                "scaling is expected (dataset.layer; dataset.preprocess makes it from raw counts)"
+                "scaling is expected (dataset.layer; or use dataset.preprocess with raw counts)"
             )
         else:
             fault = None
@@ -89,30 +89,30 @@ class LayerCheck:
             _warn(f"{fault}: see docs/warnings.md#layer")
         if unknown:
             _warn(
-                f"the expression ({self.name}) is no known function of counts, so that genes are "
-                "tested on it as it is, and a difference in sequencing depth can look like one in "
-                "expression; expected log1p or log2(x + c) of counts scaled in each cell "
-                "(dataset.layer), or raw counts beside it (dataset.counts): see "
+                f"the expression ({self.name}) is not a known function of counts, so that genes "
+                "are tested on it unchanged, and a difference in sequencing depth can look like a "
+                "difference in expression; expected log1p or log2(x + c) of counts scaled in each "
+                "cell (dataset.layer), or raw counts in addition (dataset.counts): see "
                 "docs/warnings.md#transform"
             )
 
 
 def find_normalisation(matrix, counts=None):
-    """How an expression matrix becomes counts per 10,000.
+    """Find the transform from an expression matrix to counts per 10,000.
 
     Parameters
     ----------
     matrix : h5py.Group or scipy.sparse.csr_matrix, shape (cells, genes)
         Expression.
     counts : callable, optional
-        Where the file has raw counts: gives their row blocks, as `non_negative` does, with the
-        columns of the genes of the matrix.
+        If the file has raw counts, a function that gives their row blocks, like `non_negative`,
+        with the columns of the genes of the matrix.
 
     Returns
     -------
     normalisation : statediff.normalisation.Normalisation
     of_counts : bool
-        Whether it is that of the counts, since the matrix is not a known function of them.
+        Whether it applies to the counts, because the matrix is not a known function of them.
     """
     rows, part = sample_rows(matrix)
     transform = infer_transform(part)

@@ -14,10 +14,10 @@ ROLES = ("reference", "compared")
 
 
 def smoothed_genes(path, genes, reference, compared):
-    r"""Smoothed expression of genes in both conditions, and their fold changes.
+    r"""Read the smoothed expression of genes in both conditions, and their fold changes.
 
-    The posterior mean :math:`\Phi C_g` at all cells, from the basis Φ and the coefficients C that
-    every adata.h5ad holds; only those of the genes are read.
+    This is the posterior mean :math:`\Phi C_g` at all cells, from the basis Φ and the coefficients
+    C in every adata.h5ad; only the coefficients of these genes are read.
 
     Parameters
     ----------
@@ -30,10 +30,11 @@ def smoothed_genes(path, genes, reference, compared):
     Returns
     -------
     dict of str to pandas.DataFrame
-        Of each gene, a row a cell: `reference`, `compared` and `fold_change` in units of the
-        expression layer, and `std_reference`, `std_compared`, the posterior standard deviations
-        of the first two: the root mean square over all genes, the same in every data frame. Where
-        `gp.sigma` was given all genes share them.
+        For each gene a data frame with a row for each cell: `reference`, `compared` and
+        `fold_change` in units of the expression layer, and `std_reference` and `std_compared`, the
+        posterior standard deviations of the first two. The latter are the root mean square over
+        all genes and the same in every data frame; if `gp.sigma` was given, they apply to every
+        gene.
 
     Raises
     ------

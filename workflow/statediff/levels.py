@@ -43,8 +43,8 @@ def levels_as_text(config, levels_of):
         if len(found) != 1:
             names = ", ".join(map(repr, (found or known)[:20])) or "none"
             raise InputError(
-                f"{key}: found {value}, which is no text, and {len(found) or 'no'} levels of obs "
-                f"column {column!r} that are written so ({names}); expected one of them in quotes"
+                f"{key}: found {value}, which is not text, and {len(found) or 'no'} levels of obs "
+                f"column {column!r} are written so ({names}); expected one of them in quotes"
             )
         return found[0]
 

@@ -1,7 +1,7 @@
 """Matrices of users' files as row blocks in CSR form, validated while they are read.
 
-A file of another program, or a damaged one, can hold indices that point outside the matrix. Scipy
-does not look: it reads the memory beside it. So nothing leaves here unchecked.
+A file of another program, or a damaged one, can contain indices outside the matrix. Scipy does not
+check them and would read other memory. Therefore all values are checked here.
 """
 
 import numpy as np
@@ -115,7 +115,7 @@ class Matrix:
         return tuple(int(n) for n in np.ravel(shape))
 
     def _is_csc(self):
-        """By what the file says, else by the number of rows or columns that it points to."""
+        """Shape from the attributes of the file, or else from the number of pointers."""
         format = attribute(self._element, "encoding-type") or attribute(
             self._element, "h5sparse_format"
         )

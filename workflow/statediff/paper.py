@@ -64,7 +64,7 @@ def _place(rows, letter, across, down, option, font_size):
     height, width = bottom - top + 1, right - left + 1
     if len(cells) != height * width:
         raise InputError(
-            f"{option}.mosaic: the cells of {letter!r} are no rectangle, which was expected"
+            f"{option}.mosaic: the cells of {letter!r} do not form a rectangle; expected one"
         )
     size = width * (across + GAP) - GAP, height * (down + GAP) - GAP
     if min(size[0], size[1] - LINE * font_size / 72 * MM) < SMALLEST:
@@ -102,7 +102,7 @@ def check_panels(paper, figures, refused, without_contrast, contrasts):
     paper : dict
         As in the configuration: pages by their names.
     figures : dict of str to sequence of str
-        All that can be drawn, each with the settings it heeds.
+        All figures that can be drawn, each with the settings that it uses.
     refused : dict of str to str
         Those that this data set has not got, and what they would need.
     without_contrast : set of str
@@ -136,6 +136,6 @@ def check_panels(paper, figures, refused, without_contrast, contrasts):
                 )
             if foreign := sorted(set(panel) - ITS_OWN - set(figures[figure])):
                 raise InputError(
-                    f"{option}.{foreign[0]}: {figure} does not heed it; it heeds: "
+                    f"{option}.{foreign[0]}: {figure} does not use it; it uses: "
                     f"{', '.join(figures[figure]) or 'nothing'}"
                 )

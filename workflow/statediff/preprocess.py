@@ -1,11 +1,11 @@
 """From raw counts to log expression and principal components, one block of cells after another.
 
-Counts are scaled to as many in every cell, x, and their logarithm is log2(x + 0.1) − log2(0.1): a
-difference of one is a doubling where there are counts, and zero stays zero. That is nearly presence
-or absence of a gene, which the sequencing depth of a cell decides. The components are therefore
-those of another logarithm (`expected_logarithm`), whose mean does not depend on the depth: the
-eigenvectors of the covariance of the highly variable genes, to which the blocks add up, so that the
-size of the data limits neither.
+The counts of every cell are scaled to the same sum, and the logarithm of the scaled counts x is
+log2(x + 0.1) − log2(0.1): a difference of one is a doubling where there are counts, and zeros
+stay zero. This mostly reflects the presence or absence of a gene, which depends on the depth of
+the cell. The components are therefore computed from another logarithm (`expected_logarithm`), whose
+mean does not depend on the depth. They are the eigenvectors of the covariance of the highly
+variable genes, which is summed over blocks, so that the size of the data is not limited.
 """
 
 from dataclasses import dataclass
@@ -34,11 +34,11 @@ __all__ = [
 ]
 
 PSEUDOCOUNT = 0.1
-#: Scaled counts from the layer that `logarithm` makes; the cells' totals say how they were scaled.
+#: Scaled counts from the layer that `logarithm` computes; the totals of the cells give the scale.
 EXPRESSION = Transform("logarithm (2)", 2.0, PSEUDOCOUNT, scaled=False)
 # Intervals of mean expression within which genes are compared.
 BINS = 20
-# Cells in which the variance of a gene can be told.
+# Number of cells from which the variance of a gene can be estimated.
 FEWEST = 10
 # A cell may be as much shallower than the common depth: thinning is extrapolated, which adds noise.
 MOST_EXTRAPOLATED = 2.0
@@ -54,7 +54,7 @@ DENSE_VALUES = 1 << 22
 
 @dataclass(frozen=True, eq=False)
 class Quality:
-    """What says how good cells and genes are.
+    """Quality measures of cells and genes.
 
     Attributes
     ----------
@@ -81,7 +81,7 @@ def quality(blocks, n_genes, min_counts=0, min_genes=0):
         Row blocks of counts, from the first cell to the last, with no zeros stored.
     n_genes : int
     min_counts, min_genes : int
-        What a cell needs to be kept.
+        Smallest numbers of a cell that is kept.
 
     Returns
     -------
@@ -98,7 +98,7 @@ def quality(blocks, n_genes, min_counts=0, min_genes=0):
 
 
 def scale(counts, target=1e4):
-    """Counts of each cell per `target`; cells without counts stay so.
+    """Scale the counts of each cell to the sum `target`; cells without counts are unchanged.
 
     Parameters
     ----------
@@ -148,8 +148,8 @@ def expected_logarithm(counts, totals, depth):
 
     The mean of a logarithm of counts depends on the depth of the cell, even after scaling. If
     :math:`k` is Poisson with mean :math:`\lambda t` in a cell of t counts, thinning to
-    :math:`d = p t` counts makes it Poisson with mean :math:`\lambda d` in all cells. Its mean over
-    all ways to thin, at no loss of counts, is
+    :math:`d = p t` counts makes it Poisson with mean :math:`\lambda d` in all cells. Its
+    expectation over all ways to thin, which loses no counts, is
 
     .. math:: g(k) = \sum_j \binom{k}{j} p^j (1-p)^{k-j} \log(1 + j)
               = \int_0^\infty \frac{1 - (1 - p + p e^{-s})^k}{s} e^{-s} ds
@@ -237,11 +237,11 @@ class Moments:
 
 
 def variable_genes(moments, n):
-    """Highly variable genes, those that scanpy finds by default (its flavor `seurat`).
+    """Highly variable genes, as in scanpy by default (flavor `seurat`).
 
-    Dispersion is the logarithm of variance over mean, standardised among genes of similar mean. In
-    several batches, genes come first that are among the first n in more of them, and then those
-    of larger mean dispersion. Batches of fewer than ten cells do not count.
+    Dispersion is the logarithm of variance over mean, standardised among genes of similar mean.
+    With several batches, genes are ranked by the number of batches in which they are among the
+    first n, and then by their mean dispersion. Batches of fewer than ten cells are not used.
 
     Parameters
     ----------
@@ -337,7 +337,7 @@ def project(blocks, genes, mean, loadings):
 
 
 def integrate(components, batches, theta=2.0, seed=0, threads=1):
-    """Principal components in which batches mix, by Harmony (Korsunsky et al. 2019).
+    """Principal components integrated over batches by Harmony (Korsunsky et al. 2019).
 
     Parameters
     ----------
@@ -345,7 +345,7 @@ def integrate(components, batches, theta=2.0, seed=0, threads=1):
     batches : dict of ndarray
         Batch of each cell in one or more respects, any kind of labels.
     theta : float
-        How strongly they are mixed.
+        Strength of the integration.
     seed, threads : int
 
     Returns

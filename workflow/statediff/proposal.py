@@ -1,4 +1,4 @@
-"""A first configuration for a file: what its slots and columns look like they are."""
+"""A first configuration for a file, guessed from its slots and columns."""
 
 import re
 
@@ -48,7 +48,7 @@ def propose(source, path, name):
     Returns
     -------
     str
-        YAML with comments: what was found, what else it could be, and what is to be filled in.
+        YAML with comments: contents of the file, alternatives, and entries to fill in.
     """
     obs = FrameObservations(source.obs)
     coordinates = _first(COMPONENTS, source.keys("obsm"))
@@ -81,7 +81,7 @@ def _expression(source):
             lines.append(f"  counts: {_quoted(counts[0])}")
     elif counts or source.has_raw:
         name = "null" if counts[:1] == ["X"] else _quoted(counts[0]) if counts else "raw"
-        lines.append(f"  preprocess: {{counts: {name}}}  # makes log expression and components")
+        lines.append(f"  preprocess: {{counts: {name}}}  # computes log expression and components")
     else:
         lines.append("  layer: FILL_IN  # log-normalised expression; raw counts: preprocess: {}")
     return lines
@@ -138,7 +138,7 @@ def _contrasts(source, obs, coordinates):
         lines.append(
             "    # sample: FILL_IN  # obs column of the animal, donor or library of each cell;"
         )
-        lines.append("    #   without replicates, cells count as independent")
+        lines.append("    #   without replicates, cells are treated as independent")
     batches = [one for one in _column(obs, BATCH, MOST_TYPES) if one not in nested + crossed]
     if batches:
         lines.append(f"    # adjust: [{_quoted(batches[0])}]  # batches, if samples differ in them")
@@ -154,7 +154,7 @@ def _rows(matrix):
 
 
 def _column(obs, patterns, most):
-    """Columns with two levels or more whose names say what they are, the likeliest first."""
+    """Columns with two or more levels and a matching name, the likeliest first."""
     found = []
     for pattern in patterns:
         for column in obs.columns:

@@ -25,14 +25,14 @@ __all__ = [
     "versions",
 ]
 
-#: What abundance can do in a cell, in the order of the codes.
+#: Directions of the change of abundance at a cell, in the order of the codes.
 DIRECTIONS = ("down", "neutral", "up")
 DIRECTION_COLORS = {"down": "#2166ac", "neutral": "#c4c4c4", "up": "#b2182b"}
 
-# What the fields that count the variance between replicates end in.
+# Suffix of the fields that include the variance between replicates.
 SUFFIX = "_sample_var"
 
-# Not of Kompot: its tools would call the basis missing, and clear the coefficients away without it.
+# Not in Kompot, whose tools would otherwise report a missing basis and remove the coefficients.
 COMPRESSED = ("phi", "coefficients_reference", "coefficients_compared")
 
 PACKAGES = ("anndata", "h5py", "harmonypy", "jax", "numpy", "pandas", "palantir", "scanpy",
@@ -96,7 +96,7 @@ def abundance_fields(reference, compared, replicates=False):
             "obs",
             f"{stem}_lfc_direction{suffix}",
             "direction",
-            "up, down or neutral, as the change is called",
+            "direction of the change: up, down or neutral",
         ),
         "log_density_reference": (
             "obs",
@@ -147,26 +147,27 @@ def expression_fields(reference, compared, replicates=False, calibrated=False):
             "var",
             f"{stem}_standardised_distance{suffix}",
             "standardised_distance",
-            "size of the change, about 1 where nothing differs, whatever the gene",
+            "size of the change, about 1 for unchanged genes",
         ),
         "adjusted_lfc": (
             "var",
             f"{stem}_adjusted_lfc{suffix}",
             "adjusted_log_fold_change",
-            "log2 fold change of normalised counts in the same states, adjusted as the test is",
+            "log2 fold change of normalised counts between cells of the same state, adjusted as in "
+            "the test",
         ),
         "lfc_per_unit": (
             "var",
             f"{stem}_lfc_per_unit{suffix}",
             "log_fold_change_per_unit",
-            "this fold change for an increase of a numeric condition by 1",
+            "adjusted log2 fold change for an increase of a numeric condition by 1",
         ),
         "pvalue": ("var", f"{stem}_pvalue{suffix}", "pvalue", "p-value of the change"),
         "qvalue": (
             "var",
             f"{stem}_qvalue{suffix}",
             "qvalue",
-            "false discovery rate (Benjamini-Hochberg) of the genes with a p-value as small",
+            "false discovery rate (Benjamini-Hochberg)",
         ),
     }
     located = {
@@ -174,7 +175,7 @@ def expression_fields(reference, compared, replicates=False, calibrated=False):
             "var",
             f"{stem}_changed_share{suffix}",
             "changed_share",
-            "share of the cells that lie where the gene changes, if it is called",
+            "share of the cells in states where the called gene changes",
         ),
         "pattern": (
             "var",
@@ -201,13 +202,13 @@ def expression_fields(reference, compared, replicates=False, calibrated=False):
             "var",
             f"{stem}_mean_lfc",
             "mean_log_fold_change",
-            "mean over the evaluated cells of the fold change, in units of the expression layer",
+            "mean fold change over the evaluated cells, in units of the expression layer",
         ),
         "is_de": (
             "var",
             f"{stem}_is_de{suffix}",
             "is_de",
-            "whether the q-value, or the local FDR under a null of genes, is below the threshold",
+            "whether the q-value (or the local FDR, with null genes) is below the threshold",
         ),
         "neg_log10_ptp": (
             "var",
@@ -257,7 +258,7 @@ def expression_fields(reference, compared, replicates=False, calibrated=False):
             "layers",
             f"{stem}_fold_change_zscores{suffix}",
             "fold_change_zscores",
-            "fold change over its posterior standard deviation",
+            "fold change divided by its posterior standard deviation",
         ),
         "phi": ("obsm", f"{stem}_basis", "basis", "basis functions at each cell"),
         "coefficients_reference": (
@@ -276,14 +277,14 @@ def expression_fields(reference, compared, replicates=False, calibrated=False):
             "varm",
             f"{stem}_mean_lfc_groups",
             "mean_log_fold_change",
-            "mean over the cells of each group of the fold change",
+            "mean fold change over the cells of each group",
         ),
         "adjusted_lfc_groups": (
             "varm",
             f"{stem}_adjusted_lfc_groups{suffix}",
             "adjusted_log_fold_change",
-            "log2 fold change of normalised counts in the same states of each group, adjusted as "
-            "the test is",
+            "log2 fold change of normalised counts between cells of the same state in each group, "
+            "adjusted as in the test",
         ),
         "mahalanobis_groups": (
             "varm",
@@ -313,7 +314,7 @@ def expression_fields(reference, compared, replicates=False, calibrated=False):
             "varm",
             f"{stem}_is_de_groups",
             "is_de",
-            "whether the q-value (under a null of genes the local FDR) is below the threshold in "
+            "whether the q-value (or the local FDR, with null genes) is below the threshold in "
             "each group",
         ),
     }
@@ -331,7 +332,7 @@ def versions():
 
 
 def machine():
-    """What kind of machine this is; not its name, nor its user's."""
+    """Kind of the machine, without its name or that of the user."""
     return {
         "system": platform.system(),
         "architecture": platform.machine(),
@@ -467,7 +468,7 @@ def run_record(fields, entry, previous=None):
     dict of str
     """
     history = json.loads(previous["run_history"]) if previous else []
-    # Of each field the number of the run that wrote it.
+    # For each field, the number of the run that wrote it.
     written = json.loads(previous["anndata_fields"]) if previous else {}
     for slot, name, *_ in fields.values():
         written.setdefault(slot, {})[name] = len(history)
@@ -479,7 +480,7 @@ def run_record(fields, entry, previous=None):
 
 
 def _entry(kind, function, fields, settings):
-    """What the entries of both analyses share. No user, host or path is recorded."""
+    """Common part of the entries of both analyses. No user, host or path is recorded."""
     found, host = versions(), machine()
     return {
         "timestamp": datetime.now(UTC).isoformat(timespec="seconds"),

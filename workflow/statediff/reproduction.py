@@ -1,4 +1,4 @@
-"""Published numbers beside those of a run, and whether they agree."""
+"""Comparison of published numbers with those of a run."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ __all__ = ["AGREES", "DIFFERS", "NOT_COMPARABLE", "compare", "found_numbers"]
 
 #: Verdicts.
 AGREES, DIFFERS, NOT_COMPARABLE = "agrees", "differs", "not comparable"
-# Percent of the cells of a type that are of one condition, from which on the tutorial names it.
+# The tutorial names cell types with at least this percentage of their cells in one condition.
 MOSTLY = 75.0
 COLUMNS = [
     "quantity", "published", "ours", "difference", "tolerance", "verdict", "because", "source",
@@ -29,14 +29,14 @@ NAMES = {
 
 @dataclass(frozen=True)
 class Tolerance:
-    """How far a number may be from the published one, and why that far.
+    """Tolerance of a number relative to the published one, and its reason.
 
     Attributes
     ----------
     because : str
     absolute : float
     relative : float
-        Of the published number; the larger of the two counts.
+        Relative to the published number; the larger of the two tolerances is used.
     """
 
     because: str
@@ -112,7 +112,7 @@ def found_numbers(cells, genes):
 
 
 def compare(published, found):
-    """Every published number beside that of a run, with a verdict.
+    """Compare every published number with that of a run.
 
     Parameters
     ----------
@@ -165,7 +165,7 @@ def _row(quantity, kind, published, ours):
         return row | {"verdict": NOT_COMPARABLE, "because": "this run has no such number"}
     tolerance, difference = TOLERANCES[kind], ours - published
     allowed = tolerance.of(published)
-    # Rounding errors of the difference are none of the run's.
+    # Rounding errors of the difference do not count.
     agrees = abs(difference) <= allowed * (1 + 1e-9)
     return row | {
         "ours": ours,

@@ -77,7 +77,7 @@ def read_numbers(obs, contrast, option):
     values, levels = read_values(obs, contrast["column"], key)
     if levels is not None:
         raise InputError(
-            f"{key}: obs column {contrast['column']!r} holds no numbers but {listed(levels)}; "
+            f"{key}: obs column {contrast['column']!r} holds {listed(levels)}, not numbers; "
             "expected numbers, or two of these as reference and compared"
         )
     return values
@@ -178,8 +178,8 @@ def _coded(values, levels, column, key):
     if levels is None:
         if NUMBERED.search(column) and (values == np.round(values)).all():
             warnings.warn(
-                f"{key}: obs column {column!r} holds numbers and is adjusted for as a quantity; if "
-                "these are names, store it as categories",
+                f"{key}: obs column {column!r} holds numbers and is used as a quantity; if the "
+                "numbers are labels, store the column as categories",
                 DataWarning,
                 stacklevel=1,
             )
@@ -201,8 +201,9 @@ def _check_pairs(key, contrast, donors, pairs, labels):
     if not complete.all():
         warnings.warn(
             f"{key}: {listed(donors[~complete])} of obs column {contrast['pair']!r} "
-            f"{'is' if (~complete).sum() == 1 else 'are'} in one condition only: their cells help "
-            "to find states and the noise of genes, but not the difference of the conditions",
+            f"{'is' if (~complete).sum() == 1 else 'are'} in one condition only: these cells are "
+            "used for states and the noise of genes, but not for the difference between the "
+            "conditions",
             DataWarning,
             stacklevel=1,
         )
@@ -220,9 +221,8 @@ def _check_rank(option, contrast, design, parts):
             f" within {contrast['pair']!r}" if not alone and design.pairs is not None else ""
         )
         raise InputError(
-            f"{adjusted}: the condition follows from obs column {joined}: no difference of "
-            f"{contrast['column']!r} can be told from that; expected columns whose values occur in "
-            "both conditions"
+            f"{adjusted}: the condition is determined by obs column {joined}, so that their "
+            "effects cannot be separated; expected columns whose values occur in both conditions"
         )
     for column in parts:
         others = [x for other, x in parts.items() if other != column]
@@ -233,8 +233,8 @@ def _check_rank(option, contrast, design, parts):
             names = [c for c in (contrast["pair"], *parts) if c not in (None, column)]
             rest = " and ".join(map(repr, names))
             raise InputError(
-                f"{adjusted}: obs column {column!r} follows from {rest}, adjusted for "
-                "already; expected columns of which none follows from the others"
+                f"{adjusted}: obs column {column!r} is determined by {rest}, adjusted for already; "
+                "expected columns that do not determine one another"
             )
     if design.freedom < 1:
         raise InputError(

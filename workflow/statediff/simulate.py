@@ -1,8 +1,8 @@
 r"""Simulated bone marrow with known changes of abundance and expression.
 
 Stem cells mature along a pseudotime t in [0, 1] and, past a shared trunk, along one of several
-lineages. Every gene's log rate is a smooth function of that state; ages differ in how many cells
-sit where and in the rates of some genes:
+lineages. The log rate of every gene is a smooth function of this state; ages differ in the density
+of cells along the states and in the rates of some genes:
 
 * `global` genes change by one log fold change in all states,
 * `lineage` genes in one lineage only,
@@ -34,13 +34,13 @@ GRID = 200
 DISPERSION = 0.2
 # Log-standard deviation of the library sizes of a sample's cells.
 CELL_DEPTH_SD = 0.25
-# Values a block of cells has: bounds the memory to some arrays of as many.
+# Values in a block of cells, which limits the memory.
 BLOCK_VALUES = 25_000_000
 
 
 @dataclass(frozen=True)
 class Simulation:
-    """A simulated data set; everything follows from the fields.
+    """A simulated data set, which is determined by the fields.
 
     Attributes
     ----------
@@ -48,18 +48,20 @@ class Simulation:
     cells : int
         Cells over all ages.
     shares : sequence of float
-        Relative numbers of young, mid and old cells; none is fine.
+        Relative numbers of young, mid and old cells; 0 is allowed.
     genes : int
     samples : int
         Animals per age.
     sample_ratio : int
-        Cells of an age's last animal for one of its first; those between in equal steps.
+        Number of cells of the last animal of an age relative to the first; the numbers of the
+        animals between them increase in equal steps.
     changed : float
         Share of genes that change with age, a third of each kind.
     expression_lfc : float
         Natural-log fold change of a changed gene's rate from young to old.
     abundance_lfc : float
-        Natural-log change of the odds that stem cells gain and B cells lose from young to old.
+        Natural-log change of the odds of stem cells (increase) and B cells (decrease) from young to
+        old.
     sample_sd : float
         Standard deviation of the natural-log effect of a sample on a gene, the same in all cells.
     sample_type_sd : float
@@ -70,8 +72,8 @@ class Simulation:
         The first animals of all ages are samples of one donor, as are the second, and so on; with
         0 every sample is a donor of its own.
     concentration : float or None
-        Of the Dirichlet distribution from which samples draw the shares of their cell types; None
-        where these are those of the age.
+        Concentration of the Dirichlet distribution from which the cell type shares of each sample
+        are drawn; None for the same shares in all samples of an age.
     depth_sd : float
         Standard deviation of the natural log of a sample's mean library size. Cells vary within
         their sample with a log-standard deviation of 0.25.
@@ -164,7 +166,7 @@ class Simulation:
         return found / found.sum()
 
     def _animals(self, n):
-        """Animal, from 1 on, of each of n cells: dealt in turns of the animals' relative sizes."""
+        """Animal, from 1 on, of each of n cells: assigned in turns by the sizes of the animals."""
         sizes = np.linspace(1, self.sample_ratio, self.samples)
         turns = np.repeat(np.arange(self.samples) + 1, np.round(sizes).astype(int))
         return turns[np.arange(n) % len(turns)]

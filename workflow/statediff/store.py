@@ -1,4 +1,4 @@
-"""Files between the stages: lean reading of h5ad, streaming row blocks, atomic writing.
+"""Files of the stages: partial reading of h5ad, row blocks of matrices, atomic writing.
 
 Expression matrices are only ever seen as consecutive blocks of rows (cells), in CSR form.
 """
@@ -44,7 +44,7 @@ LABELS = "feature_name"
 
 
 def described(path):
-    """What tells a file from all others: name, size and checksum, read in a stream.
+    """Identity of a file: name, size and checksum, computed while reading.
 
     Of a folder, such as a zarr store, these are of all files in it and their names.
 
@@ -101,7 +101,7 @@ def create_h5ad(path):
 
 
 def drop_layers(path, names):
-    """Rewrite an h5ad file without some of its layers; all else is copied as it is.
+    """Rewrite an h5ad file without some of its layers; everything else is copied unchanged.
 
     The space of what is deleted within an HDF5 file is not given back. A killed job leaves the
     file as it was.

@@ -1,7 +1,7 @@
 """A client of STRING, the database of protein associations (protocol of version 12).
 
-Requests are POSTs, one at a time and at least a second apart, of all processes that share a lock.
-An answer that was once understood is never asked for again.
+Requests are POSTs, sent one at a time and at least a second apart by all processes that share a
+lock. A valid answer is never requested again.
 """
 
 import fcntl
@@ -79,15 +79,15 @@ class StringClient:
     species : int
         NCBI taxon.
     cache : path
-        Folder of the answers, by a hash of what was asked.
+        Folder of the answers, by a hash of the query.
     turn : path
-        File of the lock that whoever asks STRING holds, one for all data sets.
+        File of the lock for requests to STRING, one for all data sets.
 
     Notes
     -----
-    Genes are sent in the order of their names: the same genes are the same question, whatever
-    their rank. All methods raise `InputError` where STRING cannot be reached, or answers something
-    else.
+    Genes are sent in the order of their names, so that the same genes give the same query, whatever
+    their rank. All methods raise `InputError` if STRING cannot be reached or gives an invalid
+    answer.
     """
 
     def __init__(self, api_url, species, cache, turn):
@@ -102,7 +102,7 @@ class StringClient:
         Returns
         -------
         dict of str to tuple of str
-            Names with control characters, which separate names, are asked for by nobody.
+            Names with control characters, which separate names, are left out of requests.
         """
         asked = sorted({gene for gene in genes if gene and gene.isprintable()})
         found = {}
@@ -115,7 +115,7 @@ class StringClient:
         return {gene: found[gene] for gene in genes if gene in found}
 
     def enrichment(self, identifiers, background=None):
-        """Terms that proteins have in common, with STRING's columns.
+        """Terms enriched among proteins, with STRING's columns.
 
         Parameters
         ----------
@@ -127,7 +127,7 @@ class StringClient:
         return self._table("enrichment", ENRICHMENT, **_query(identifiers, background))
 
     def ppi_enrichment(self, identifiers, background=None):
-        """Associations among proteins, those that chance gives, and the p-value: a dict."""
+        """Number of associations among proteins, its expectation, and the p-value, as a dict."""
         table = self._table("ppi_enrichment", PPI, **_query(identifiers, background))
         return {name: table[name].iloc[0] for name in PPI} if len(table) else {}
 
@@ -143,7 +143,7 @@ class StringClient:
         return self._answer("tsv", method, lambda content: _parse(content, columns), query)
 
     def _answer(self, form, method, understand, query):
-        """What an answer, from the cache or STRING, says; one that says nothing is not kept."""
+        """Content of an answer, from the cache or STRING; an invalid answer is not kept."""
         query = query | {"species": self.species, "caller_identity": CALLER}
         asked = json.dumps([self.url, form, method, query], sort_keys=True)
         path = self.cache / f"{hashlib.sha256(asked.encode()).hexdigest()}.{form}"
@@ -161,7 +161,7 @@ class StringClient:
         return answer
 
     def _ask(self, url, method, query, turn):
-        # A redirection would send the names to an address that nobody wrote down.
+        # A redirect would send the names to an address that the user did not configure.
         session = web.Session(retries=RETRIES, least=PAUSE, redirected=False)
         with _apart(turn), session:
             try:
@@ -175,7 +175,7 @@ class StringClient:
 
     @contextmanager
     def _turn(self):
-        """Wait until no other process asks; gives the file that says when the last one did."""
+        """Wait until no other process sends a request; gives the file with the time of the last."""
         self.turn.parent.mkdir(parents=True, exist_ok=True)
         with open(self.turn, "a+", encoding="utf-8") as turn:
             try:
@@ -189,8 +189,8 @@ class StringClient:
 
     def _fault(self, method, what):
         return InputError(
-            f"enrichment: STRING's {method} at {self.url} gave no result: {what}. Nothing else "
-            "needs it: --keep-going finishes the rest. What was answered is kept; ask again later, "
+            f"enrichment: STRING's {method} at {self.url} gave no result: {what}. Other jobs do "
+            "not need it: --keep-going finishes them. Answers so far are kept; run again later, "
             "or check enrichment.api_url and enrichment.species"
         )
 
@@ -219,7 +219,7 @@ def _noted(turn):
 
 
 def _kept(path, understand):
-    """What an answer in the cache says; None if there is none, or it says nothing any more."""
+    """Content of an answer in the cache; None if there is none, or it is invalid."""
     try:
         return understand(path.read_bytes())
     except (FileNotFoundError, ValueError):

@@ -76,7 +76,7 @@ SIGNS = {"up": 1, "down": -1}
 
 
 def gene_table(names, labels, statistics, ranking):
-    """Genes of a contrast, those that changed most clearly first.
+    """Genes of a contrast, those with the strongest evidence of change first.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def gene_table(names, labels, statistics, ranking):
 
 
 def group_table(genes, arrays, ranking):
-    """Genes in each group of a contrast, group by group, those that changed most clearly first.
+    """Genes in each group of a contrast, those with the strongest evidence of change first.
 
     Parameters
     ----------
@@ -162,7 +162,7 @@ def cells_in_blocks(codes, types):
 
 
 def where_changed(found, cells, types, n_genes):
-    """Columns that tell where the called genes change; nothing for the others.
+    """Columns that describe where the called genes change; empty for other genes.
 
     Parameters
     ----------

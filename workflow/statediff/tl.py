@@ -1,7 +1,7 @@
-"""The analyses for notebooks: an AnnData in, fields of it and tables out.
+"""Analyses for notebooks: functions that take an AnnData, add fields to it and return tables.
 
-The numbers, names of fields and messages are those of the workflow by ``conventions: standard``,
-whose stages call the same functions. Arguments have the names and the defaults of the
+Numbers, field names and messages are those of the workflow with ``conventions: standard``,
+whose stages call the same functions. Arguments have the names and defaults of the
 configuration.
 """
 
@@ -14,7 +14,7 @@ __all__ = ["abundance", "diffusion_maps", "enrichment", "expression", "smooth"]
 
 def diffusion_maps(adata, *, from_="X_pca", key="DM_EigenVectors", n_components=40, knn=30,
                    seed=0, column=None, sample=None, pair=None, copy=False):  # fmt: skip
-    """Cell states: Palantir's diffusion maps of coordinates that are integrated over the samples.
+    """Compute cell states: Palantir's diffusion maps of coordinates integrated over the samples.
 
     Parameters
     ----------
@@ -24,21 +24,21 @@ def diffusion_maps(adata, *, from_="X_pca", key="DM_EigenVectors", n_components=
     key : str
         Key of obsm under which the components are written.
     n_components : int
-        At least 40 are computed, or as many as there are cells but one.
+        Number of components. At least 40 are computed, or the number of cells minus one.
     knn : int
-        Neighbours of each cell.
+        Number of neighbours of each cell.
     seed : int
     column, sample, pair : str, optional
-        Columns of obs with the condition, the samples and the donors of a comparison: the
+        Columns of obs with the condition, the samples and the donors of a comparison. The
         principal components are first integrated over the samples, or over the conditions if
-        there are none. Without `column` they are used as they are.
+        there are no samples. Without `column` they are not integrated.
     copy : bool
         Whether to write into a copy, which is returned.
 
     Returns
     -------
     anndata.AnnData or None
-        The copy, if there is one. Written are ``obsm[key]``, shape (cells, components), and
+        The copy, with `copy`. The function writes ``obsm[key]``, shape (cells, components), and
         ``uns["DM_EigenValues"]``.
 
     Raises
@@ -77,20 +77,21 @@ def abundance(adata, column, reference=None, compared=None, *, sample=None, pair
               metric="diffusion", ls=None, ls_factor=None, tol=None, max_rank=2000,
               lfc_threshold=None, fdr_threshold=0.05, min_cells=10, cell_type=None,
               copy=False):  # fmt: skip
-    """Differential abundance: the log ratio of the densities of two conditions at every cell.
+    """Test differential abundance: the log ratio of the densities of two conditions at every cell.
 
     Parameters
     ----------
     adata : anndata.AnnData
-        May be backed.
+        Can be backed.
     column : str
         Column of obs with the condition: levels, or numbers such as an age or a dose.
     reference, compared : str, optional
-        Levels of the column. Without them the column is numeric, and `sample` or `pair` is needed.
+        Levels of the column. Without them the column must be numeric, and `sample` or `pair` is
+        needed.
     sample : str, optional
         Column of obs with the sample (replicate) of each cell.
     pair : str, optional
-        Column of obs with the donor, where donors have cells in both conditions.
+        Column of obs with the donor, if donors have cells in both conditions.
     adjust : sequence of str
         Columns of obs, constant within each sample, for which the comparison is adjusted.
     cells : dict or array of bool, optional
@@ -102,19 +103,21 @@ def abundance(adata, column, reference=None, compared=None, *, sample=None, pair
     kernel : str
         Name in `statediff.kernels.KERNELS`.
     metric : {"diffusion", "euclidean"}
-        Diffusion components are weighted by their eigenvalues, in ``uns["DM_EigenValues"]``.
+        With "diffusion", components are weighted by their eigenvalues, which are read from
+        ``uns["DM_EigenValues"]``.
     ls, ls_factor : float, optional
-        Length scale in units of the states, or the published rule for it; learnt by default.
+        Length scale in units of the states, or the factor of the published rule; learnt by
+        default.
     tol : float, optional
         Prior variance that the basis may leave unexplained at a cell.
     max_rank : int
         Largest number of basis functions.
     lfc_threshold : float, optional
-        log2 fold change that has to be exceeded; 0.289 by default (22 % more or fewer cells).
+        log2 fold change that must be exceeded; 0.289 by default (22 % more, or 18 % fewer, cells).
     fdr_threshold : float
         False discovery rate over the cells.
     min_cells : int
-        Fewest cells of a sample that counts.
+        Smallest number of cells of a sample for estimates of variance.
     cell_type : str, optional
         Column of obs with cell types, for the table.
     copy : bool
@@ -192,48 +195,48 @@ def expression(adata, column, reference=None, compared=None, *, sample=None, pai
                ls_factor=None, tol=None, max_rank=2000, lfc=0.0, threshold=0.05, block_cells=80,
                seed=42, min_cells=10, leave_out_small_groups=False, cell_type=None, copy=False,
                threads=None):  # fmt: skip
-    """Differential expression: which genes change, by how much, and in which cells.
+    """Test differential expression: which genes change, by how much, and in which cells.
 
     Parameters
     ----------
     adata, column, reference, compared, sample, pair, adjust, cells, states, kernel, metric
         As for `abundance`.
     groups : str or dict, optional
-        Column of obs, or selections of cells by name, within each of which every gene is also
-        tested.
+        Column of obs, or named selections of cells. Every gene is also tested within each group.
     layer : str, optional
         Layer of log-normalised expression; X by default.
     counts : str, optional
-        Layer of raw counts, or "X" or "raw". Without it counts per 10,000 are recovered from
-        `layer` where this is a logarithm of them.
+        Layer of raw counts, or "X" or "raw". Without it, counts per 10,000 are recovered from
+        `layer` if it holds their logarithm.
     blocks_from : str
         Key of obsm with the coordinates, such as principal components, in which blocks of cells
-        are found.
+        are computed.
     ls, ls_factor, tol, max_rank
         As for `abundance`.
     lfc : float
-        Absolute log2 fold change that has to be exceeded.
+        Absolute log2 fold change that must be exceeded.
     threshold : float
         False discovery rate.
     block_cells : int
-        Cells of a block, on average.
+        Average number of cells in a block.
     seed : int
     min_cells : int
-        Fewest cells of a sample that counts, and of a condition in a group.
+        Smallest number of cells of a sample for estimates of variance, and of a condition in a
+        group.
     leave_out_small_groups : bool
         Whether groups with fewer cells of a condition are left out.
     cell_type : str, optional
-        Column of obs with cell types, to say in which of them a gene changes.
+        Column of obs with cell types, in which the changes of a gene are located.
     copy : bool
         Whether to write into a copy, which is returned with the table.
     threads : int, optional
-        All of the machine by default.
+        Number of threads; all of the machine by default.
 
     Returns
     -------
     table : pandas.DataFrame
-        Genes, those that changed most clearly first, with the columns of the workflow's
-        ``tables/genes.tsv``.
+        Genes, those with the strongest evidence of change first, with the columns of the
+        workflow's ``tables/genes.tsv``.
     adata : anndata.AnnData
         Only with `copy`. The fields are those of the workflow's AnnData, such as
         ``var["kompot_de_Young_to_Old_mean_lfc"]``, with a record of the run in
@@ -274,7 +277,7 @@ def expression(adata, column, reference=None, compared=None, *, sample=None, pai
     threads = threads or os.cpu_count()
     progress = _Progress(tqdm(total=6, leave=False))
 
-    # Everything that can be wrong with the data is looked at before long work.
+    # The data are checked before long computations.
     data = Comparison(adata, contrast, layer)
     members, types = data.members, data.types(cell_type)
     coordinates = coordinates_of(adata, blocks_from, "blocks_from")
@@ -337,7 +340,7 @@ def expression(adata, column, reference=None, compared=None, *, sample=None, pai
 def smooth(adata, genes, *, cells=None, layer=None, states="DM_EigenVectors", kernel="matern52",
            metric="diffusion", sigma=None, ls=None, ls_factor=None, tol=None,
            max_rank=2000):  # fmt: skip
-    """Smoothed expression of genes along the cell states, learnt in one population of cells.
+    """Smooth the expression of genes along the cell states, in one population of cells.
 
     Parameters
     ----------
@@ -354,9 +357,10 @@ def smooth(adata, genes, *, cells=None, layer=None, states="DM_EigenVectors", ke
     Returns
     -------
     anndata.AnnData, shape (cells, genes)
-        Smoothed expression in X, at all cells; the measured in ``layers["expression"]``;
-        ``obs["in_population"]`` and ``obs["smoothed_std"]``, the posterior standard deviation (root
-        mean square over the genes); the settings that were used in ``uns["smooth"]``.
+        X holds the smoothed expression at all cells and ``layers["expression"]`` the measured
+        expression. ``obs["in_population"]`` marks the cells of the population,
+        ``obs["smoothed_std"]`` is the posterior standard deviation (root mean square over the
+        genes), and ``uns["smooth"]`` holds the settings.
 
     Raises
     ------
@@ -400,10 +404,9 @@ def smooth(adata, genes, *, cells=None, layer=None, states="DM_EigenVectors", ke
 
 
 def enrichment(genes, gmt, *, categories=(), genome_genes=None, seed=42, threads=None):
-    """Gene sets of files that hold more of the called genes than chance, or lie at an end of the
-    ranking.
+    """Test gene sets of files for enrichment among the called genes and at the ends of the ranking.
 
-    It needs gseapy, which the extra `workflow` installs.
+    This needs gseapy, which the extra `workflow` installs.
 
     Parameters
     ----------
@@ -414,12 +417,12 @@ def enrichment(genes, gmt, *, categories=(), genome_genes=None, seed=42, threads
     categories : sequence of str
         Names of files, without ``.gmt``, whose terms are kept; all by default.
     genome_genes : int, optional
-        Genes of the genome, to compare the called genes with the whole genome; with the genes that
-        were tested by default.
+        Number of genes of the genome, if the background is the whole genome; by default the
+        background is the tested genes.
     seed : int
-        Of the permutations of the rank-based test.
+        Seed of the permutations of the rank-based test.
     threads : int, optional
-        All of the machine by default.
+        Number of threads; all of the machine by default.
 
     Returns
     -------
@@ -430,7 +433,7 @@ def enrichment(genes, gmt, *, categories=(), genome_genes=None, seed=42, threads
     Raises
     ------
     InputError
-        If a file is not of this form, or is of other genes.
+        If a file has another format, or other gene names.
 
     Examples
     --------
@@ -445,7 +448,7 @@ def enrichment(genes, gmt, *, categories=(), genome_genes=None, seed=42, threads
 
 
 class _Progress:
-    """A progress bar that names the step at hand."""
+    """A progress bar that names the current step."""
 
     def __init__(self, bar):
         self._bar, self._begun = bar, False
@@ -457,5 +460,5 @@ class _Progress:
         self._bar.set_description(step)
 
     def close(self):
-        """Take the bar away."""
+        """Remove the bar."""
         self._bar.close()

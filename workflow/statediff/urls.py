@@ -1,4 +1,4 @@
-"""Which addresses may be asked: https anywhere, plain http on this machine only."""
+"""Checks of addresses: https is allowed anywhere, http on this machine only."""
 
 import ipaddress
 import re
@@ -40,7 +40,7 @@ def is_local(url):
     Returns
     -------
     bool
-        False where nobody here knows the name, as behind a proxy.
+        False if the name cannot be resolved here, as behind a proxy.
     """
     host = urlsplit(url).hostname or ""
     try:

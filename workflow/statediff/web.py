@@ -1,7 +1,7 @@
-"""Asking servers we do not own: retries with pauses, safe addresses only, clear errors.
+"""Requests to servers of others: retries with pauses, safe addresses only, clear errors.
 
-Whatever a server sends, it can take neither all memory nor all time: answers are read in pieces, of
-bounded size, for a bounded time, redirects and error pages not at all.
+A server cannot exhaust memory or time: answers are read in pieces, with a limit of size and time,
+and the bodies of redirects and error pages are not read.
 """
 
 import math
@@ -33,13 +33,13 @@ HEADERS = 180.0
 #: Seconds for all of an answer that is held in memory, and its bytes.
 SLOWEST = 600.0
 LARGEST = 128 << 20
-# Of a request, with pauses of 0, 2, 4, … times BACKOFF seconds, or as Retry-After says.
+# Attempts of a request, with pauses of 0, 2, 4, … times BACKOFF seconds, or as in Retry-After.
 RETRIES = 6
 #: Unit of these pauses.
 BACKOFF = 1.0
 #: Longest wait, in seconds, that a server may ask for.
 LONGEST = 300.0
-# Seconds of a wait from which on the terminal says why nothing happens.
+# Waits of more seconds than this are explained on the terminal.
 TOLD = 10.0
 #: Break-offs in a row, without a byte gained.
 TRIES = 6
@@ -53,7 +53,7 @@ UNREADABLE = (ValueError, KeyError, TypeError, RecursionError)
 HINTS = {
     401: "it is not public; ask its authors for access",
     403: "it is restricted, or the server blocks this machine; ask its authors for access",
-    404: "there is no such thing; check the address",
+    404: "not found; check the address",
     410: "it was withdrawn; look for a newer version",
     429: "too many requests, even after waiting; run again later",
 }
@@ -64,15 +64,15 @@ _PATIENT = urllib3.Retry(retry_after_max=math.inf)
 
 
 class ServerFault(InputError):
-    """An address did not give what was asked for; another may."""
+    """An address did not return the requested file; another may."""
 
 
 class Busy(requests.RequestException):
-    """A server asks to be left alone for longer than a job waits."""
+    """A server asks for a longer pause than a job waits."""
 
 
 class Session(requests.Session):
-    """Session that retries what is worth it; use one a thread.
+    """Session that repeats requests after temporary failures; use one per thread.
 
     This machine itself, all that plain http may go to, is asked without a proxy.
 
@@ -143,7 +143,7 @@ class Session(requests.Session):
         return answer
 
     def get(self, url, **arguments):
-        """Like `ask`, with an error that says what to do.
+        """Like `ask`, with an error message that says what to do.
 
         Raises
         ------
@@ -171,7 +171,7 @@ class Session(requests.Session):
         return iter(())
 
     def _follow(self, method, url, arguments):
-        """The answer at the end of all redirects, whose bodies nobody reads."""
+        """The answer after all redirects, whose bodies are not read."""
         for _ in range(REDIRECTS):
             answer = self.request(method, url, **arguments)
             target = self.get_redirect_target(answer) if self._redirected else None
@@ -189,15 +189,15 @@ class Session(requests.Session):
     def _wait(self, url, what, wanted, attempt):
         if (wanted or 0) > LONGEST:
             raise Busy(
-                f"it is busy ({what}), and asks to be left alone for {wanted:,.0f} s; a job waits "
-                f"{LONGEST:.0f} s at most"
+                f"the server is busy ({what}) and asks for a pause of {wanted:,.0f} s; a job waits "
+                f"at most {LONGEST:.0f} s"
             )
         backoff = BACKOFF * 2**attempt if attempt else 0.0
         seconds = max(self._least, backoff if wanted is None else wanted)
-        print(f"{what}: again in {seconds:.1f} s", flush=True)
+        print(f"{what}: next request in {seconds:.1f} s", flush=True)
         if seconds >= TOLD:
             warnings.warn(
-                f"{url}: {what}: asks again in {seconds:.0f} s: see "
+                f"{url}: {what}: next request in {seconds:.0f} s: see "
                 "docs/warnings.md#waiting-for-a-server",
                 DataWarning,
                 stacklevel=4,
@@ -236,7 +236,7 @@ def _read(answer):
 
 
 def _wanted(answer):
-    """Seconds that a server asks to wait; None if it says nothing that can be understood."""
+    """Seconds that a server asks to wait; None without a valid Retry-After."""
     said = answer.headers.get("Retry-After")
     with suppress(urllib3.exceptions.InvalidHeader, ValueError, OverflowError):
         return None if said is None else _PATIENT.parse_retry_after(said)
@@ -298,11 +298,11 @@ class _Adapter(HTTPAdapter):
 
 
 def _hint(error):
-    # The innermost reason says all.
+    # The innermost reason is the most informative.
     reason = getattr(error.args[0] if error.args else error, "reason", error)
     match error:
         case requests.exceptions.InvalidURL() | requests.exceptions.InvalidSchema():
-            return f"leads to an address that may not be asked: {error}"
+            return f"leads to an address that is not allowed: {error}"
         case requests.TooManyRedirects():
             return f"leads from one address to another without end ({error}); check the address"
         case requests.exceptions.ProxyError():

@@ -1,4 +1,4 @@
-"""Address, size and md5 of a file, as Zenodo's record API tells them."""
+"""Address, size and md5 of a file from Zenodo's record API."""
 
 import hashlib
 import json
@@ -70,13 +70,13 @@ def _ask_zenodo(url, record, name):
         raise InputError(f"{fault}\n{OTHERWISE}") from fault
     except UNREADABLE:
         raise InputError(
-            f"{url}: found no record with public files, as Zenodo describes one; check record "
+            f"{url}: found no record with public files in Zenodo's format; check record "
             "and api_url in dataset.source.zenodo, or give url, md5 and bytes"
         ) from None
     if str(version) != str(record):
         raise InputError(
-            f"{url}: stands for the newest version, now {version!r}; name the number of one "
-            "version in dataset.source.zenodo.record, so that the data stay the same"
+            f"{url}: this number represents the newest version, now {version!r}; give the number "
+            "of one version in dataset.source.zenodo.record, so that the data stay the same"
         )
     # The latter two would be taken for steps in the address.
     if name not in files or name in (".", ".."):

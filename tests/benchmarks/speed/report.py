@@ -6,34 +6,35 @@ import statistics
 import psutil
 from statediff import __version__
 
-TEXT = """# Speed and memory beside kompot
+TEXT = """# Speed and memory compared with kompot
 
-One simulated file of {cells:,} cells × {genes:,} genes ({compared} compared), by kompot's own
+One simulated file of {cells:,} cells × {genes:,} genes ({compared} compared), with kompot's
 conventions, on {cores} cores with {memory:.0f} GB of memory: kompot 0.8.0 once, this workflow
-({version}) {repeats} times, of which the medians are shown. `make benchmark` measures it again, and
-writes this page; it needs a machine without other work, and takes about {minutes:.0f} minutes.
+({version}) {repeats} times (medians are shown). `make benchmark` repeats the measurement and writes
+this page; it needs a machine without other work, and takes about {minutes:.0f} minutes.
 
 {stages}
 
-Kompot's seconds and memory are those of its call in a process that has loaded the file: the
-AnnData that this workflow wrote from the simulated one, with the same expression and diffusion
-maps. Ours are those of a command (`snakemake`, its start included) and all processes that it
-starts; memory is that of all of them together at the worst moment. What bounds the ratio of
-abundance is the start of Snakemake and the imports of its few short jobs; within one process it is
-that given below. *Everything* is one command from the file to diffusion maps, UMAP, both analyses,
-tables, figures, AnnData and the page to explore; kompot's is the sum of its two calls, which start
-from the diffusion maps and make neither tables nor figures.
+For kompot, seconds and memory are those of its call in a process that has loaded the file: the
+AnnData that this workflow wrote from the simulated data, with the same expression and diffusion
+maps. For this workflow, they are those of a command (`snakemake`, including its start) and all
+processes that it starts; memory is the maximum over time of their sum. The ratio for abundance is
+limited by the start of Snakemake and the imports of its few short jobs; the ratio within one
+process is given below. *Everything* is one command from the file to diffusion maps, UMAP, both
+analyses, tables, figures, AnnData and the explorer page; for kompot it is the sum of its two calls,
+which start from the diffusion maps and write neither tables nor figures.
 
 **In one process**, from the open file to the distance of every gene: {distances}.
-From it to the change of abundance at every cell: {abundance}.
+From the open file to the change of abundance at every cell: {abundance}.
 
-**Same answers**: the rank correlation (Spearman) of the distances with kompot's is
-{spearman:.6f}; at kompot's length scale (the one difference: its neighbours are approximate) they
-differ by {relative_median:.1e} of their value in the median, {relative_max:.1e} at most.
+**Agreement**: the rank correlation (Spearman) of the distances with kompot's is {spearman:.6f}; at
+kompot's length scale (the only difference, because its neighbours are approximate) they differ by
+{relative_median:.1e} of their value in the median, {relative_max:.1e} at most.
 
 ## Jobs of the whole run
 
-*Overhead* is what a job's process takes besides its own work: the start of Python and imports.
+*Overhead* is the time that a job's process takes in addition to its computations: the start of
+Python and imports.
 
 {jobs}
 """

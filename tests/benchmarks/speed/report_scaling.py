@@ -16,24 +16,25 @@ SHOWN = 6
 
 TEXT = """# Growth with cells and genes
 
-Simulated data of 10,000 to a million cells × 2,000 genes, and of 100,000 cells × 20,000 genes; a
-tenth of the values is stored. Cell states are given; abundance and expression of two fifths of the
-cells against two fifths, by the default conventions (version {version}, {cores} cores). `make
-scaling` measures it again, in less than half an hour, and needs 10 GB of disk.
+Simulated data with 10,000 to a million cells × 2,000 genes, and with 100,000 cells × 20,000 genes;
+a tenth of the values are non-zero. Cell states are given. Abundance and expression are compared
+between two fifths of the cells and another two fifths, with the default conventions (version
+{version}, {cores} cores). `make scaling` repeats the measurement in less than half an hour, and
+needs 10 GB of disk space.
 
 {table}
 
-Seconds of each job's own work (chunks of genes added up) and its peak memory. Slopes are those of
-the logarithm of the seconds over the logarithm of the number of cells, or genes, between sizes at
-which the job takes {least:.0f} s or more; 1 is proportional. *All* is one command from the file to
+The table gives the computing time of each job (summed over gene chunks) and its peak memory. Slopes
+are those of log seconds against the log number of cells, or genes, between sizes at which the job
+takes {least:.0f} s or more; a slope of 1 means proportional. *All* is one command from the file to
 the results of both analyses: wall time, and memory of all processes together.
 
 ![time and memory by number of cells](images/scaling.png)
 
 ## Figures of {most:,} cells
 
-Seconds of the whole job: reading, drawing, and saving as PDF and PNG. Points are pixels of 300 dpi
-in the PDF beyond 100,000 of them; text and lines stay vectors.
+Seconds of the whole job: reading, drawing, and saving as PDF and PNG. In the PDF, more than 100,000
+points are rasterised at 300 dpi; text and lines remain vectors.
 
 {figures}
 """

@@ -1,12 +1,12 @@
 """Figures for notebooks, from an AnnData with the results of `statediff.tl` or of the workflow.
 
-Every function draws the last analysis that the AnnData records, or the one between the conditions
-that it is given, and returns a matplotlib Figure. `save` writes it to a file; `show` displays it,
-which notebooks do with what a cell returns anyway; `ax` draws into axes of your own, where a figure
-has one panel.
+Every function draws the last analysis recorded in the AnnData, or the analysis of the given
+conditions, and returns a matplotlib Figure. `save` writes it to a file; `show` displays it
+(notebooks also display the figure that a cell returns). Figures with one panel can be drawn into
+axes of your own, `ax`.
 
-Figures of the workflow that need more than an AnnData holds (`fit`, `gene_panels`,
-`expression_along`, `sample_expression`) are not here.
+The workflow's figures `fit`, `gene_panels`, `expression_along` and `sample_expression` need more
+than the AnnData contains and are missing here.
 """
 
 from statediff.pl._abundance import (

@@ -8,13 +8,13 @@ from statediff.pl._results import Abundance, colors_of, coordinates, finished, t
 
 def abundance_change(adata, *, reference=None, compared=None, basis="X_umap", size=None,
                      ax=None, save=None, show=False):  # fmt: skip
-    """Embedding by log fold change of abundance.
+    """Embedding coloured by the log fold change of abundance.
 
     Parameters
     ----------
     adata : anndata.AnnData
     reference, compared : str, optional
-        Conditions of the analysis; those of the last one by default.
+        Conditions of the analysis; by default those of the last one.
     basis : str
         Key of obsm with the coordinates.
     size : float, optional
@@ -22,7 +22,7 @@ def abundance_change(adata, *, reference=None, compared=None, basis="X_umap", si
     ax : matplotlib.axes.Axes, optional
         Axes to draw into; a figure of its own by default.
     save : path, optional
-        File to write, of a format that matplotlib knows by its ending.
+        File to write; matplotlib chooses the format by the ending.
     show : bool
         Whether to display the figure.
 
@@ -33,7 +33,7 @@ def abundance_change(adata, *, reference=None, compared=None, basis="X_umap", si
     Raises
     ------
     InputError
-        If the AnnData holds no such results.
+        If the AnnData does not contain the results.
 
     Examples
     --------
@@ -53,7 +53,7 @@ def abundance_change(adata, *, reference=None, compared=None, basis="X_umap", si
 
 def abundance_direction(adata, *, reference=None, compared=None, basis="X_umap", size=None,
                         save=None, show=False):  # fmt: skip
-    """Embedding of the cells that became fewer, and of those that became more.
+    """Embedding of the cells with a significant decrease or increase of abundance.
 
     Parameters, but for `ax`, and results are those of `abundance_change`.
     """
@@ -70,7 +70,7 @@ def abundance_direction(adata, *, reference=None, compared=None, basis="X_umap",
 
 def abundance_volcano(adata, *, reference=None, compared=None, size=None, ax=None, save=None,
                       show=False):  # fmt: skip
-    """Volcano of cells: log fold change of abundance against its significance.
+    """Volcano plot of cells: log fold change of abundance against its significance.
 
     Parameters and results are those of `abundance_change`.
     """
@@ -88,7 +88,7 @@ def abundance_volcano(adata, *, reference=None, compared=None, size=None, ax=Non
 
 def abundance_volcanos(adata, cell_type, *, reference=None, compared=None, save=None,
                        show=False):  # fmt: skip
-    """Volcano of the cells of each type.
+    """Volcano plots of the cells of each type.
 
     Parameters
     ----------
@@ -147,14 +147,14 @@ def abundance_swarm(adata, cell_type, *, reference=None, compared=None, ax=None,
 
 def direction_bars(adata, cell_type, *, reference=None, compared=None, order="table", ax=None,
                    save=None, show=False):  # fmt: skip
-    """Share of the cells of each type that became more, and fewer.
+    """Share of the cells of each type in states that became more or less frequent.
 
     Parameters
     ----------
     adata, cell_type, reference, compared, save, show
         As for `abundance_volcanos`.
     order : {"table", "cells", "up", "down"}
-        From top to bottom: as the categories, or by falling number of cells or share.
+        Order from top to bottom: as the categories, or by decreasing number of cells or share.
     ax : matplotlib.axes.Axes, optional
         As for `abundance_change`.
 
@@ -175,7 +175,7 @@ def direction_bars(adata, cell_type, *, reference=None, compared=None, order="ta
 
 def composition(adata, cell_type, *, reference=None, compared=None, ax=None, save=None,
                 show=False):  # fmt: skip
-    """Cell types of both conditions, and of their samples if the analysis has some.
+    """Share of each cell type in both conditions, and in their samples if there are samples.
 
     Parameters and results are those of `abundance_swarm`.
     """
@@ -209,7 +209,7 @@ def composition(adata, cell_type, *, reference=None, compared=None, ax=None, sav
 
 def condition(adata, *, reference=None, compared=None, basis="X_umap", size=None, ax=None,
               save=None, show=False):  # fmt: skip
-    """Embedding by condition; cells of neither are grey.
+    """Embedding coloured by condition; cells of neither condition are grey.
 
     Parameters and results are those of `abundance_change`.
     """
@@ -229,7 +229,7 @@ def condition(adata, *, reference=None, compared=None, basis="X_umap", size=None
 
 
 def cell_type(adata, cell_type, *, basis="X_umap", size=None, ax=None, save=None, show=False):
-    """Embedding by cell type.
+    """Embedding coloured by cell type.
 
     Parameters
     ----------

@@ -28,14 +28,14 @@ SETS = {
 
 def expression_volcano(adata, *, reference=None, compared=None, labelled=15, size=None, ax=None,
                        save=None, show=False):  # fmt: skip
-    """Volcano of genes: mean log fold change against p-value (or distance, as genes are ranked).
+    """Volcano plot of genes: mean log fold change against p-value (or distance, if it ranks them).
 
     Parameters
     ----------
     adata, reference, compared, size, ax, save, show
         As for `abundance_change`.
     labelled : int
-        Number of genes that are named.
+        Number of genes that are labelled.
 
     Returns
     -------
@@ -179,7 +179,7 @@ def enrichment(terms, *, fdr_threshold=0.05, top=10, categories=(), save=None, s
 
 def smoothed_expression(adata, gene, *, reference=None, compared=None, basis="X_umap", size=None,
                         ax=None, save=None, show=False):  # fmt: skip
-    """Embedding by the fold change of a gene, as the models of both conditions have it.
+    """Embedding coloured by the smoothed fold change of a gene.
 
     Parameters
     ----------
@@ -214,9 +214,9 @@ def fold_changes(adata, cell_type, *, genes=None, reference=None, compared=None,
     adata, cell_type, reference, compared, save, show
         As for `abundance_volcanos`.
     genes : sequence of str, optional
-        Names in var_names; by default those that changed most clearly.
+        Names in var_names; by default those with the strongest evidence of change.
     percentile : float
-        Of the absolute values, at which the colours end.
+        Percentile of the absolute values at which the colours saturate.
 
     Returns
     -------
@@ -247,8 +247,8 @@ def fold_change_dots(adata, cell_type, *, genes=None, layer=None, reference=None
     adata, cell_type, genes, reference, compared, save, show
         As for `fold_changes`.
     layer : str, optional
-        Layer of expression, of which the share of cells above 0 is the size of a dot; X by
-        default.
+        Layer of expression (X by default). The size of a dot is the share of cells with values
+        above 0.
 
     Returns
     -------
@@ -310,7 +310,7 @@ def gene_regions(adata, *, genes=None, reference=None, compared=None, percentile
     adata, reference, compared, save, show
         As for `abundance_change`; of an analysis with `cell_type`.
     genes : sequence of str, optional
-        Names in var_names; by default those of each pattern that changed most clearly.
+        Names in var_names; by default the top-ranked genes of each pattern.
     percentile : float
         As for `fold_changes`.
 

@@ -10,7 +10,7 @@ from statediff.conventions import LN2
 from statediff.messages import listed
 from statediff.provenance import abundance_fields, expression_fields
 
-# Genes that are shown where none are named.
+# Number of genes shown by default.
 MOST_GENES = 20
 ROLES = ("reference", "compared")
 
@@ -65,7 +65,7 @@ class Abundance(Run):
         return in_log2({role: super().__getitem__(role)})[role]
 
     def significance(self):
-        """−log10 of what decides about a cell, its name, and the thresholds."""
+        """−log10 of the statistic by which cells are called, its name, and the thresholds."""
         thresholds, tested = self.info["threshold"], self.has("qvalue")
         tiny = np.finfo(float).tiny
         return {
@@ -94,21 +94,21 @@ class Expression(Run):
         return expression_fields(reference, compared, has_samples) | calibrated
 
     def order(self):
-        """Columns of the genes, those that changed most clearly first."""
+        """Columns of the genes, those with the strongest evidence of change first."""
         from statediff.significance import rank_genes
 
         names = [name for name in ("pvalue", "standardised", "mahalanobis") if self.has(name)]
         return rank_genes({name: self[name] for name in names}, self.ranking)
 
     def regions(self):
-        """Cell types in which each called gene changes; None where this is unknown."""
+        """Cell types in which each called gene changes; None if this is unknown."""
         from statediff.comparison import stem_of
 
         table = self._adata.uns.get(f"{stem_of(self.conditions)}_gene_regions")
         return None if table is None or "cell_type" not in table else table
 
     def changed(self, genes, types):
-        """Whether genes change significantly in some cells of types; None where it is unknown."""
+        """Whether genes change significantly in some cells of types; None if it is unknown."""
         import pandas as pd
 
         table = self.regions()
@@ -144,7 +144,7 @@ def labels_of(adata):
 
 
 def columns_of(adata, run, genes):
-    """Columns of some genes, or of those that changed most clearly."""
+    """Columns of some genes, or of those with the strongest evidence of change."""
     from statediff.comparison import genes_of
 
     if genes is None:
@@ -170,7 +170,7 @@ def measured(adata, genes, layer):
 
 
 def colors_of(adata, column, shown):
-    """Colours of the data set of some levels of a column, as an argument; none if it has none."""
+    """Colours of the data set for some levels of a column, as an argument; empty without any."""
     colors, levels = adata.uns.get(f"{column}_colors"), adata.obs[column].astype("category").cat
     if colors is None or len(colors) != len(levels.categories):
         return {}
@@ -180,7 +180,7 @@ def colors_of(adata, column, shown):
 
 
 def finished(figure, save, show):
-    """Write the figure to a file, and display it, where asked for."""
+    """Write the figure to a file, and display it, if requested."""
     from statediff.plots.style import style
 
     if save is not None:

@@ -1,14 +1,14 @@
-"""Figures: data in, a matplotlib Figure out.
+"""Figures: functions that take data and return a matplotlib Figure.
 
-A module is imported when one of its functions is asked for: each figure is a process of its own,
-and should not wait for what others need.
+A module is imported when one of its functions is first used: each figure is a separate process,
+and should not wait for imports that only others need.
 """
 
 import re
 from importlib import import_module
 from pathlib import Path
 
-# Functions that draw are told by their decorator, so that a new one is listed nowhere.
+# Drawing functions are recognised by their decorator, so that new ones need no list.
 _DRAWING = re.compile(r"^@styled\ndef (\w+)", re.MULTILINE)
 _MODULES = {
     name: path.stem

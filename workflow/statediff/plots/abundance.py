@@ -26,10 +26,10 @@ MAX_NEG_LOG10 = 300.0
 @styled
 def abundance_volcano(lfc, significance, direction, *, conditions, measure, lfc_threshold,
                       threshold, blocks=None, size=None):  # fmt: skip
-    """Volcano of cells: log fold change of abundance against its significance.
+    """Volcano plot of cells: log fold change of abundance against its significance.
 
-    The values of neighbouring cells are those of one smooth function: the number of points says
-    little, and that of blocks of cells more.
+    Neighbouring cells are correlated, since their values come from one smooth function. The number
+    of blocks of cells is therefore more informative than the number of points.
 
     Parameters
     ----------
@@ -44,9 +44,9 @@ def abundance_volcano(lfc, significance, direction, *, conditions, measure, lfc_
     measure : str
         posterior tail probability or q-value.
     lfc_threshold, threshold : float
-        Of the log fold change and the measure; drawn and named.
+        Thresholds of the log fold change and the measure, which are drawn.
     blocks : dict of str to int, optional
-        Of each direction, the blocks of cells most of which have it.
+        Number of blocks of cells by the direction of most of their cells.
     size : float, optional
         Area of a point in square points.
 
@@ -98,7 +98,7 @@ def _heights(y, threshold):
 @styled
 def abundance_volcanos(lfc, significance, direction, types, *, conditions, measure, lfc_threshold,
                        threshold):  # fmt: skip
-    """One volcano of cells for each cell type, on the same axes.
+    """Volcano plots of the cells of each type, on common axes.
 
     Parameters
     ----------
@@ -157,7 +157,7 @@ def abundance_volcanos(lfc, significance, direction, types, *, conditions, measu
 
 @styled
 def direction_bars(table, *, conditions, order="table"):
-    """Share of the cells of each type that gain, lose or keep their abundance.
+    """Share of the cells of each type whose state becomes more or less frequent, or neither.
 
     Parameters
     ----------
@@ -166,8 +166,8 @@ def direction_bars(table, *, conditions, order="table"):
     conditions : pair of str
         Reference and compared condition.
     order : {"table", "cells", "up", "down"}
-        From top to bottom: as in the table, or by falling number of cells or share of cells that
-        became more or fewer.
+        Order from top to bottom: as in the table, or by decreasing number of cells or share of
+        cells that became more or less frequent.
 
     Returns
     -------
@@ -193,7 +193,7 @@ def direction_bars(table, *, conditions, order="table"):
         rows, [f"{short(t)} ({n:,})" for t, n in zip(table["cell_type"], table["cells"])]
     )
     axes.set(xlim=(0, 100), ylim=(-0.6, len(table) - 0.4))
-    # The cells of the table are not only those that take part in the contrast.
+    # The table also counts cells that are not part of the contrast.
     axes.set_xlabel(
         f"Cells of all conditions by change of abundance, {compared} against {reference} (%)"
     )

@@ -1,4 +1,4 @@
-"""Figure of what cell types the conditions, and their samples, are made of."""
+"""Figure of the shares of cell types in the conditions and their samples."""
 
 import numpy as np
 from matplotlib.lines import Line2D
@@ -8,7 +8,7 @@ from statediff.plots.style import CONDITION_COLORS, canvas, legend_above, short,
 
 __all__ = ["MOSTLY", "composition", "mean_intervals"]
 
-#: A type with this share of its cells in one condition is named.
+#: A type with at least this share of its cells in one condition is labelled.
 MOSTLY = 0.75
 
 
@@ -22,7 +22,7 @@ def mean_intervals(shares, level=0.95):
     Parameters
     ----------
     shares : pair of array, shape (types, samples)
-        In the samples of either condition, 0 to 1.
+        Shares in the samples of each condition, from 0 to 1.
     level : float
 
     Returns
@@ -57,7 +57,7 @@ def _shares(counts, types):
 
 @styled
 def composition(counts, *, conditions, samples=None, colors=CONDITION_COLORS):
-    """Share of each condition's cells that are of each type.
+    """Share of each cell type in each condition.
 
     Parameters
     ----------

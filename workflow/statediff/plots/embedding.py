@@ -38,7 +38,7 @@ MOST_MOVED = 60
 def embedding_categories(
     xy, labels, *, name, axis_names, order=None, colors=None, shown=None, on_data=False, size=None
 ):
-    """Embedding coloured by a category; cells of no named category lie behind, in grey.
+    """Embedding coloured by a category; cells of other categories are drawn behind, in grey.
 
     Parameters
     ----------
@@ -151,7 +151,7 @@ def embedding_values(xy, values, *, label, axis_names, shown=None, size=None, pe
 
 @styled
 def embedding_numbers(xy, values, *, label, axis_names, shown=None, size=None):
-    """Embedding coloured by a number; cells without one lie behind, in grey.
+    """Embedding coloured by a number; cells without a value are drawn behind, in grey.
 
     Parameters
     ----------
@@ -185,7 +185,7 @@ def embedding_numbers(xy, values, *, label, axis_names, shown=None, size=None):
 @styled
 def embedding_directions(xy, lfc, direction, *, conditions, axis_names, shown=None, size=None,
                          percentile=99.0):  # fmt: skip
-    """Cells that became fewer and cells that became more, side by side, others in grey.
+    """Cells with a decrease and with an increase of abundance, side by side, others in grey.
 
     Parameters
     ----------

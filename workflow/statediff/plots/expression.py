@@ -49,7 +49,7 @@ SHORT = {"pvalue": "−log₁₀ p", "standardised": "distance", "mahalanobis": 
 @styled
 def expression_volcano(genes, *, conditions, fdr_threshold, ranking, shown=None, labelled=15,
                        size=None):  # fmt: skip
-    """Volcano of genes: mean log fold change against what ranks them, or their distance.
+    """Volcano plot of genes: mean log fold change against the statistic that ranks them.
 
     Parameters
     ----------
@@ -60,12 +60,12 @@ def expression_volcano(genes, *, conditions, fdr_threshold, ranking, shown=None,
     fdr_threshold : float
         The local FDR (q-value, where p-values or standardised distances rank) of `is_de`.
     ranking : {"pvalue", "standardised", "mahalanobis"}
-        What ranks the genes, and calls them.
+        Statistic by which genes are ranked and called.
     shown : {"pvalue", "standardised", "mahalanobis"}, optional
-        The vertical axis: by default what ranks; p-values as −log10. Another one has no height
-        from which on genes are called, and no such line.
+        Statistic on the vertical axis, by default `ranking`; p-values as −log10. The threshold of
+        calls is drawn only for the statistic that ranks.
     labelled : int
-        Genes named: those that come first on the vertical axis, as far as there is room.
+        Number of genes that are labelled, from the top, as far as there is room.
     size : float, optional
         Area of a point in square points.
 
@@ -107,14 +107,14 @@ def expression_ma(genes, *, conditions, change, labelled=15, size=None):
     Parameters
     ----------
     genes : pandas.DataFrame
-        Index of gene names, those first that changed most clearly; `mean_expression` (log2), `lfc`
+        Index of gene names, by decreasing evidence of change; `mean_expression` (log2), `lfc`
         and `is_de`.
     conditions : pair of str
         Reference and compared condition.
     change : str
-        What `lfc` is, with its unit: the label of the vertical axis.
+        Label of the vertical axis: kind and unit of `lfc`.
     labelled : int
-        Called genes named: the first ones, as far as there is room.
+        Number of called genes that are labelled, the first ones, as far as there is room.
     size : float, optional
         Area of a point in square points.
 
@@ -137,17 +137,17 @@ def expression_ma(genes, *, conditions, change, labelled=15, size=None):
 
 @styled
 def contrast_comparison(tables, *, change, labelled=5, size=None):
-    """Fold changes of genes in two contrasts against each other, a panel for each two.
+    """Fold changes of genes in two contrasts against each other, a panel for each pair.
 
     Parameters
     ----------
     tables : dict of str to pandas.DataFrame
-        Of each contrast: `lfc`, `is_de` and `rank` (0: changed most clearly), the same genes as
-        the index. Panels for the first four contrasts.
+        For each contrast `lfc`, `is_de` and `rank` (0: strongest evidence), with the same genes as
+        the index. The first four contrasts are drawn.
     change : str
-        What `lfc` is, for the axes.
+        Kind of `lfc`, for the labels of the axes.
     labelled : int
-        Genes named in each panel: those called in either contrast whose ranks are the best.
+        Number of genes labelled in each panel: genes called in either contrast, by their best rank.
     size : float, optional
         Area of a point in square points.
 

@@ -1,4 +1,4 @@
-"""Figure of the fit itself: what the model can follow, and what it smooths over."""
+"""Figure of the fit: which trends the model can resolve, and which it smooths out."""
 
 import numpy as np
 

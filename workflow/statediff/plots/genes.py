@@ -155,7 +155,7 @@ def _tree(axes, rows):
 
 @styled
 def fold_change_dots(change, share, *, conditions, significant=None):
-    """Mean fold change of genes over cell types, with how many of the cells express them.
+    """Mean fold change of genes over cell types, with the share of cells that express them.
 
     Parameters
     ----------
@@ -211,7 +211,7 @@ def fold_change_dots(change, share, *, conditions, significant=None):
 
 @styled
 def gene_panels(xy, genes, *, conditions, axis_names, size=None):
-    """Smoothed expression in both conditions, fold change and its certainty, a row a gene.
+    """Smoothed expression in both conditions, fold change and its uncertainty, a row per gene.
 
     Parameters
     ----------
@@ -285,7 +285,7 @@ def _centred(values):
 @styled
 def expression_along(position, genes, members, *, name, conditions, colors=CONDITION_COLORS,
                      size=None):  # fmt: skip
-    """Measured and smoothed expression along a component of the cell states, a panel a gene.
+    """Measured and smoothed expression along a component of the cell states, a panel per gene.
 
     Parameters
     ----------

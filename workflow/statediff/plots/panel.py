@@ -1,4 +1,4 @@
-"""Being a panel of a page: a figure drawn at its final size, with all text of one size."""
+"""Panels of a page: figures drawn at their final size, with one size of text."""
 
 import functools
 import textwrap
@@ -61,7 +61,7 @@ def panel(width, height, font_size, name="panel"):
     font_size : float
         Points.
     name : str
-        What warnings and errors call it.
+        Name of the panel in warnings and errors.
 
     Examples
     --------
@@ -76,12 +76,12 @@ def panel(width, height, font_size, name="panel"):
 
 
 def current():
-    """The panel that is drawn, None for a figure of its own."""
+    """The panel that is drawn; None for a separate figure."""
     return _current.get()
 
 
 def settle(figure):
-    """Lay a figure out, as what is placed beside its points needs; long labels break.
+    """Compute the layout of a figure, before labels are placed; long labels are wrapped.
 
     Raises
     ------
@@ -99,7 +99,7 @@ def settle(figure):
 
 
 def check(figure):
-    """Warn where text of a panel is cut off or covers other text."""
+    """Warn if text of a panel is cut off or covers other text."""
     for fault in _faults(figure):
         warnings.warn(f"{current()}: {fault}; {ENLARGE}", DataWarning, stacklevel=3)
 
@@ -122,7 +122,7 @@ def _lay_out(figure):
 
 
 def _faults(figure):
-    """What went wrong, as far as it can be told without looking."""
+    """Problems of the drawing that can be detected automatically."""
     box, (width, height) = figure.get_tightbbox(), figure.get_size_inches()
     over = max(-box.x0, -box.y0, box.x1 - width, box.y1 - height)
     if over > TOLERANCE:

@@ -26,8 +26,8 @@ FILLED = 0.86
 def gene_regions(table, patterns, types, *, conditions, totals=None, cells=None, percentile=98.0):
     """In which cell types genes change, and by how much.
 
-    A field stands for the cells of a type; the coloured part of its width is the share of them
-    that lie where the gene changes.
+    A field represents the cells of a type; the coloured part of its width is the share of these
+    cells in states where the gene changes.
 
     Parameters
     ----------
@@ -44,7 +44,8 @@ def gene_regions(table, patterns, types, *, conditions, totals=None, cells=None,
     totals : mapping of str to int, optional
         Genes of each pattern, of which some are shown.
     cells : array, shape (types,), optional
-        Where the columns are blocks of cells: how many cells each holds. Their names are not shown.
+        Number of cells of each column, if the columns are blocks of cells. Their names are not
+        shown.
     percentile : float
         Percentile of the absolute fold changes at which the colours saturate.
 

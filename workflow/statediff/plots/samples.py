@@ -1,4 +1,4 @@
-"""Figure of genes at the level of samples: pseudobulks of cell types."""
+"""Figure of the expression of genes in samples: pseudobulks of cell types."""
 
 import numpy as np
 from matplotlib.lines import Line2D
@@ -24,7 +24,7 @@ def sample_expression(table, types, *, conditions, colors=CONDITION_COLORS, sign
     table : pandas.DataFrame
         A point for each row: `gene`, `cell_type`, `condition` (0: reference, 1: compared),
         `sample`, `expression` (pseudobulk, log2) and `cells`, their number; with pairs also `pair`,
-        of which the points are joined.
+        whose points are joined.
     types : sequence of str
         Rows, from top to bottom.
     conditions : pair of str
@@ -32,7 +32,7 @@ def sample_expression(table, types, *, conditions, colors=CONDITION_COLORS, sign
     colors : pair of colours
         Of the conditions.
     significant : pandas.DataFrame of bool, shape (genes, types), optional
-        Where genes change; marked.
+        Cell types in which genes change, which are marked.
 
     Returns
     -------

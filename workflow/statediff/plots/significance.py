@@ -1,4 +1,4 @@
-"""Figures of how real statistics compare with those of a null."""
+"""Figures that compare statistics with their null distribution."""
 
 import numpy as np
 
@@ -16,7 +16,7 @@ NO_RATE, STEEPEST = 1e-3, 3.0
 
 @styled
 def null_comparison(distances, null, rates, *, rate, threshold, is_de, seed=0):
-    """Distances of genes against those of a null, the false discovery rate, and null on null.
+    """Distances of genes and of null genes, the false discovery rate, and both halves of the null.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ def null_comparison(distances, null, rates, *, rate, threshold, is_de, seed=0):
     rates : array, shape (genes,)
         Local FDR or q-value.
     rate : str
-        Which of them.
+        Name of the rate.
     threshold : float
         Of the rate.
     is_de : array of bool, shape (genes,)

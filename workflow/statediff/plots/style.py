@@ -1,4 +1,4 @@
-"""What all figures share: fonts, colours, sizes of points."""
+"""Common style of all figures: fonts, colours, sizes of points."""
 
 import functools
 import io
@@ -39,11 +39,11 @@ __all__ = [
     "text_size",
 ]
 
-#: Of what is not in question.
+#: Colour of cells or genes in the background.
 GREY = "#d9d9d9"
-#: Told apart with any colour vision (Okabe & Ito).
+#: Distinguishable with any colour vision (Okabe & Ito).
 OKABE_ITO = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#000000")
-#: Of reference and compared condition.
+#: Colours of reference and compared condition.
 CONDITION_COLORS = ("#0072b2", "#e69f00")
 #: Inches of the width of a page, on which no text is to be smaller than 6 points.
 PAGE = 180 / 25.4
@@ -86,12 +86,12 @@ def drawn_on(axes):
 
 
 def style():
-    """The figures' own settings for a while, which leaves the user's as they are."""
+    """Apply the settings of the figures temporarily, without changing those of the user."""
     return mpl.rc_context(RC | (current().text if current() else {}))
 
 
 def styled(function):
-    """Draw under the figures' own settings, so that all has room."""
+    """Decorator: draw with the settings of the figures."""
 
     @functools.wraps(function)
     def draw(*arguments, **options):
@@ -228,7 +228,7 @@ def log_ticks(*axes):
 
 
 def categorical_palette(names, colors=None):
-    """Colour of each category: the data set's own, or a colour-blind-safe default.
+    """Colour of each category: that of the data set, or a colour-blind-safe default.
 
     Beyond eight categories no palette is safe for everyone; cell types are then also
     named on their cells.

@@ -54,7 +54,7 @@ def abundance_swarm(table, types, *, conditions, lfc_threshold):
         axes.axvline(sign * lfc_threshold, **lines)
     legend_above(figure, _handles(table, compared, lfc_threshold, lines))
     settle(figure)
-    # Where points of this size lie beside each other depends on the axes, which are settled now.
+    # Points are placed after the layout of the axes is final.
     area = np.clip(PER_CELL * cells, LEAST, LARGEST)
     area *= min(1.0, (axes.bbox.height / figure.dpi / len(types) / 0.32) ** 2)
     across = axes.bbox.width / figure.dpi * 72 / (2 * wide)

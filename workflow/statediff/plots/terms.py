@@ -1,4 +1,4 @@
-"""Figures of what genes have in common: enriched terms, associations."""
+"""Figures of enriched terms and of associations between genes."""
 
 import textwrap
 
@@ -92,13 +92,13 @@ def enrichment(table, *, titles, fdr_threshold, top=10, categories=()):
 
 
 def _names(terms, with_category):
-    """What stands beside each term: two lines at most, with its category if there are several."""
+    """Label of each term: at most two lines, with its category if there are several."""
     names = []
     for text, category in zip(terms["description"], terms["category"]):
         # Names of gene sets in files are joined by underscores.
         text = text if " " in text else text.replace("_", " ")
         text += f" [{short(category, 20)}]" if with_category else ""
-        # Beyond the end an ellipsis stands for the name, not for its category.
+        # A long label is shortened within the name, not within the category.
         end = f"… [{short(category, 20)}]" if with_category else "…"
         names.append(textwrap.fill(text, WIDTH, max_lines=2, placeholder=end))
     return names
