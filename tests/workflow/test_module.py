@@ -132,7 +132,7 @@ def test_scripts_find_the_library_of_a_tag(small_copy, small_config, repository)
     summary = json.loads((small_copy / RESULTS / "summary.json").read_text())
     assert summary["versions"]["statediff"] == "from git"
     assert lost[-1].is_file()
-    assert "young_vs_old (Old against Young" in done.stdout
+    assert "young_vs_old: Old against Young" in done.stdout
     assert "up to date" in run(small_copy, "-n").stdout
 
 
