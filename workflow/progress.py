@@ -89,7 +89,7 @@ class ShortLines(DefaultFormatter):
     def format(self, record):
         self._spoke = self._clock()
         if get_event(record) is None and str(record.msg).startswith(STOPPED):
-            return "\nThe run has stopped. Its results are kept: the same command goes on from them."
+            return "\nThe run has stopped. Results are kept: the same command goes on from them."
         return super().format(record)
 
     def format_run_info(self, msg):
