@@ -38,6 +38,9 @@ def repository(tmp_path_factory):
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / name, folder / name, ignore=ignored)
     shutil.copy(ROOT / "Snakefile", folder)
+    # What the report says of warnings.
+    (folder / "docs").mkdir()
+    shutil.copy(ROOT / "docs/warnings.md", folder / "docs")
     version = folder / "workflow/statediff/__init__.py"
     version.write_text(re.sub('(__version__ = ").*"', r'\1from git"', version.read_text()))
     who = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
