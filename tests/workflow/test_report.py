@@ -116,7 +116,7 @@ def test_the_summary_comes_first(browser, report):
     cells = summary["cells"]
     assert f"{cells['compared']} cells of Old were compared with {cells['reference']}" in text
     assert "No samples were named, so that cells count as independent" in text
-    assert re.search(r"of 20,000 genes change \(\d+ higher and \d+ lower in Old on average\)", text)
+    assert re.search(r"of 20,000 genes change \([\d,]+ higher and [\d,]+ lower in Old", text)
     assert "False discovery rate below 5 %" in text
     figures = shown(browser, "//main//figure//img")
     assert len(figures) == 4
@@ -165,7 +165,7 @@ def test_narrow_screens_cut_nothing(browser, report, page):
     wait(browser, lambda: browser.execute_script("return document.readyState") == "complete")
     time.sleep(1)
     width = browser.execute_script("return document.documentElement.scrollWidth")
-    assert width == 420
+    assert width <= 420
 
 
 def test_the_table_of_contrasts_begins_with_what_was_called(browser, report):
