@@ -8,7 +8,7 @@ BIN := .venv/bin
 setup: .venv/installed
 
 demo: .venv/installed
-	$(BIN)/snakemake all report --quiet rules reason host
+	$(BIN)/snakemake all report
 	@echo
 	@echo "Open results/simulated_bone_marrow/report.html in a browser, or explore.html, figures and"
 	@echo "tables in results/simulated_bone_marrow/young_vs_old; README.md explains each file."

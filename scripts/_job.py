@@ -46,8 +46,11 @@ def _run(main, job):
 
     def show(message, category, filename, lineno, file=None, line=None):
         if issubclass(category, DataWarning):
-            tell(f"Warning ({job.rule}): {message}")
-        log.write(warnings.formatwarning(message, category, filename, lineno, line))
+            told = f"Warning ({job.rule}): {printable(str(message))}"
+            tell(told)
+            log.write(f"{told}\n")
+        else:
+            log.write(warnings.formatwarning(message, category, filename, lineno, line))
 
     warnings.showwarning = show
     os.environ["NPROC"] = str(job.threads)  # read by JAX's CPU client

@@ -9,11 +9,11 @@ from _record import record
 from statediff.disk import atomic
 from statediff.provenance import DIRECTIONS, versions
 from statediff.store import read_arrays
-from terminal import read_usage
+from terminal import read_usage, read_warnings
 
 
 def main(job):
-    _, cells = read_arrays(job.input.cells, "reference")
+    members, cells = read_arrays(job.input.cells)
     abundance, _ = read_arrays(job.input.abundance, "lfc_direction")
     _, density = read_arrays(job.input.density, "variance")
     genes, fdr = read_arrays(job.input.fdr, "mean_lfc", "is_de")
@@ -31,6 +31,8 @@ def main(job):
             "reference": cells["n_reference"],
             "compared": cells["n_compared"],
             "samples": cells["n_samples"],
+            "samples_reference": len(members.get("samples_reference", ())),
+            "samples_compared": len(members.get("samples_compared", ())),
         },
         "abundance": density | dict(zip(DIRECTIONS, map(int, direction), strict=True)),
         "expression": fit
@@ -51,6 +53,7 @@ def main(job):
         "blocks": read_arrays(job.input.blocks, "conditions")[1] if job.input.blocks else None,
         "groups": describe_groups(job) if job.input.get("groups") else None,
         "truth": read_json(job.input.get("truth")),
+        "warnings": read_warnings(job.input.logs),
         "stages": read_usage(job.input.benchmarks, job.input.logs),
         "versions": versions(),
         "provenance": record(job, fdr),

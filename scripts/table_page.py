@@ -15,7 +15,7 @@ from statediff.disk import atomic
 DIGITS = 4
 # Column of links, whose cells the browser fills: names stay text, whatever they hold.
 LINKS = "links"
-ADD_LINKS = itables.JavascriptFunction("function(row) { addLinks(row.cells[0], row.cells[1]); }")
+FINISH = itables.JavascriptFunction("function(row) { finish(row); }")
 
 
 def main(job):
@@ -28,19 +28,21 @@ def main(job):
         raise KeyError(f"{job.input.columns} does not explain {unexplained}")
     table = table[[name for name in columns if name in table]]
     explained = {name: columns[name] for name in table}
+    below = [name for name in table if columns[name].get("diagnostic")]
+    shown = readable(table, job.params.get("digits", DIGITS))
     with open(job.input.template, encoding="utf-8") as file:
         template = jinja2.Template(file.read(), autoescape=True)
     page = template.render(
         title=": ".join([job.params.table.capitalize().replace("_", " "), *job.wildcards]),
         columns=explained,
         links=links,
+        diagnostics=shown[below].to_dict("list"),
+        names=list(table.iloc[:, 0]),
         info=enrichment_info(job),
         library=generate_init_offline_itables_html(itables.options.dt_bundle),
         table=as_html(
-            readable(table, job.params.get("digits", DIGITS)).rename(
-                columns={k: v["name"] for k, v in explained.items()}
-            ),
-            **({"createdRow": ADD_LINKS} if links else {}),
+            shown.drop(columns=below).rename(columns={k: v["name"] for k, v in explained.items()}),
+            createdRow=FINISH,
         ),
     )
     with atomic(job.output[0]) as part:

@@ -17,8 +17,11 @@ SHARED = Path(os.environ.get("STATEDIFF_SHARED", ROOT.parent / "shared"))
 
 
 def run_snakemake(directory, *arguments, snakefile=ROOT / "Snakefile", configfile=None, check=True):
-    """Run the workflow in a directory; returns the completed process, output in `stdout`."""
-    command = [sys.executable, "-m", "snakemake", "-s", str(snakefile)]
+    """Run the workflow in a directory; returns the completed process, output in `stdout`.
+
+    The output names every job as Snakemake does, without the short lines that users see.
+    """
+    command = [sys.executable, "-m", "snakemake", "-s", str(snakefile), "--quiet", "host"]
     command += ["--directory", str(directory), *map(str, arguments)]
     if configfile is not None:
         files = configfile if isinstance(configfile, list) else [configfile]

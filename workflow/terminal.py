@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from pathlib import Path
 
-__all__ = ["as_comparison", "as_line", "as_text", "read_usage"]
+__all__ = ["as_comparison", "as_line", "as_text", "read_usage", "read_warnings"]
 
 
 def read_usage(benchmarks, logs):
@@ -37,6 +37,26 @@ def read_usage(benchmarks, logs):
     return stages
 
 
+def read_warnings(logs):
+    """Warnings about the data, from the logs of jobs.
+
+    Parameters
+    ----------
+    logs : iterable of path
+
+    Returns
+    -------
+    list of dict
+        {"rule": str, "text": str}, each text once.
+    """
+    found = {}
+    for log in logs:
+        text = Path(log).read_text(encoding="utf-8")
+        for rule, warning in re.findall(r"^Warning \((\w+)\): (.*)$", text, re.MULTILINE):
+            found.setdefault(warning, rule)
+    return [{"rule": rule, "text": text} for text, rule in found.items()]
+
+
 def as_text(summary, stages, folder):
     """Summary of a contrast.
 
@@ -59,18 +79,18 @@ def as_text(summary, stages, folder):
     filtered = cells["evaluated"] < cells["total"]
     passing = f" ({cells['evaluated']:,} pass the filter)" if filtered else ""
     lines = [
-        f"{summary['dataset']} · {summary['contrast']} ({compared} against {reference}, "
-        f"conventions {summary['conventions']})",
+        f"{summary['dataset']} · {summary['contrast']}: {compared} against {reference} "
+        f"(conventions {summary['conventions']})",
         f"  cells       {cells['total']:,}{passing}: {cells['reference']:,} {reference}, "
         f"{cells['compared']:,} {compared}",
-        f"  basis       rank {fit['rank']}, largest residual variance {fit['residual_max']:.1e}",
-        f"  smoothness  length scale {fit['ls']:.4g} ({_choice(fit)}); effective degrees of "
-        f"freedom {fit['freedom_reference']:.1f} in {reference}, "
-        f"{fit['freedom_compared']:.1f} in {compared}",
-        f"  expression  {fit['n_de']:,} of {fit['genes']:,} genes at {rate} < "
-        f"{fit['fdr_threshold']:g}: {fit['n_de_up']:,} up, {fit['n_de_down']:,} down",
-        f"  abundance   {density['up']:,} cells up, {density['down']:,} down, "
-        f"{density['neutral']:,} neutral" + _amplitude(density),
+        f"  genes       {fit['n_de']:,} of {fit['genes']:,} change, {rate} < "
+        f"{fit['fdr_threshold']:g}: {fit['n_de_up']:,} higher and {fit['n_de_down']:,} lower in "
+        f"{compared} on average",
+        f"  abundance   {density['up']:,} cells lie in states that gain cells in {compared}, "
+        f"{density['down']:,} in states that lose cells",
+        f"  smoothness  {_choice(fit)}; {fit['freedom_reference']:.0f} and "
+        f"{fit['freedom_compared']:.0f} effective degrees of freedom of expression"
+        + _freedom(density),
     ]
     if cells["samples"]:
         lines.insert(2, f"  samples     {cells['samples']}{_design(summary['conditions'])}")
@@ -83,24 +103,19 @@ def as_text(summary, stages, folder):
             f"{parts['share_of_variance']:.0%} of the variance of "
             f"{genes['highly_variable']:,} genes",
         )
-    if summary["counts"]["transform"] == "unknown":
+    counts = summary["counts"]
+    if counts["transform"] == "unknown":
         lines.append("  counts      unknown: genes are tested on the layer as it is")
     else:
-        counts = summary["counts"]
         medians = [f"{counts['depth'][role]:,.0f}" for role in ("reference", "compared")
                    if counts["depth"][role] is not None]  # fmt: skip
         per_cell = f"; {' and '.join(medians)} a cell" if medians else ""
         lines.append(f"  counts      from {counts['origin']}: {counts['transform']}{per_cell}")
     if blocks := summary["blocks"]:
-        mixing = (
-            f"; neighbours from a cell's own sample {blocks['separation']:.2f} × expected"
-            if blocks["has_samples"]
-            else ""
-        )
         lines.append(
-            f"  blocks      {blocks['n_blocks']:,} with {blocks['information']:.0%} of the "
-            f"information, holding both conditions for {blocks['cover_reference']:.0%} and "
-            f"{blocks['cover_compared']:.0%} of the cells{mixing}"
+            f"  tested in   {blocks['n_blocks']:,} blocks of similar cells, which hold both "
+            f"conditions for {blocks['cover_reference']:.0%} and {blocks['cover_compared']:.0%} of "
+            "their cells"
         )
     if groups := (summary["groups"] or {}).values():
         left_out = sum(group["left_out"] for group in groups)
@@ -117,10 +132,9 @@ def as_text(summary, stages, folder):
             f"down {_number(truth['auc_down'])}",
         ]
     if stages:
-        lines.append("  stage                        seconds   peak MB")
-        for name, stage in stages.items():
-            peak = "–" if stage["peak_mb"] is None else f"{stage['peak_mb']:.0f}"
-            lines.append(f"    {name:<26} {stage['seconds']:>7.1f}   {peak:>7}")
+        lines.append(f"  took        {_costs(stages)}")
+    for warning in summary.get("warnings", ()):
+        lines.append(f"  warning     {warning['text']}")
     lines.append(f"  results in  {folder}")
     return "\n".join(lines)
 
@@ -137,20 +151,30 @@ def _design(conditions):
 def _choice(fit):
     """How the length scale was chosen."""
     if not fit["learnt"]:
-        return "as configured"
+        return f"length scale {fit['ls']:.4g} as configured"
     from statediff.smoothness import fraction  # starts SciPy, which other lines do without
 
-    return f"{fraction(fit['ls'] / fit['extent'])} × the extent of the states, by evidence"
+    return (
+        f"length scale chosen from the data: {fraction(fit['ls'] / fit['extent'])} × the extent of "
+        "the cell states"
+    )
 
 
-def _amplitude(density):
-    """Prior standard deviation of the log ratio, where it was chosen by evidence."""
+def _freedom(density):
+    """Effective degrees of freedom of the log ratio, where its amplitude was chosen by evidence."""
     if "evidence" not in density:
         return ""
-    return (
-        f" (log ratio: amplitude {density['amplitude']:g} by evidence, "
-        f"{density['effective_freedom']:.1f} degrees of freedom)"
-    )
+    return f", {density['effective_freedom']:.0f} of abundance"
+
+
+def _costs(stages):
+    """Time of all jobs, the largest memory, and the job that took longest."""
+    longest = max(stages, key=lambda name: stages[name]["seconds"])
+    total = sum(stage["seconds"] for stage in stages.values())
+    peaks = [stage["peak_mb"] for stage in stages.values() if stage["peak_mb"] is not None]
+    memory = f"; no job more than {max(peaks):,.0f} MB of memory" if peaks else ""
+    most = f"{stages[longest]['seconds']:,.0f} s of them {longest}"
+    return f"{total:,.0f} s over all jobs, {most}{memory}"
 
 
 def as_line(summary):

@@ -121,4 +121,4 @@ def test_many_contrasts_end_in_a_line_each(three, snakemake_run, tmp_path):
     config = write_config(directory, ["ab", "ac", "ad", "ae", "bc", "bd"])
     output = snakemake_run(directory, "cell_states", "--force", configfile=config).stdout
     assert len(re.findall(r"^tiny · a_vs_[bcd]: \d+ genes up", output, re.M)) == 3
-    assert "seconds   peak MB" not in output
+    assert "s over all jobs" not in output

@@ -38,6 +38,9 @@ def repository(tmp_path_factory):
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / name, folder / name, ignore=ignored)
     shutil.copy(ROOT / "Snakefile", folder)
+    # What the report says of warnings.
+    (folder / "docs").mkdir()
+    shutil.copy(ROOT / "docs/warnings.md", folder / "docs")
     version = folder / "workflow/statediff/__init__.py"
     version.write_text(re.sub('(__version__ = ").*"', r'\1from git"', version.read_text()))
     who = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
@@ -132,7 +135,7 @@ def test_scripts_find_the_library_of_a_tag(small_copy, small_config, repository)
     summary = json.loads((small_copy / RESULTS / "summary.json").read_text())
     assert summary["versions"]["statediff"] == "from git"
     assert lost[-1].is_file()
-    assert "young_vs_old (Old against Young" in done.stdout
+    assert "young_vs_old: Old against Young" in done.stdout
     assert "up to date" in run(small_copy, "-n").stdout
 
 

@@ -51,6 +51,7 @@ def genes(report):
 def browser(browser, report):
     """The browser with the report, in which no error and no script of the data may show."""
     browser.get(report.as_uri())
+    shown(browser, "//main[@id='summary']")
     yield browser
     found = [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
     hacked = browser.execute_script("return window.hacked")
@@ -71,7 +72,8 @@ def shown(browser, xpath):
 
 
 def follow(browser, *entries):
-    """Click these entries of the menu."""
+    """Leave the summary, and click these entries of the menu."""
+    browser.execute_script("location.hash = '#all'")
     for entry in entries:
         shown(browser, f"//a[normalize-space()='{entry}']")[0].click()
 
@@ -103,7 +105,82 @@ def test_one_file(report):
     assert f"{RESULTS}/figures/expression_volcano.png" in results
 
 
+def texts(browser, xpath):
+    return [found.text for found in shown(browser, xpath)]
+
+
+def test_the_summary_comes_first(browser, report):
+    summary = json.loads((report.parent / "young_vs_old/summary.json").read_text())
+    text = shown(browser, "//main[@id='summary']")[0].text
+    assert not [app for app in browser.find_elements(By.ID, "app") if app.is_displayed()]
+    cells = summary["cells"]
+    assert f"{cells['compared']} cells of Old were compared with {cells['reference']}" in text
+    assert "No samples were named, so that cells count as independent" in text
+    assert re.search(r"of 20,000 genes change \([\d,]+ higher and [\d,]+ lower in Old", text)
+    assert "False discovery rate below 5 %" in text
+    figures = shown(browser, "//main//figure//img")
+    assert len(figures) == 4
+    for image in figures:
+        wait(browser, lambda image=image: int(image.get_property("naturalWidth")) > 1000)
+
+
+def test_the_summary_lists_genes_and_types(browser, genes):
+    first = texts(browser, "//main//table[.//th='Gene']//tbody//td[1]")
+    called = genes["gene"][genes["is_de"]]
+    assert first == [name.strip() for name in called[:12]]
+    types = texts(browser, "//main//table[.//th='Cell type']//tbody//td[1]")
+    assert "HSC" in types
+
+
+def test_warnings_come_with_their_meaning(browser, report):
+    summary = json.loads((report.parent / "young_vs_old/summary.json").read_text())
+    assert summary["warnings"]
+    headings = shown(browser, "//main//details[@class='warning']/summary")
+    assert [found.text for found in headings] == [one["text"] for one in summary["warnings"]]
+    headings[0].click()
+    assert shown(browser, "//main//details[1]//p[starts-with(., 'Meaning.')]")
+
+
+def test_the_summary_leads_to_all_else(browser, report):
+    explorer = shown(browser, "//main//a[.='Explorer']")[0]
+    assert explorer.get_property("href") == (report.parent / "young_vs_old/explore.html").as_uri()
+    assert (report.parent / "young_vs_old/explore.html").is_file()
+    shown(browser, "//main//a[.='Table of genes']")[0].click()
+    wait(browser, lambda: len(browser.window_handles) == 2)
+    browser.switch_to.window(browser.window_handles[1])
+    wait(browser, lambda: browser.title == "Genes: young_vs_old")
+    browser.switch_to.window(browser.window_handles[0])
+    shown(browser, "//main//a[.='All figures']")[0].click()
+    follow(browser, "Abundance")
+    shown(browser, "//a[@id='to-summary']")[0].click()
+    assert shown(browser, "//main[@id='summary']")
+
+
+@pytest.mark.parametrize("page", ["report.html", "report.html#all", "contrasts.html"])
+def test_narrow_screens_cut_nothing(browser, report, page):
+    size = {"width": 420, "height": 800, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    browser.get("about:blank")
+    browser.get(f"{report.parent.as_uri()}/{page}")
+    wait(browser, lambda: browser.execute_script("return document.readyState") == "complete")
+    time.sleep(1)
+    width = browser.execute_script("return document.documentElement.scrollWidth")
+    assert width <= 420
+
+
+def test_the_table_of_contrasts_begins_with_what_was_called(browser, report):
+    browser.get((report.parent / "contrasts.html").as_uri())
+    wait(browser, lambda: rows(browser))
+    header = texts(browser, "//th[contains(@class, 'dt-orderable')]")
+    called = ["Contrast", "Reference", "Compared", "Genes called", "Genes up", "Genes down"]
+    assert [" ".join(name.split()) for name in header][:6] == called
+    last = browser.find_element(By.XPATH, "//th[.='First genes']").rect
+    assert last["x"] + last["width"] <= 1280
+    assert "Degrees of freedom in the reference" in texts(browser, "//*[@class='diagnostics']//th")
+
+
 def test_figure_with_caption(browser):
+    browser.execute_script("location.hash = '#all'")
     first = shown(browser, "//div[@id='app']")[0].text
     assert "Old against Young" in first
     assert "No gene list left this machine" in first

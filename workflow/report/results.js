@@ -13,3 +13,27 @@ for (const result of Object.values(results)) {
         },
     });
 }
+
+// The summary comes first, and the rest of the report at the address #all. Snakemake's links lead to
+// an empty one, which changes nothing.
+function showPage() {
+    if (location.hash === "#all") document.body.classList.remove("summarised");
+    else if (location.hash.length > 1) document.body.classList.add("summarised");
+    if (location.hash === "#all" || location.hash === "#summary") window.scrollTo(0, 0);
+}
+window.addEventListener("hashchange", showPage);
+window.addEventListener("DOMContentLoaded", () => {
+    document.body.classList.add("summarised");
+    showPage();
+    for (const image of document.querySelectorAll("#summary img[data-result]")) {
+        image.src = results[image.dataset.result].data_uri;
+    }
+    document.querySelector("#summary").addEventListener("click", (event) => {
+        const link = event.target.closest("a");
+        if (link?.dataset.category) app.showCategory(link.dataset.category);
+        if (link?.dataset.result) {
+            event.preventDefault();
+            window.open(results[link.dataset.result].data_uri);
+        }
+    });
+});

@@ -2,6 +2,7 @@
 
 import shlex
 
+from progress import shorten
 from shareable import command_line
 from statediff.disk import atomic
 from terminal import as_comparison, as_line, as_text, read_usage
@@ -17,6 +18,9 @@ STAYING = [] if "simulate" in SOURCE else ["simulate"]
 STAYING = {workflow.modifier.modify_rulename(name) for name in ("download", *STAYING)}
 # The target that lists removable files, with the prefix of a module.
 LISTING = workflow.modifier.modify_rulename("tidy")
+
+if workflow.is_main_process and workflow.modifier.is_main_snakefile():
+    shorten(workflow)
 
 
 def keep_command():

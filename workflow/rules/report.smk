@@ -148,7 +148,12 @@ rule report:
         per_contrast("tables/gene_regions.html") if RESIDUAL else [],
         rules.results.input,
         rules.figures.input,
+        # The summary links to them.
+        rules.explore.input,
         script=workflow.source_path("../report/results.js"),
+        style=workflow.source_path("../report/overview.css"),
+        template=workflow.source_path("../report/overview.html"),
+        warnings=workflow.source_path("../../docs/warnings.md"),
     output:
         "<run>/report.html",
     log:
@@ -163,5 +168,7 @@ rule report:
     params:
         **AGAIN,
         enrichment=enrichment_there,
+        dataset=DATASET["name"],
+        contrasts=CONTRASTS,
     script:
         "../../scripts/report.py"

@@ -124,6 +124,7 @@ rule cell_table:
 rule cell_type_table:
     input:
         cell_types=cell_types,
+        cells="<run>/{contrast}/stages/cells.h5",
         abundance="<run>/{contrast}/stages/abundance.h5",
     output:
         tsv="<run>/{contrast}/tables/cell_types.tsv",

@@ -1,0 +1,142 @@
+"""What the first page of the report tells of each contrast, from its summary and its tables."""
+
+import json
+import re
+from pathlib import Path
+
+import pandas as pd
+from markupsafe import Markup, escape
+from statediff.localisation import of_each_pattern
+
+__all__ = [
+    "as_markup", "count_genes", "describe", "explained", "find_figures", "first_genes",
+    "read_sections",
+]  # fmt: skip
+
+# Genes to list.
+GENES = 12
+# Figures of the page, of which the first so many that were drawn are shown.
+FIGURES = {
+    "cell_type": "The cells, by their type.",
+    "abundance_change": "Where states gain cells (red) and lose cells (blue).",
+    "expression_volcano": "The genes: mean change, and how clear any change is.",
+    "gene_regions": "In which cell types the genes change that changed most clearly.",
+    "composition": "Share of the cells that are of each type, with 95 % intervals.",
+    "abundance_direction": "Cells in states that gain cells and in states that lose cells.",
+    "abundance_volcano": "The cells: change of abundance, and how clear it is.",
+    "significance": "The test statistics beside what chance alone gives.",
+}
+SHOWN_FIGURES = 4
+# Pages that open from it.
+PAGES = {
+    "tables/genes.html": "Table of genes",
+    "tables/gene_regions.html": "Table of genes and regions",
+    "methods.html": "Methods, papers to cite",
+    "provenance.html": "Provenance",
+}
+
+
+def describe(name, contrast, folder, paths, sections):
+    """All that the page tells of a contrast.
+
+    Parameters
+    ----------
+    name : str
+    contrast : dict
+        From the configuration.
+    folder : pathlib.Path
+        Of its results.
+    paths : collection of str
+        Files that the report holds.
+    sections : list of dict
+        What warnings mean, from `read_sections`.
+    """
+    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    genes = pd.read_parquet(folder / "tables/genes.parquet")
+    types = pd.read_parquet(folder / "tables/cell_types.parquet")
+    pages = {f"{folder / page}": title for page, title in PAGES.items()}
+    return {
+        "name": name,
+        "explorer": f"{name}/explore.html",
+        **{role: str(contrast[role]) for role in ("reference", "compared")},
+        "conditions": contrast,
+        "cells": summary["cells"],
+        "settings": summary["provenance"]["config"],
+        "genes": count_genes(genes),
+        "top": first_genes(genes),
+        "directions": {key: int(types[key].sum()) for key in ("up", "down", "cells")},
+        "types": types.to_dict("records"),
+        "figures": find_figures(folder, paths),
+        "pages": {path: title for path, title in pages.items() if path in paths},
+        "warnings": [explained(warning, sections) for warning in summary["warnings"]],
+    }
+
+
+def count_genes(genes):
+    """How many genes were called, on which side, and with which pattern."""
+    called = genes[genes["is_de"]]
+    pattern = called.get("pattern", pd.Series(dtype=object)).value_counts()
+    return {
+        "tested": len(genes),
+        "called": len(called),
+        "up": int((called["mean_lfc"] > 0).sum()),
+        "down": int((called["mean_lfc"] <= 0).sum()),
+        "pattern": {key: int(pattern.get(key, 0)) for key in ("everywhere", "region", "opposite")}
+        if len(pattern)
+        else None,
+    }
+
+
+def first_genes(genes):
+    """The called genes that changed most clearly; of each pattern, where patterns are known."""
+    called = genes[genes["is_de"]].reset_index(drop=True)
+    if "pattern" in called and called["pattern"].notna().any():
+        called = called.iloc[of_each_pattern(called["pattern"].to_numpy(dtype=object), GENES)]
+    first = called.head(GENES)
+    named = first["feature_name"] if "feature_name" in first else first["gene"]
+    first = first.assign(label=named.fillna(first["gene"]).astype(str))
+    return first.astype(object).where(first.notna(), None).to_dict("records")
+
+
+def find_figures(folder, paths):
+    """The first figures that the report has, of the contrast or of the data set."""
+    found = []
+    for name, text in FIGURES.items():
+        places = (folder / f"figures/{name}.png", folder.parent / f"figures/{name}.png")
+        found += [{"path": str(p), "text": text} for p in places if str(p) in paths]
+    return found[:SHOWN_FIGURES]
+
+
+def read_sections(path):
+    """What each warning means, from the sections of docs/warnings.md.
+
+    Returns
+    -------
+    list of dict
+        `patterns`, regular expressions of the messages, and the paragraphs `parts`.
+    """
+    _, *sections = re.split("^## ", Path(path).read_text(encoding="utf-8"), flags=re.M)
+    found = []
+    for section in sections:
+        messages, start, rest = section.partition("**Meaning.**")
+        quoted = re.findall("`(.*?)`", messages, re.S)
+        pieces = [[re.escape(part) for part in " ".join(q.split()).split("…")] for q in quoted]
+        parts = [as_markup(part) for part in (start + rest).split("\n\n") if part.strip()]
+        found.append({"patterns": [".*?".join(piece) for piece in pieces], "parts": parts})
+    return found
+
+
+def as_markup(text):
+    """A paragraph of Markdown as HTML: bold, code, and links as their words alone."""
+    html = str(escape(" ".join(text.split())))
+    html = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", html)
+    html = re.sub(r"`([^`]*)`", r"<code>\1</code>", html)
+    return Markup(re.sub(r"\*\*([^*]*)\*\*", r"<b>\1</b>", html))
+
+
+def explained(warning, sections):
+    """A warning with the paragraphs of its section, if it has one."""
+    for section in sections:
+        if any(re.search(pattern, warning["text"]) for pattern in section["patterns"]):
+            return warning | {"parts": section["parts"]}
+    return warning | {"parts": []}
