@@ -527,6 +527,19 @@ def test_a_quiet_run_still_shows_faults_of_the_configuration(tmp_path, snakemake
     assert done.stdout.count("fdr: unknown key 'treshold'; did you mean threshold?") == 1
 
 
+def test_a_file_that_is_no_configuration_has_its_line(tmp_path, snakemake_run):
+    (tmp_path / "my.yaml").write_text("dataset:\n  name: d\n   layer: x\n")
+    arguments = ["--cores", 1, "--quiet", "all", "--configfile", "my.yaml", "results"]
+    done = snakemake_run(tmp_path, *arguments, check=False)
+    assert done.returncode == 1
+    first, *faults = done.stdout.splitlines()
+    assert first.startswith("Using workflow specific profile")
+    assert [fault.partition(";")[0] for fault in faults] == [
+        "Error: my.yaml, line 3: not valid YAML (mapping values are not allowed here)",
+        f"Error: --configfile: results is no file (seen from {tmp_path})",
+    ]
+
+
 @pytest.mark.parametrize(("count", "fails"), [(70, False), (501, True)])
 def test_columns_that_hold_no_cell_types(attempt, count, fails):
     def edit(adata):
