@@ -1,7 +1,7 @@
 """Faults of configuration files that would end Snakemake before it reads our Snakefile.
 
-The default profile calls `check_files`: Snakemake itself says neither which file nor which line, and
-does not end where aliases stand for aliases.
+The default profile calls `check_files`: Snakemake itself says neither which file nor which line,
+and does not end where aliases stand for aliases.
 """
 
 import json
@@ -145,6 +145,6 @@ def _check_keys(keys, path):
             line = key.start_mark.line + 1
             if (first := lines.setdefault(key.value, line)) != line:
                 raise InputError(
-                    f"{path}, line {line}: the key {key.value!r} occurs twice in one section (first "
-                    f"in line {first}); expected it once"
+                    f"{path}, line {line}: the key {key.value!r} occurs twice in one section "
+                    f"(first in line {first}); expected it once"
                 )

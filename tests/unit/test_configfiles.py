@@ -14,7 +14,7 @@ LISTS = "\n".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]" for i in range(1, 40))
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("dataset:\n  name: d\n   layer: x\n", "{}, line 3: not valid YAML (mapping values are not"),
+        ("dataset:\n  name: d\n   layer: x\n", "{}, line 3: not valid YAML (mapping values are"),
         ("dataset:\n    name: d\n  layer: x\n", "{}, line 3: not valid YAML"),
         ("dataset:\n\tname: d\n", "{}, line 2: *; indent with blanks in place of tabs"),
         ("dataset:\n  layer: a: b\n", "{}, line 2: *; look at this line and the one before it"),
@@ -23,7 +23,7 @@ LISTS = "\n".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]" for i in range(1, 40))
         ("a: 1\n---\nb: 2\n", "{}, line 2: not valid YAML (but found another document)"),
         ("when: 2024-02-30\n", "{}: not valid YAML (day is out of range"),
         (f"a: {'[' * 5000}", "{}: not valid YAML (maximum recursion depth"),
-        ("a:\n  b: 1\n  c: 2\n  b: 3\n", "{}, line 4: the key 'b' occurs twice * (first in line 2)"),
+        ("a:\n  b: 1\n  c: 2\n  b: 3\n", "{}, line 4: the key 'b' occurs twice * (first in line 2"),
         ("a: &a\n  b: [*a]\n", "{}: found more than 200,000 values"),
         (f"a0: &a0 {{x: 1, y: 2}}\n{MAPPINGS}", "{}: found more than 200,000 values"),
         (f"a0: &a0 [1, 2]\n{LISTS}", "{}: found more than 200,000 values"),
