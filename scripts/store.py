@@ -5,6 +5,7 @@ from pathlib import Path
 from _inputs import (
     check_names,
     check_space,
+    coordinates,
     find_counts,
     find_genes,
     find_matrix,
@@ -28,7 +29,9 @@ def main(job):
         check_names(obs, var)
         arrays = {key: read_obsm(source, key, option) for key, option in config.obsm.items()}
         matrix = find_matrix(source, config.layer, "dataset.layer")
-        # Not from the params: other layers of the results are no reason to store anew.
+        # Not from the params: what later jobs read or write is no reason to store anew.
+        for option, key in coordinates(job.config).items():
+            read_obsm(source, key, option)
         check_space(Path(job.output.data).parents[1], matrix, job.config)
         write_elem(store, "obs", with_categories(obs))
         write_elem(store, "var", with_categories(var))

@@ -145,6 +145,8 @@ def test_what_the_data_show_stops_in_the_data_stage(attempt, changes, edit, mess
          "dataset.cell_type: no obs column 'type'; there are: group, cell_type"),
         ({"dataset.embedding": {"key": "tsne"}},
          "dataset.embedding.key: no obsm key 'tsne'; there are: DM, X_umap"),
+        ({"dataset.embedding": {"key": "X_new", "compute": {"from": "PCA"}}},
+         "dataset.embedding.compute.from: no obsm key 'PCA'; there are: DM, X_umap"),
     ],
 )  # fmt: skip
 def test_annotations_are_checked_before_anything_is_fitted(attempt, changes, message):
@@ -153,6 +155,35 @@ def test_annotations_are_checked_before_anything_is_fitted(attempt, changes, mes
     assert done.returncode != 0
     assert message in done.stdout
     assert not {"condition_density", "expression_fit"} & started(done)
+
+
+def test_a_dry_run_says_all_that_is_wrong_with_the_data(attempt):
+    contrast = CONFIG["contrasts"]["a_vs_b"]
+    changes = {
+        "dataset.layer": "log",
+        "dataset.cell_states": {"key": "DM_new"},
+        "dataset.embedding": {"key": "X_new", "compute": {"from": "PCA"}},
+        "dataset.cell_type": "type",
+        "contrasts.level": contrast | {"compared": "b "},
+        "contrasts.samples": contrast | {"sample": "cell_type"},
+        "contrasts.groups": contrast | {"groups": "batch"},
+    }
+    done = attempt(["results", "-n"], changes)
+    assert done.returncode != 0
+    said = done.stdout.partition("The data have faults:\n")[2].splitlines()
+    assert [line.partition(";")[0] for line in said[:7]] == [
+        "dataset.layer: no layer 'log'",
+        "dataset.cell_states.key: no obsm key 'DM_new'",
+        "dataset.embedding.compute.from: no obsm key 'PCA'",
+        "dataset.cell_type: no obs column 'type'",
+        "contrasts.groups.groups: no obs column 'batch'",
+        "contrasts.level.compared: 'b ' does not occur in obs column 'group'",
+        "contrasts.samples.sample: 'x' of obs column 'cell_type' occurs in both 'a' and 'b'",
+    ]
+    empty = attempt(["results", "-n"], edit=lambda adata: adata[:0].copy())
+    assert empty.returncode != 0
+    assert "contrasts.a_vs_b." in empty.stdout
+    assert attempt(["results", "-n"]).returncode == 0
 
 
 FAULTS = [
