@@ -180,9 +180,6 @@ def test_a_dry_run_says_all_that_is_wrong_with_the_data(attempt):
         "contrasts.level.compared: 'b ' does not occur in obs column 'group'",
         "contrasts.samples.sample: 'x' of obs column 'cell_type' occurs in both 'a' and 'b'",
     ]
-    empty = attempt(["results", "-n"], edit=lambda adata: adata[:0].copy())
-    assert empty.returncode != 0
-    assert "contrasts.a_vs_b." in empty.stdout
     assert attempt(["results", "-n"]).returncode == 0
 
 
