@@ -111,6 +111,20 @@ def read_obsm(source, key, option):
     return values
 
 
+def coordinates(config):
+    """Keys of obsm that are read, by the option that names each."""
+    found = {}
+    for option in ("cell_states", "embedding"):
+        section = config["dataset"][option]
+        if section["compute"]:
+            found[f"dataset.{option}.compute.from"] = section["compute"]["from"]
+        else:
+            found[f"dataset.{option}.key"] = section["key"]
+    if config["contrasts"] and config["fdr"]["test"] in ("residual", "labels"):
+        found["fdr.blocks_from"] = config["fdr"]["blocks_from"]
+    return found
+
+
 def find_genes(names, wanted, option, labels=()):
     """Columns of some genes, by their names or else by the labels that they are shown by."""
     columns = {label: column for column, label in enumerate(labels)}

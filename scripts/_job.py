@@ -12,7 +12,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow"))
 
 from statediff import DataWarning, InputError
-from statediff.disk import FULL, is_full, no_space
+from statediff.disk import full_disk_behind, is_full, no_space
 from statediff.text import printable
 
 # The terminal of the user; the output of the job goes to its log.
@@ -30,8 +30,8 @@ def run(main, job):
     except InputError as error:
         end(job, str(error))
     except Exception as error:
-        if isinstance(error, OSError) and error.errno in FULL:
-            end(job, str(no_space(full_folder(job, error), error)))
+        if cause := full_disk_behind(error):
+            end(job, str(no_space(full_folder(job, cause), cause)))
         traceback.print_exc()
         end(job, f"{type(error).__name__}: {error}\nThe traceback is in {job.log[0]}")
 

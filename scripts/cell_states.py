@@ -1,5 +1,6 @@
 """Cell states: Palantir's diffusion maps, or a key that the file already holds."""
 
+import h5py
 from _job import run
 from statediff.states import diffusion_maps, known_eigenvalues
 from statediff.store import open_h5ad, read_arrays, write_arrays
@@ -16,7 +17,9 @@ def main(job):
         with open_h5ad(job.input.store) as store:
             key = job.params.states["key"] if compute is None else compute["from"]
             coordinates = store[f"obsm/{key}"][:]
-            stored = store[EIGENVALUES][:] if EIGENVALUES in store else None
+            # Anything may be there, such as a dict.
+            found = store.get(EIGENVALUES)
+            stored = found[()] if isinstance(found, h5py.Dataset) else None
     if compute is None:
         eigenvalues = known_eigenvalues(stored, coordinates.shape[1])
         arrays = {"states": coordinates}

@@ -5,6 +5,7 @@ from pathlib import Path
 from _inputs import (
     check_names,
     check_space,
+    coordinates,
     find_counts,
     find_genes,
     find_matrix,
@@ -28,7 +29,9 @@ def main(job):
         check_names(obs, var)
         arrays = {key: read_obsm(source, key, option) for key, option in config.obsm.items()}
         matrix = find_matrix(source, config.layer, "dataset.layer")
-        # Not a parameter: a change of the layers of the results must not rerun the store.
+        # Not parameters: a change of what later jobs read or write must not rerun the store.
+        for option, key in coordinates(job.config).items():
+            read_obsm(source, key, option)
         check_space(Path(job.output.data).parents[1], matrix, job.config)
         write_elem(store, "obs", with_categories(obs))
         write_elem(store, "var", with_categories(var))

@@ -144,6 +144,21 @@ def test_a_full_disk_names_its_folder_and_keeps_nothing(small_disk, write):
     assert list(small_disk.iterdir()) == []
 
 
+def test_an_error_that_follows_from_a_full_disk(small_disk):
+    def fail(part):
+        try:
+            part.write_bytes(bytes(200_000))
+        finally:
+            raise AttributeError("of a writer that closes its file")
+
+    refused = pytest.raises(InputError, match=rf"^{small_disk}: no space left")
+    with refused, atomic(small_disk / "result") as part:
+        fail(part)
+    assert list(small_disk.iterdir()) == []
+    with pytest.raises(AttributeError), atomic(small_disk / "result") as part:
+        raise AttributeError
+
+
 def test_a_folder_that_cannot_be_made(small_disk):
     (small_disk / "fill").write_bytes(bytes(128 * 1024))
     assert is_full(small_disk)

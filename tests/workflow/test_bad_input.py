@@ -145,6 +145,8 @@ def test_what_the_data_show_stops_in_the_data_stage(attempt, changes, edit, mess
          "dataset.cell_type: no obs column 'type'; there are: group, cell_type"),
         ({"dataset.embedding": {"key": "tsne"}},
          "dataset.embedding.key: no obsm key 'tsne'; there are: DM, X_umap"),
+        ({"dataset.embedding": {"key": "X_new", "compute": {"from": "PCA"}}},
+         "dataset.embedding.compute.from: no obsm key 'PCA'; there are: DM, X_umap"),
     ],
 )  # fmt: skip
 def test_annotations_are_checked_before_anything_is_fitted(attempt, changes, message):
@@ -153,6 +155,32 @@ def test_annotations_are_checked_before_anything_is_fitted(attempt, changes, mes
     assert done.returncode != 0
     assert message in done.stdout
     assert not {"condition_density", "expression_fit"} & started(done)
+
+
+def test_a_dry_run_says_all_that_is_wrong_with_the_data(attempt):
+    contrast = CONFIG["contrasts"]["a_vs_b"]
+    changes = {
+        "dataset.layer": "log",
+        "dataset.cell_states": {"key": "DM_new"},
+        "dataset.embedding": {"key": "X_new", "compute": {"from": "PCA"}},
+        "dataset.cell_type": "type",
+        "contrasts.level": contrast | {"compared": "b "},
+        "contrasts.samples": contrast | {"sample": "cell_type"},
+        "contrasts.groups": contrast | {"groups": "batch"},
+    }
+    done = attempt(["results", "-n"], changes)
+    assert done.returncode != 0
+    said = done.stdout.partition("The data have faults:\n")[2].splitlines()
+    assert [line.partition(";")[0] for line in said[:7]] == [
+        "dataset.layer: no layer 'log'",
+        "dataset.cell_states.key: no obsm key 'DM_new'",
+        "dataset.embedding.compute.from: no obsm key 'PCA'",
+        "dataset.cell_type: no obs column 'type'",
+        "contrasts.groups.groups: no obs column 'batch'",
+        "contrasts.level.compared: 'b ' does not occur in obs column 'group'",
+        "contrasts.samples.sample: 'x' of obs column 'cell_type' occurs in both 'a' and 'b'",
+    ]
+    assert attempt(["results", "-n"]).returncode == 0
 
 
 FAULTS = [
@@ -525,6 +553,19 @@ def test_a_quiet_run_still_shows_faults_of_the_configuration(tmp_path, snakemake
     done = snakemake_run(tmp_path, *arguments, configfile=file, check=False)
     assert done.returncode != 0
     assert done.stdout.count("fdr: unknown key 'treshold'; did you mean threshold?") == 1
+
+
+def test_a_file_that_is_no_configuration_has_its_line(tmp_path, snakemake_run):
+    (tmp_path / "my.yaml").write_text("dataset:\n  name: d\n   layer: x\n")
+    arguments = ["--cores", 1, "--quiet", "all", "--configfile", "my.yaml", "results"]
+    done = snakemake_run(tmp_path, *arguments, check=False)
+    assert done.returncode == 1
+    first, *faults = done.stdout.splitlines()
+    assert first.startswith("Using workflow specific profile")
+    assert [fault.partition(";")[0] for fault in faults] == [
+        "Error: my.yaml, line 3: not valid YAML (mapping values are not allowed here)",
+        f"Error: --configfile: results is no file (seen from {tmp_path})",
+    ]
 
 
 @pytest.mark.parametrize(("count", "fails"), [(70, False), (501, True)])

@@ -82,6 +82,8 @@ def add_oddities(file):
     file["uns/opaque"] = np.void(b"xx")
     file.create_dataset("uns/ragged", (2,), h5py.vlen_dtype(np.int32))
     file["uns/fine"] = "é"
+    # What a run reads where it is as expected.
+    file["uns/DM_EigenValues/of"] = file["uns/group_colors"] = np.ones((2, 3))
     file["obs/pairs"] = np.zeros((60, 2))
     file["obs/complex"] = np.zeros(60, complex)
     file["obs"].attrs["column-order"] = [*file["obs"].attrs["column-order"], "pairs", "complex"]
@@ -93,7 +95,8 @@ def test_what_no_run_needs_stops_none(tmp_path, snakemake_run):
         add_oddities(file)
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(CONFIG))
     path = "results/tiny/a_vs_b/adata.h5ad"
-    done = snakemake_run(tmp_path, path, configfile=tmp_path / "config.yaml")
+    targets = [path, "results/tiny/a_vs_b/figures/composition.pdf"]
+    done = snakemake_run(tmp_path, *targets, configfile=tmp_path / "config.yaml")
     adata = anndata.read_h5ad(tmp_path / path)
     assert {"DM", "X_umap", "a_b"} <= set(adata.obsm)
     assert adata.uns["fine"] == "é"

@@ -85,6 +85,13 @@ PROVIDER = config["enrichment"]["provider"]
 if "path" in SOURCE and not Path(SOURCE["path"]).exists():
     refuse(f"dataset.source.path: found no file {SOURCE['path']} (relative to {Path.cwd()})")
 
+# Of a run the first jobs check the data.
+if "path" in SOURCE and workflow.output_settings.dryrun and workflow.is_main_process:
+    from checks import faults_of_data
+
+    if faults := faults_of_data(config, CONTRASTS):
+        refuse("\n".join(["The data have faults:", *faults]))
+
 for gmt in config["enrichment"]["gmt"] if PROVIDER == "local" else []:
     if not Path(gmt).is_file():
         refuse(f"enrichment.gmt: found no file {gmt} (relative to {Path.cwd()})")

@@ -26,7 +26,7 @@ EFFECTS = {
 }
 
 
-def find_cells(obs, contrast, option, coordinates):
+def find_cells(obs, contrast, option, coordinates=None):
     """Find the cells of a contrast, and the design of its samples.
 
     Parameters
@@ -36,9 +36,9 @@ def find_cells(obs, contrast, option, coordinates):
         Entry of `contrasts` in the configuration, with all keys; `cells` may also be a mask.
     option : str
         Section of the configuration, for messages.
-    coordinates : callable
+    coordinates : callable, optional
         Gives coordinates (cells, D) in which cells of the same state are near; called only to
-        look for columns that resemble samples.
+        look for columns that resemble samples, which without it are not looked for.
 
     Returns
     -------
@@ -57,7 +57,8 @@ def find_cells(obs, contrast, option, coordinates):
     """
     evaluated, members = condition_masks(obs, contrast, option)
     replicates = _read_samples(obs, contrast, option)
-    candidates = {} if replicates else _find_candidates(obs, contrast, members, coordinates)
+    looked_for = coordinates is not None and not replicates
+    candidates = _find_candidates(obs, contrast, members, coordinates) if looked_for else {}
     for role, cells in members.items():
         if (n := int(cells.sum())) < MIN_CELLS:
             filtered = contrast["cells"] is not None and len(contrast["cells"])

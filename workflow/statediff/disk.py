@@ -18,7 +18,7 @@ import h5py
 
 from statediff import InputError
 
-__all__ = ["FULL", "atomic", "create_h5", "is_full", "no_space"]
+__all__ = ["atomic", "create_h5", "full_disk_behind", "is_full", "no_space"]
 
 #: A full disk, a quota that is used up, and a limit of this process.
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -53,9 +53,11 @@ def atomic(path):
             with suppress(FileNotFoundError):
                 shutil.copymode(path, part)
             os.replace(part, path)
-        except OSError as error:
+        except Exception as error:
+            if cause := full_disk_behind(error):
+                raise no_space(path.parent, cause) from error
             # Some libraries do not say why a file can't be written.
-            if error.errno in FULL or (error.errno is None and is_full(path.parent)):
+            if isinstance(error, OSError) and error.errno is None and is_full(path.parent):
                 raise no_space(path.parent, error) from error
             raise
         finally:
@@ -95,6 +97,26 @@ def no_space(folder, error):
         f"{folder}: no space left ({reason}); free some space and run again, or work on another "
         "disk (--directory)"
     )
+
+
+def full_disk_behind(error):
+    """The fault of a full disk that led to an error.
+
+    A library that closes its file after such a fault may end with an error of another kind.
+
+    Parameters
+    ----------
+    error : Exception
+
+    Returns
+    -------
+    OSError or None
+    """
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in FULL:
+            return error
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def is_full(folder):
