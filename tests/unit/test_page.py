@@ -10,14 +10,15 @@ import pandas as pd
 import pytest
 from plotly.offline import get_plotlyjs
 from statediff.basis import build_basis
-from statediff.compression import compress_layers, largest_error
-from statediff.plots.explore import (
-    TEMPLATE,
-    category_column,
-    explore_page,
-    value_column,
-    where_it_changes,
+from scipy import sparse
+from statediff.compression import (
+    LEVELS,
+    compress_layers,
+    compress_measured,
+    largest_error,
 )
+from statediff.plots.explore import STATISTICS, TEMPLATE, explore_page, where_it_changes
+from statediff.plots.explore_cells import category_column, result_columns, value_column
 from statediff.plots.style import GREY, OKABE_ITO
 
 HOSTILE = [
@@ -38,26 +39,49 @@ def problem(cells, genes, seed=0):
     return phi, reference, reference + change
 
 
+def measured_of(cells, genes, seed=1):
+    """Measured expression, of which two thirds are zeros."""
+    rng = np.random.default_rng(seed)
+    values = np.maximum(rng.normal(-0.4, 1.0, (cells, genes)), 0.0) * np.arange(1, genes + 1)
+    return sparse.csr_matrix(values)
+
+
+def drawn_of(cells, most=20_000):
+    """Cells in the order of the page."""
+    return np.random.default_rng(0).permutation(cells)[:most]
+
+
 def page_of(cells=80, genes=40, names=(), **changes):
+    """Page of genes that are in the order of their ranks, the first five of them called."""
     phi, reference, compared = problem(cells, genes)
     table = pd.DataFrame(
         {
             "mean_lfc": (phi @ (compared - reference).T).mean(axis=0),
+            "standardised": np.ones(genes),
             "pvalue": np.append(1e-300, np.linspace(1e-4, 1, genes - 1)),
             "is_de": np.arange(genes) < 5,
         },
         index=[*names, *(f"gene{i}" for i in range(len(names), genes))],
     )
     options = {
-        "dataset": "data", "contrast": "a_vs_b", "conditions": ("a", "b"), "described": "b vs a",
-        "axis_names": ("UMAP 1", "UMAP 2"), "ranking": "pvalue", "fdr_threshold": 0.05,
-        "n_cells": cells, "columns": [value_column("lfc", phi[:, 0], "Change", signed=True)],
+        "dataset": "data", "contrast": "a_vs_b", "column": "state", "conditions": ("a", "b"),
+        "conventions": "standard", "axis_names": ("UMAP 1", "UMAP 2"), "ranking": "pvalue",
+        "fdr_threshold": 0.05, "expression": measured_of(cells, genes),
+        "columns": [value_column("lfc", phi[:, 0], "Change", signed=True)],
     } | changes  # fmt: skip
-    columns, located = options.pop("columns"), options.pop("located", {})
+    conditions = list(options["conditions"])
+    columns = [
+        category_column(options["column"], np.resize([*conditions, ""], cells), conditions,
+                        role="condition"),
+        *options.pop("columns"),
+    ]  # fmt: skip
+    located = options.pop("located", {})
     table = table.assign(**{key: [*values, *[None] * (genes - len(values))]
                             for key, values in located.items()})  # fmt: skip
-    xy, labels = phi[:, :2], [f"cell{i}" for i in range(cells)]
-    return explore_page(xy, labels, columns, table, phi, reference, compared, **options)
+    return explore_page(
+        phi[:, :2], [f"cell{i}" for i in range(cells)], columns, table, phi=phi,
+        coefficients=(reference, compared), **options,
+    )  # fmt: skip
 
 
 def unpacked(page, name):
@@ -125,7 +149,7 @@ def test_the_error_is_that_of_the_worst_gene():
 def test_the_page_holds_these_layers():
     phi, reference, compared = problem(80, 40)
     change, level = read_layers(page_of())
-    layers = compress_layers(phi, reference, compared)
+    layers = compress_layers(phi[drawn_of(80)], reference, compared)
     np.testing.assert_allclose(change, layers.fold_change(), rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(level, np.mean(layers.smoothed(), axis=0), rtol=1e-4, atol=1e-5)
 
