@@ -78,10 +78,10 @@ def columns(job, obs):
                 if categories is None
                 else category_column(name, values, *categories)
             )
-    results = [abundance(job)]
-    results += [read_arrays(job.input.density, "log_density_reference", "log_density_compared")[0]]
-    results += [read_arrays(job.input.fit, "std_reference", "std_compared")[0]]
-    return found + result_columns(results[0] | results[1] | results[2], both)
+    results = abundance(job)
+    results |= read_arrays(job.input.density, "log_density_reference", "log_density_compared")[0]
+    results |= read_arrays(job.input.fit, "std_reference", "std_compared")[0]
+    return found + result_columns(results, both)
 
 
 run(main, snakemake)
