@@ -23,7 +23,7 @@ class Page:
     def __init__(self, browser, path, fragment=""):
         self.browser = browser
         browser.get(path.as_uri() + fragment)
-        WebDriverWait(browser, 60).until(lambda _: self.run("return !!second?.on"))
+        WebDriverWait(browser, 60).until(lambda _: self.run("return !!embedding?.on"))
 
     def run(self, script, *arguments):
         prefix = "const [embedding, volcano, second] = ['embedding', 'volcano', 'second']"
