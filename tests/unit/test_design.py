@@ -16,7 +16,7 @@ from statediff.design import Design, halves, regress, sample_columns
 from statediff.localisation import fold_changes
 from statediff.observations import FrameObservations, StoredObservations
 from statediff.residual import block_sums, residual_test
-from statediff.samples import find_design
+from statediff.samples import find_design, sample_names
 
 PAIRED = Design(np.tile([0, 1], 4), np.empty((8, 0)), np.repeat(np.arange(4), 2))
 
@@ -326,3 +326,12 @@ def test_columns_that_make_the_samples():
     assert sample_columns(CONTRAST | {"sample": "s"}) == ["s"]
     assert sample_columns(CONTRAST | {"sample": "s", "pair": "d"}) == ["s"]
     assert sample_columns(CONTRAST | {"pair": "d"}) == ["d", "treated"]
+
+
+def test_samples_are_named_by_their_columns():
+    obs = pd.DataFrame({"animal": [2, 1, 2, 1], "age": pd.Categorical(["x", "y", None, "x"])})
+    contrast = {"column": "age", "sample": None, "pair": "animal"}
+    assert list(sample_names(FrameObservations(obs), contrast)) == ["2 · x", "1 · y", None, "1 · x"]
+    assert list(sample_names(FrameObservations(obs), contrast | {"sample": "animal"})) == list(
+        "2121"
+    )

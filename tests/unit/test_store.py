@@ -22,6 +22,7 @@ from statediff.store import (
     read_levels,
     read_names,
     row_blocks,
+    take_rows,
     write_arrays,
     write_csr,
 )
@@ -63,6 +64,15 @@ def test_read_columns_with_repeats(stored, matrix):
     columns = [5, 0, 5, 12]
     found = read_columns(stored, columns)
     np.testing.assert_array_equal(found.toarray(), matrix.toarray()[:, columns])
+
+
+def test_rows_of_a_dense_array_come_in_any_order(tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "ROWS", 3)
+    array, rows = np.arange(20.0).reshape(10, 2), np.array([9, 0, 4, 3, 8])
+    with h5py.File(tmp_path / "array.h5", "w") as file:
+        file["phi"] = array
+        for source in (array, file["phi"]):
+            assert (take_rows(source, rows) == array[rows]).all()
 
 
 def test_written_csr_is_what_anndata_reads(matrix, tmp_path):

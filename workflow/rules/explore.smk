@@ -27,7 +27,10 @@ rule explore_page:
         runtime=minutes(30),
     params:
         colors=lambda wildcards: colors_of(
-            contrast_of(wildcards)["column"], DATASET["cell_type"], *config["figures"]["obs"]
+            contrast_of(wildcards)["column"],
+            DATASET["cell_type"],
+            *sample_columns(contrast_of(wildcards)),
+            *config["figures"]["obs"],
         ),
         dataset=DATASET["name"],
         contrast=contrast_of,

@@ -1,8 +1,8 @@
-r"""Compressed fold changes and smoothed expression of all genes at all cells, for a web page.
+r"""Compressed expression of all genes at all cells, for a web page.
 
-Both are products of the basis at the cells and coefficients of the genes. Centred over the cells
-and divided by their standard deviations there, so that each gene counts alike, the products of
-all genes have the singular value decomposition
+Fold changes and smoothed expression are products of the basis at the cells and coefficients of the
+genes. Centred over the cells and divided by their standard deviations there, so that each gene
+counts alike, the products of all genes have the singular value decomposition
 
 .. math:: M = U S V^T \approx (U_K S_K^{1/2}) (V_K S_K^{1/2})^T
 
@@ -15,13 +15,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["CompressedLayers", "compress_layers", "largest_error", "low_then_high"]
+__all__ = [
+    "CompressedLayers",
+    "compress_layers",
+    "compress_measured",
+    "largest_error",
+    "low_then_high",
+]
 
 # Standard deviation, over the cells, of what the functions left out add to a gene; that of the
 # gene is 1.
 TRUNCATION = 0.002
 STEP = 0.005
-# Genes whose exact values are compared at a time.
+# Steps of the measured expression of a gene: as many colours as an eye tells apart.
+LEVELS = 31
+# Genes whose values are dense at a time.
 GENES = 256
 
 
@@ -164,3 +172,28 @@ def largest_error(layers, phi, reference, compared):
         spread = np.maximum(np.ptp(exact, axis=0), np.finfo(np.float32).tiny)
         largest = max(largest, float((error / spread).max(initial=0.0)))
     return largest
+
+
+def compress_measured(values):
+    """Measured expression of each gene in steps of its range.
+
+    Parameters
+    ----------
+    values : scipy.sparse matrix, shape (n, genes)
+
+    Returns
+    -------
+    codes : ndarray of uint8, shape (genes, n)
+        0 to `LEVELS`: a value is ``low[g] + step[g] * codes[g]``, to half a step.
+    low, step : ndarray, shape (genes,)
+        Where no value is negative, `low` is 0, so that zeros stay zeros.
+    """
+    low = np.minimum(values.min(axis=0).toarray().ravel(), 0.0)
+    step = (np.maximum(values.max(axis=0).toarray().ravel(), 0.0) - low) / LEVELS
+    codes = np.empty(values.shape[::-1], dtype=np.uint8)
+    columns = values.tocsc()
+    for start in range(0, len(codes), GENES):
+        genes = slice(start, start + GENES)
+        shifted = columns[:, genes].toarray().T - low[genes, None]
+        codes[genes] = np.rint(shifted / np.where(step[genes] > 0, step[genes], 1.0)[:, None])
+    return codes, low, step

@@ -7,11 +7,12 @@ from dataclasses import replace
 import numpy as np
 
 from statediff import DataWarning, InputError
-from statediff.design import Design
+from statediff.design import Design, sample_columns
 from statediff.messages import key_of, listed
 from statediff.observations import read_column, read_values
 
-__all__ = ["design_arrays", "find_design", "number_samples", "read_design", "read_numbers", "span"]
+__all__ = ["design_arrays", "find_design", "number_samples", "read_design", "read_numbers",
+           "sample_names", "span"]  # fmt: skip
 
 ROLES = ("reference", "compared")
 # Names of columns whose numbers are rather names.
@@ -115,6 +116,28 @@ def read_design(arrays):
     conditions = arrays["conditions"]
     covariates = arrays.get("covariates", np.empty((len(conditions), 0)))
     return Design(conditions, covariates, arrays.get("pairs"), arrays.get("values"))
+
+
+def sample_names(obs, contrast):
+    """Name of the sample of each cell, of the levels of all columns that tell samples.
+
+    Parameters
+    ----------
+    obs : StoredObservations or FrameObservations
+    contrast : dict
+        Entry of `contrasts` in the configuration.
+
+    Returns
+    -------
+    ndarray of object, shape (cells,)
+        None where a value is missing.
+    """
+    columns = [obs.levels(column) for column in sample_columns(contrast)]
+    known = np.all([codes >= 0 for codes, _ in columns], axis=0)
+    names = np.full(len(known), None, dtype=object)
+    parts = (levels[codes[known]] for codes, levels in columns)
+    names[known] = [" · ".join(levels) for levels in zip(*parts, strict=True)]
+    return names
 
 
 def span(known):

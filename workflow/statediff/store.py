@@ -30,6 +30,7 @@ __all__ = [
     "read_names",
     "read_rows",
     "row_blocks",
+    "take_rows",
     "write_arrays",
     "write_csr",
 ]
@@ -39,6 +40,8 @@ BLOCK_VALUES = 1 << 24
 # Stored values that 32 bits can count.
 MOST_INT32 = np.iinfo(np.int32).max
 CHUNK = 1 << 18
+# Rows of a dense array that are read at a time.
+ROWS = 1 << 14
 # Column of var with the symbols of genes whose index has identifiers.
 LABELS = "feature_name"
 
@@ -196,6 +199,26 @@ def read_rows(matrix, rows):
     )
     shape = len(rows), matrix_shape(matrix)[1]
     return sparse.csr_matrix((data, indices, np.append(0, np.cumsum(lengths))), shape=shape)
+
+
+def take_rows(array, rows):
+    """Rows of a dense array, in a file or in memory, in any order.
+
+    Parameters
+    ----------
+    array : h5py.Dataset or ndarray, shape (n, ...)
+        One in a file is read a block at a time.
+    rows : ndarray of int
+
+    Returns
+    -------
+    ndarray, shape (len(rows), ...)
+    """
+    found = np.empty((len(rows), *array.shape[1:]), array.dtype)
+    for start in range(0, len(array), ROWS):
+        here = np.flatnonzero((rows >= start) & (rows < start + ROWS))
+        found[here] = array[start : start + ROWS][rows[here] - start]
+    return found
 
 
 def read_names(frame):

@@ -9,29 +9,34 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 from plotly.offline import get_plotlyjs
+from scipy import sparse
 
-from statediff.compression import compress_layers, largest_error, low_then_high
+from statediff.compression import (
+    LEVELS,
+    compress_layers,
+    compress_measured,
+    largest_error,
+    low_then_high,
+)
+from statediff.plots.explore_cells import NAME
 from statediff.plots.expression import LABELS, SHORT
-from statediff.plots.style import GREY, categorical_palette, point_size, short
+from statediff.plots.style import GREY, point_size, short
 from statediff.provenance import DIRECTION_COLORS
+from statediff.significance import rank_genes
+from statediff.store import read_rows, take_rows
 
-__all__ = [
-    "MAX_CELLS",
-    "NAME",
-    "STATISTICS",
-    "category_column",
-    "explore_page",
-    "value_column",
-    "where_it_changes",
-]
+__all__ = ["MAX_CELLS", "STATISTICS", "explore_page", "where_it_changes"]
 
 TEMPLATE = Path(__file__).with_name("explore.html")
 # Of the whole page.
 MAX_BYTES = 14_500_000
 #: Cells drawn; of more, those drawn are chosen at random.
 MAX_CELLS = 20_000
-#: Letters of a condition in the labels.
-NAME = 16
+# Share of what is left for expression that smoothed expression may take before measured.
+SMOOTHED = 2 / 3
+# Cells whose expression is read at a time, and cells × genes of which it is read.
+CELLS = 2048
+MOST_MEASURED = 1 << 26
 # Of cells without a significant change: darker than the background, lighter than most changes.
 BEHIND = "#b0b0b0"
 # Parts of a log2 fold change that are told apart in a block.
@@ -57,54 +62,6 @@ STATISTICS = {
 }
 
 
-def category_column(name, labels, order, colors=None):
-    """Cells by a category; those of none in `order` are other cells, in grey.
-
-    Parameters
-    ----------
-    name : str
-    labels : array of str, shape (n,)
-    order : sequence of str
-        Categories in the legend's order.
-    colors : sequence of colours, optional
-        One for each of `order`.
-
-    Returns
-    -------
-    dict
-        What the page knows of it.
-    """
-    order = list(order)
-    code = {label: i for i, label in enumerate(order)}
-    palette = categorical_palette(order, colors)
-    return {
-        "name": name,
-        "codes": [code.get(label, -1) for label in labels],
-        "levels": order,
-        "colors": [palette[label] for label in order],
-        "other": "other cells",
-    }
-
-
-def value_column(name, values, label, *, signed=False):
-    """Cells by a number; signed ones in colours that are centred on zero.
-
-    Parameters
-    ----------
-    name : str
-    values : array, shape (n,)
-    label : str
-        Of the colour bar, with the unit.
-    signed : bool
-
-    Returns
-    -------
-    dict
-        What the page knows of it.
-    """
-    return {"name": name, "values": _numbers(values), "label": label, "signed": signed}
-
-
 def where_it_changes(gene):
     """Where a called gene changes, in words.
 
@@ -127,89 +84,87 @@ def where_it_changes(gene):
     return f"{text}, most in {short(str(gene['strongest_type']), 30)} ({change})"
 
 
-def explore_page(xy, names, columns, genes, phi, reference, compared, *, dataset, contrast,
-                 conditions, described, axis_names, ranking, fdr_threshold, n_cells,
-                 blocks=None, block_lfc=None, size=None, max_bytes=MAX_BYTES):  # fmt: skip
-    """Page on which cells are coloured by any result, or by the fold change of a gene.
+def explore_page(xy, names, columns, genes, *, phi, coefficients, expression, dataset, contrast,
+                 column, conditions, conventions, axis_names, ranking, fdr_threshold, blocks=None,
+                 found=None, size=None, max_bytes=MAX_BYTES, max_cells=MAX_CELLS):  # fmt: skip
+    """Page on which cells are coloured by any result, and by a gene's expression and fold change.
+
+    Of more than `max_cells` cells, those drawn are chosen at random.
 
     Parameters
     ----------
     xy : array, shape (n, 2)
-        Coordinates of the cells drawn, in a random order.
     names : sequence of str, length n
     columns : list of dict
-        Results of the cells: `category_column`, `value_column`; drawn by the first to begin with.
+        What cells can be coloured by: `category_column`, `value_column` of
+        `statediff.plots.explore_cells`. The first, which the page begins with, has the role
+        "condition"; cells of the roles "sample" and "cell_type" are counted, where there are some.
     genes : pandas.DataFrame
-        Index of gene names, and their statistics. Those come first whose fold changes matter
-        most: if not all fit, the last have statistics only. With `block_lfc` also what
-        `where_it_changes` takes.
-    phi : array, shape (n, r)
-        Basis at the cells drawn.
-    reference, compared : array, shape (genes, r)
-        Coefficients of the genes in the conditions.
+        Index of gene names, and their `STATISTICS`. With `found` also what `where_it_changes`
+        takes.
+    phi : array or h5py.Dataset, shape (n, r)
+        Basis at the cells.
+    coefficients : pair of array, shape (genes, r)
+        Of the genes in the reference and the compared condition.
+    expression : h5py.Group or scipy.sparse.csr_matrix, shape (n, genes)
+        Measured expression.
     dataset, contrast : str
+    column : str
+        Of obs, with the conditions.
     conditions : pair of str
         Reference and compared condition.
-    described : str
-        The line beside the title.
+    conventions : str
     axis_names : pair of str
     ranking : {"pvalue", "standardised", "mahalanobis"}
         What ranks the genes; p-values are shown as −log10.
     fdr_threshold : float
-    n_cells : int
-        Cells of the data set, drawn or not.
     blocks : array of int, shape (n,), optional
-        Block of each cell drawn; −1 for cells that do not take part in the contrast.
-    block_lfc : array, shape (called, blocks), optional
-        log2 fold change of the first genes, those that are called, in each block; 0 where it is not
-        significant.
+        Block of each cell; −1 for cells that do not take part in the contrast.
+    found : dict of array, optional
+        Where the called genes change, from `statediff.gene_tests.locate_genes`.
     size : float, optional
         Area of a point in square points.
     max_bytes : int
-        Size the page may have.
+        Size the page may have. If not all genes fit, the last in the order of the ranking, after
+        those that are called, have no values at the cells.
+    max_cells : int
 
     Returns
     -------
     str
     """
+    n_cells, drawn = len(xy), np.random.default_rng(0).permutation(len(xy))[:max_cells]
+    # Called genes first, then those nearest to it.
+    order = rank_genes({name: genes[name].to_numpy() for name in genes}, ranking)
+    order = order[np.argsort(~genes["is_de"].to_numpy(dtype=bool)[order], kind="stable")]
+    genes, phi, xy = genes.iloc[order], take_rows(phi, drawn), xy[drawn]
+    reference, compared = (part[order] for part in coefficients)
     a, b = (short(name, NAME) for name in conditions)
-    height = genes[ranking].to_numpy(dtype=float)
-    height = -np.log10(np.maximum(height, TINY)) if ranking == "pvalue" else height
     called = genes["is_de"].to_numpy(dtype=bool)
-    change = genes["mean_lfc"].to_numpy(dtype=float)
     diameter = np.sqrt(size or point_size(len(xy))) * 4 / 3
     tables = {
-        "title": f"{dataset} · {contrast}",
-        "subtitle": described,
+        "title": f"{conditions[1]} against {conditions[0]} ({column})",
+        "subtitle": f"{dataset} · {contrast} · conventions {conventions}",
+        "dataset": dataset,
         "conditions": [a, b],
         "axes": list(axis_names),
         "x": _numbers(xy[:, 0], 5),
         "y": _numbers(xy[:, 1], 5),
-        "cells": [str(name) for name in names],
-        "columns": columns,
+        "cells": [str(names[i]) for i in drawn],
+        "columns": [_drawn(column, drawn) for column in columns],
         "size": max(3.0, round(float(diameter), 1)),
-        "genes": {
-            "names": [str(name) for name in genes.index],
-            "x": _numbers(change),
-            "y": _numbers(height),
-            "kinds": np.where(called, np.where(change > 0, 2, 1), 0).tolist(),
-            "columns": [
-                {"name": text, "values": _numbers(genes[key])}
-                for key, text in STATISTICS.items()
-                if key in genes
-            ],
-        },
+        "genes": _volcano(genes, called, ranking),
         "kinds": [
             {"name": "not significant", "color": DIRECTION_COLORS["neutral"]},
             {"name": f"lower in {b}", "color": DIRECTION_COLORS["down"]},
             {"name": f"higher in {b}", "color": DIRECTION_COLORS["up"]},
         ],
-        "line": _line(height, called, ranking, fdr_threshold),
         "labels": {
             "x": f"Mean log fold change over cells, {b} − {a} (units of the layer)",
             "y": LABELS[ranking],
             "change": f"{b} − {a} (units of the layer)",
-            "smoothed": [f"in {name} (units of the layer)" for name in (a, b)],
+            "where": f"{b} / {a} (normalised counts)",
+            "unit": "units of the layer",
         },
         "colors": {
             "other": GREY,
@@ -218,38 +173,77 @@ def explore_page(xy, names, columns, genes, phi, reference, compared, *, dataset
             "positive": _colorscale("viridis"),
         },
     }
+    tables["line"] = _line(tables["genes"]["y"], called, ranking, fdr_threshold)
     regions = b""
-    if block_lfc is not None:
-        tables["blocks"] = {
-            "cells": np.asarray(blocks).tolist(),
-            "count": block_lfc.shape[1],
-            "steps": STEPS,
-            "words": [
-                where_it_changes(gene) for gene in genes.head(len(block_lfc)).to_dict("records")
-            ],
-        }
-        tables["labels"]["where"] = f"{b} / {a} (normalised counts)"
-        regions = low_then_high(np.round(STEPS * np.asarray(block_lfc)))
-    regions = _packed(regions)
+    if found is not None:
+        lfc = found["lfc"][np.searchsorted(found["genes"], order[: called.sum()])]
+        words = [where_it_changes(gene) for gene in genes[called].to_dict("records")]
+        tables["blocks"] = {"cells": blocks[drawn].tolist(), "count": lfc.shape[1],
+                            "steps": STEPS, "words": words}  # fmt: skip
+        regions = low_then_high(np.round(STEPS * lfc))
     template = TEMPLATE.read_text(encoding="utf-8")
-    library = _packed(get_plotlyjs().encode())
-    # The tables' own size is known only once the layers are in them: 24 bytes a gene cover that.
-    spent = (
-        len(template.encode())
-        + len(library)
-        + len(regions)
-        + len(_packed(_json(tables)))
-        + 24 * len(genes)
-    )
-    layers, text = _layers_within(max_bytes - spent, phi, reference, compared)
+    parts = {"plotly": _packed(get_plotlyjs().encode()), "regions": _packed(regions)}
+    # The tables' own size is known only once the layers are in them: 48 bytes a gene cover that.
+    spent = sum(map(len, [template.encode(), *parts.values(), _packed(_json(tables))]))
+    spare = max_bytes - spent - 48 * len(genes)
+    layers, parts["layers"] = _layers_within(SMOOTHED * spare, phi, reference, compared)
+    # No more genes than can fit are read.
+    columns = order[: max(1, MOST_MEASURED // len(drawn))]
+    values = _measured_values(expression, drawn, columns)
+    low, step, parts["measured"] = _measured_within(spare - len(parts["layers"]), values)
     stored = len(layers.change)
     scalars = ("mean_change", "mean_level", "scale_change", "scale_level")
     tables["layers"] = {name: _numbers(getattr(layers, name), 6) for name in scalars}
+    tables["measured"] = {"low": _numbers(low, 6), "step": _numbers(step, 6)}
     error = largest_error(layers, phi, reference[:stored], compared[:stored])
-    tables["notes"] = _notes(len(xy), n_cells, stored, len(genes), error)
-    parts = {"plotly": library, "tables": _packed(_json(tables)), "layers": text,
-             "regions": regions}  # fmt: skip
+    tables["notes"] = _notes(len(xy), n_cells, stored, len(low), len(genes), error)
+    parts["tables"] = _packed(_json(tables))
     return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], template)
+
+
+def _drawn(column, drawn):
+    """A column at the cells that are drawn, for JSON."""
+    if "codes" in column:
+        return column | {"codes": column["codes"][drawn].tolist()}
+    return column | {"values": _numbers(column["values"][drawn])}
+
+
+def _volcano(genes, called, ranking):
+    """Names, places in the volcano, and statistics of the genes."""
+    change = genes["mean_lfc"].to_numpy(dtype=float)
+    height = genes[ranking].to_numpy(dtype=float)
+    height = -np.log10(np.maximum(height, TINY)) if ranking == "pvalue" else height
+    columns = [
+        {"name": text, "values": _numbers(genes[key])}
+        for key, text in STATISTICS.items()
+        if key in genes
+    ]
+    return {
+        "names": [str(name) for name in genes.index],
+        "x": _numbers(change),
+        "y": _numbers(height),
+        "kinds": np.where(called, np.where(change > 0, 2, 1), 0).tolist(),
+        "columns": columns,
+    }
+
+
+def _measured_values(expression, drawn, genes):
+    """Measured expression of genes at the cells drawn, sparse."""
+    rows = np.sort(drawn)
+    starts = range(0, len(rows), CELLS)
+    blocks = [read_rows(expression, rows[start : start + CELLS])[:, genes] for start in starts]
+    return sparse.vstack(blocks, format="csr")[np.searchsorted(rows, drawn)]
+
+
+def _measured_within(limit, values):
+    """Measured expression, packed, of as many of the first genes as fit; where it begins, steps."""
+    codes, low, step = compress_measured(values)
+    genes = len(codes)
+    while True:
+        text = _packed(codes[:genes].tobytes())
+        if len(text) <= limit or genes == 1:
+            return low[:genes], step[:genes], text
+        genes = max(1, int(0.97 * genes * limit / len(text)))
 
 
 def _layers_within(limit, phi, reference, compared):
@@ -267,25 +261,30 @@ def _line(height, called, ranking, fdr_threshold):
     """Height above which genes are called, and what it stands for."""
     if not called.any():
         return None
-    y = float(height[called].min())
+    y = min(value for value, is_called in zip(height, called, strict=True) if is_called)
     rate = "local FDR" if ranking == "mahalanobis" else "FDR"
     return {"y": y, "name": f"{rate} < {fdr_threshold:g} ({SHORT[ranking]} ≥ {y:.1f})"}
 
 
-def _notes(drawn, n_cells, stored, n_genes, error):
+def _notes(drawn, n_cells, smoothed, measured, n_genes, error):
     cells = f"All {n_cells:,} cells are drawn."
     if drawn < n_cells:
-        cells = f"{drawn:,} of {n_cells:,} cells are drawn, chosen at random."
-    genes = f"All {n_genes:,} genes have fold changes at the cells"
-    if stored < n_genes:
-        genes = (
-            f"{stored:,} of {n_genes:,} genes have fold changes at the cells, those called or "
-            "nearest to it, the others statistics only"
+        cells = f"{drawn:,} of {n_cells:,} cells are drawn and counted, chosen at random."
+    genes = [
+        f"All {n_genes:,} genes have {what} at the cells"
+        if stored == n_genes
+        else f"{stored:,} of {n_genes:,} genes have {what} at the cells, those called or nearest "
+        "to it"
+        for what, stored in (
+            ("fold changes and smoothed expression", smoothed),
+            ("measured expression", measured),
         )
+    ]
     return [
         cells,
-        f"{genes}; computed from compressed layers, they are within {100 * error:.2g} % of the "
-        "gene's range of the exact ones.",
+        f"{genes[0]}; computed from compressed layers, the fold changes are within "
+        f"{100 * error:.2g} % of the gene's range of the exact ones.",
+        f"{genes[1]}, rounded to {LEVELS} steps.",
         "Colours of signed numbers saturate at the 99th percentile of the absolute values.",
     ]
 
