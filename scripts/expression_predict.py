@@ -14,6 +14,10 @@ VALUES = 1 << 22
 
 
 def main(job):
+    if job.params.layers:
+        from statediff.device import place  # starts JAX, which the statistics do without
+
+        place(job.config["gp"]["device"])
     number, chunks = map(int, job.wildcards.scatteritem.split("-of-"))
     with h5py.File(job.input.fit, "r") as fit:
         n_genes = len(fit["coefficients_reference"])
@@ -62,7 +66,7 @@ def distances_under_noise(paths, genes, difference, between):
 
 def write_layers(out, phi, wanted):
     """Dense layers of the chunk, a block of cells at a time."""
-    from statediff.device import product  # starts JAX, which the statistics do without
+    from statediff.device import product
 
     for name, coefficients in wanted.items():
         layer = out.create_dataset(name, (len(phi), coefficients.shape[1]), dtype=np.float32)

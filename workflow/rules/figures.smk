@@ -16,6 +16,8 @@ rule figure_choices:
         "<benchmarks>/figure_choices.tsv"
     # A gene that is not in the data should be known before the long stages start.
     priority: 100
+    group:
+        "annotation"
     conda:
         ENVIRONMENT
     resources:

@@ -14,6 +14,8 @@ rule group_cells:
         "<benchmarks>/{contrast}/group_cells.tsv"
     # A group that is not in the data should be known before the long stages start.
     priority: 110
+    group:
+        "annotation"
     conda:
         ENVIRONMENT
     resources:
@@ -83,6 +85,8 @@ rule group_discovery:
         "<logs>/{contrast}/group_discovery.log",
     benchmark:
         "<benchmarks>/{contrast}/group_discovery.tsv"
+    group:
+        "tables"
     conda:
         ENVIRONMENT
     resources:
@@ -105,6 +109,8 @@ rule group_table:
         "<logs>/{contrast}/group_table.log",
     benchmark:
         "<benchmarks>/{contrast}/group_table.tsv"
+    group:
+        "tables"
     conda:
         ENVIRONMENT
     resources:

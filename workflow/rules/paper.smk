@@ -46,6 +46,8 @@ for figure in REGISTERED:
             f"<benchmarks>/paper/{name}.tsv"
         group:
             "figures"
+        group:
+            "annotation"
         conda:
             ENVIRONMENT
         # What the largest figure needs.
@@ -72,6 +74,8 @@ rule paper_page:
         "<logs>/paper/{page}.log",
     benchmark:
         "<benchmarks>/paper/{page}.tsv"
+    group:
+        "figures"
     conda:
         ENVIRONMENT
     resources:

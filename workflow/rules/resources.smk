@@ -18,16 +18,10 @@ SUMS, SUMS_SAMPLE = 350, 26
 UNKNOWN_BYTES, UNKNOWN_SAMPLES = 3_000_000_000, 24
 # Bytes of a value of a CSC matrix while it is turned into rows.
 OF_COLUMNS = 32
-ON_GPU, PARTITION = config["gp"]["device"] == "gpu", config["gp"]["partition"]
-if PARTITION and not ON_GPU:
-    refuse(
-        f"gp.partition: found {PARTITION} without gp.device: gpu; it names the partition of the jobs "
-        "that compute on a GPU: set gp.device to gpu, or leave gp.partition out"
-    )
+ON_GPU = config["gp"]["device"] == "gpu"
 ENVIRONMENT = f"../../envs/{'cuda' if ON_GPU else 'cpu'}.yaml"
 # What a cluster is asked for by the jobs that compute on a GPU, beside memory and time.
 GPU = {"gpu": 1} if ON_GPU else {}
-GPU |= {"slurm_partition": PARTITION} if PARTITION else {}
 # Functions of the basis, relative to those of small data with the defaults, by which cells and genes
 # take more: a smaller tolerance or length scale makes more of them, how many the data decide.
 MOST_FUNCTIONS = max(1, config["gp"]["max_rank"] / 150)

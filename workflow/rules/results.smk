@@ -64,6 +64,8 @@ rule gene_table:
         "<logs>/{contrast}/gene_table.log",
     benchmark:
         "<benchmarks>/{contrast}/gene_table.tsv"
+    group:
+        "tables"
     conda:
         ENVIRONMENT
     resources:
@@ -110,6 +112,8 @@ rule cell_table:
         "<logs>/{contrast}/cell_table.log",
     benchmark:
         "<benchmarks>/{contrast}/cell_table.tsv"
+    group:
+        "tables"
     conda:
         ENVIRONMENT
     resources:
@@ -132,6 +136,8 @@ rule cell_type_table:
         "<logs>/{contrast}/cell_type_table.log",
     benchmark:
         "<benchmarks>/{contrast}/cell_type_table.tsv"
+    group:
+        "tables"
     conda:
         ENVIRONMENT
     resources:
@@ -153,6 +159,8 @@ rule evaluate:
         "<logs>/{contrast}/evaluate.log",
     benchmark:
         "<benchmarks>/{contrast}/evaluate.tsv"
+    group:
+        "tables"
     conda:
         ENVIRONMENT
     resources:
@@ -186,6 +194,8 @@ rule summary:
         "<logs>/{contrast}/summary.log",
     benchmark:
         "<benchmarks>/{contrast}/summary.tsv"
+    group:
+        "tables"
     conda:
         ENVIRONMENT
     resources:
@@ -212,6 +222,8 @@ rule contrast_table:
         "<logs>/contrast_table.log",
     benchmark:
         "<benchmarks>/contrast_table.tsv"
+    group:
+        "overview"
     conda:
         ENVIRONMENT
     resources:
