@@ -78,5 +78,5 @@ rule figures:
             )
         ),
         [getattr(rules, f"plot_{name}").output for name in OF_DATASET if made(name)],
-        expand(rules.plot_obs.output, column=OBS),
+        expand("<run>/figures/obs_{column}.{form}", column=OBS, form=("pdf", "png")),
         rules.figure_choices.output,

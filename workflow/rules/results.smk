@@ -267,7 +267,12 @@ rule omnibus_table:
 
 rule omnibus:
     input:
-        expand(rules.omnibus_table.output, family=FAMILIES),
+        expand(
+            "<run>/{family}/omnibus_{of}.{form}",
+            family=FAMILIES,
+            of=("genes", "cells"),
+            form=("tsv", "parquet"),
+        ),
 
 
 rule results:
