@@ -76,6 +76,12 @@ def with_gpu(name, folder):
     return profile, text
 
 
+def partitions():
+    """The file of partitions that the profile of Slurm gives as an example."""
+    (line,) = re.findall(r"`(partitions: .*)`", (SLURM / "config.yaml").read_text())
+    return line
+
+
 def on_gpu(jobs):
     return {name for name, text in jobs.items() if "gpu=1" in text}
 
@@ -99,22 +105,23 @@ def test_a_profile_asks_for_a_gpu(tmp_path, name):
     [
         ({}, COMPUTING),
         ({"expression": {"layers": ["smoothed"]}}, COMPUTING | {"expression_predict"}),
+        # The profile goes before files of the configuration.
         ({"gp": {"device": "cpu"}}, COMPUTING),
     ],
 )
 def test_the_profile_of_slurm_asks_for_a_gpu(tmp_path, settings, computing):
     profile, _ = with_gpu("slurm", tmp_path)
+    (profile / "partitions.yaml").write_text(partitions())
     assert on_gpu(planned(tmp_path, settings, "--profile", profile)) == computing
 
 
 def test_the_partition_of_slurm_follows_from_the_gpu(tmp_path):
-    (line,) = re.findall(r"`(partitions: .*)`", (SLURM / "config.yaml").read_text())
-    (tmp_path / "partitions.yaml").write_text(line)
-    partitions = read_partition_file(tmp_path / "partitions.yaml")
+    (tmp_path / "partitions.yaml").write_text(partitions())
+    known = read_partition_file(tmp_path / "partitions.yaml")
     log = SimpleNamespace(debug=print, info=print, warning=print)
     for gpu, partition in (({}, "main"), ({"gpu": 1}, "gpu")):
         job = SimpleNamespace(name="a_rule", threads=4, resources={"mem_mb": 2000} | gpu)
-        assert get_best_partition(partitions, job, log) == partition
+        assert get_best_partition(known, job, log) == partition
 
 
 def test_a_plan_with_the_profile(tmp_path):

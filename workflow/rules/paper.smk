@@ -46,8 +46,6 @@ for figure in REGISTERED:
             f"<benchmarks>/paper/{name}.tsv"
         group:
             "figures"
-        group:
-            "annotation"
         conda:
             ENVIRONMENT
         # What the largest figure needs.
