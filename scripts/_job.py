@@ -55,10 +55,6 @@ def _run(main, job):
     warnings.showwarning = show
     os.environ["NPROC"] = str(job.threads)  # read by JAX's CPU client
     start = time.perf_counter()
-    if device := job.params.get("device"):
-        from statediff.device import place  # starts JAX, which other jobs do without
-
-        place(device)
     main(job)
     print(f"{job.rule}: {time.perf_counter() - start:.1f} s{peak_memory()}", flush=True)
 

@@ -4,10 +4,12 @@ from _basis import read_basis
 from _job import run
 from _states import read_states
 from statediff.abundance_fit import fit_abundance
+from statediff.device import place
 from statediff.store import read_arrays, write_arrays
 
 
 def main(job):
+    place(job.config["gp"]["device"])
     basis, _, known = read_basis(job.input.basis)
     states, _ = read_states(job.input.states, known["metric"])
     cells = read_arrays(job.input.cells)

@@ -4,11 +4,13 @@ import h5py
 from _basis import write_basis
 from _job import run
 from _states import read_states
+from statediff.device import place
 from statediff.expression_fit import choose_basis
 from statediff.store import read_arrays, read_rows
 
 
 def main(job):
+    place(job.config["gp"]["device"])
     gp = job.params.gp
     members, _ = read_arrays(job.input.cells, "reference", "compared")
     states, metric = read_states(job.input.states, gp["metric"])

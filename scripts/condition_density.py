@@ -4,11 +4,13 @@ import numpy as np
 from _job import run
 from _states import read_states
 from statediff.density import fit_density
+from statediff.device import place
 from statediff.observations import StoredObservations, read_column, select_cells
 from statediff.store import open_h5ad, write_arrays
 
 
 def main(job):
+    place(job.config["gp"]["device"])
     gp, uncertainty = job.params.gp, job.params.uncertainty
     with open_h5ad(job.input.store) as store:
         cells, replicates = find_cells(StoredObservations(store), **job.params.condition)

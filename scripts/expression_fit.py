@@ -4,11 +4,13 @@ import h5py
 from _basis import COPIED, read_basis
 from _job import run
 from _states import read_states
+from statediff.device import place
 from statediff.expression_fit import fit_conditions
 from statediff.store import read_arrays, row_blocks, write_arrays
 
 
 def main(job):
+    place(job.config["gp"]["device"])
     members, _ = read_arrays(job.input.cells)
     basis, parts, described = read_basis(job.input.basis)
     states, _ = read_states(job.input.states, described["metric"])

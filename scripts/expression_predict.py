@@ -11,6 +11,10 @@ from statediff.store import read_arrays
 
 
 def main(job):
+    if job.params.layers:
+        from statediff.device import place  # starts JAX, which the statistics do without
+
+        place(job.config["gp"]["device"])
     number, chunks = map(int, job.wildcards.scatteritem.split("-of-"))
     with h5py.File(job.input.fit, "r") as fit, create_h5(job.output[0]) as out:
         n_genes = len(fit["coefficients_reference"])

@@ -8,6 +8,7 @@ from _job import run
 from _record import record
 from _states import read_states
 from anndata.io import read_elem, write_elem
+from statediff.device import place
 from statediff.provenance import versions
 from statediff.smoothing import fit_population
 from statediff.store import create_h5ad, read_arrays, read_columns, read_rows
@@ -16,6 +17,7 @@ CELLS = 16384
 
 
 def main(job):
+    place(job.config["gp"]["device"])
     chosen, _ = read_arrays(job.input.cells)
     population, genes = chosen["population"], chosen["genes"]
     states, _ = read_states(job.input.states, job.params.gp["metric"])

@@ -1,17 +1,22 @@
-"""The Slurm profile in a dry run, which does not need Slurm."""
+"""The profiles in dry runs, which need no cluster."""
 
 import os
 import re
+import shutil
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 import yaml
 import yte
+from snakemake_executor_plugin_slurm.partitions import get_best_partition, read_partition_file
 from support import ROOT, run_snakemake
 
 SMALL = ROOT / "tests/config/small.yaml"
-SLURM = ROOT / "profiles/slurm"
+PROFILES = ROOT / "profiles"
+SLURM = PROFILES / "slurm"
+COMPUTING = {"basis", "condition_density", "expression_fit"}
 
 
 def planned(directory, settings, *arguments):
@@ -41,16 +46,16 @@ def test_cores_of_the_login_node_limit_no_job(tmp_path, one_core):
         assert "threads: 4" in planned(tmp_path, settings, *profile)["local_enrichment"]
 
 
-def test_groups_are_of_rules_that_exist():
+def test_groups_and_arrays_are_of_rules_that_exist():
     text = "".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
-    rules = set(re.findall(r"^ *(?:use rule \w+ as|rule) (\w+)", text, re.M))
-    profile = yaml.safe_load((SLURM / "config.yaml").read_text())
-    assert profile["groups"].keys() <= rules
-    # Rules of figures declare their group themselves.
-    known = {"figures", *profile["groups"].values()}
-    assert profile["group-components"].keys() <= known
+    groups = set(re.findall(r'^ *group:\n +"(\w+)"$', text, re.M))
+    for name in ("lsf", "sge", "slurm"):
+        profile = yaml.safe_load((PROFILES / name / "config.yaml").read_text())
+        assert profile["group-components"].keys() <= groups, name
     (array,) = [value for key, value in profile.items() if key.startswith("?if")]
-    assert array["slurm-array-jobs"] in rules - profile["groups"].keys()
+    (rule,) = re.findall(rf"^rule {array['slurm-array-jobs']}:\n(?:(?: .*)?\n)+", text, re.M)
+    assert "scatteritem" in rule
+    assert "group:" not in rule
 
 
 @pytest.mark.parametrize("limit", [["--jobs", "5"], ["--jobs=5"], ["-j5"], ["-j", "5"]])
@@ -62,25 +67,61 @@ def test_a_limit_of_jobs_turns_arrays_off(monkeypatch, limit):
         assert ("slurm-array-jobs" in profile) == arrays
 
 
-def test_a_gpu_is_asked_for_where_the_configuration_says_so(tmp_path):
-    computing = {"basis", "condition_density", "expression_fit"}
-    gpu = {"gp": {"device": "gpu", "partition": "fast"}}
-    layers = gpu | {"expression": {"layers": ["smoothed"]}}
-    for changes, on_gpu in (
-        ({}, set()),
-        (gpu, computing),
-        (layers, computing | {"expression_predict"}),
-    ):
-        jobs = planned(tmp_path, changes, "--profile", SLURM)
-        assert {name for name, text in jobs.items() if "gpu=1" in text} == on_gpu
-        assert {name for name, text in jobs.items() if "slurm_partition=fast" in text} == on_gpu
+def with_gpu(name, folder):
+    """A copy of a profile in which the lines about a GPU are no comments; and its text."""
+    profile = shutil.copytree(PROFILES / name, folder / name)
+    before, start, after = (profile / "config.yaml").read_text().partition("# GPU:")
+    text = before + start + re.sub(r"^# ( *[a-z_-]+: .+|[a-z-]+:)$", r"\1", after, flags=re.M)
+    (profile / "config.yaml").write_text(text)
+    return profile, text
 
 
-def test_a_partition_of_gpus_without_one_is_refused(tmp_path):
-    (tmp_path / "gpus.yaml").write_text("gp: {partition: fast}")
-    done = run_snakemake(tmp_path, "-n", configfile=[SMALL, tmp_path / "gpus.yaml"], check=False)
-    assert done.returncode != 0
-    assert "gp.partition: found fast without gp.device: gpu" in done.stdout
+def partitions():
+    """The file of partitions that the profile of Slurm gives as an example."""
+    (line,) = re.findall(r"`(partitions: .*)`", (SLURM / "config.yaml").read_text())
+    return line
+
+
+def on_gpu(jobs):
+    return {name for name, text in jobs.items() if "gpu=1" in text}
+
+
+@pytest.mark.parametrize("name", ["lsf", "sge"])
+def test_a_profile_asks_for_a_gpu(tmp_path, name):
+    profile, text = with_gpu(name, tmp_path)
+    jobs = planned(tmp_path, {}, "--profile", profile)
+    assert on_gpu(jobs) == COMPUTING
+    if name == "lsf":
+        on_queue = {rule for rule, job in jobs.items() if "lsf_extra=-gpu num=1" in job}
+        assert on_queue == COMPUTING
+        rules = set(yaml.safe_load(text)["set-resources"])
+        assert rules == COMPUTING | {"abundance_ratio", "smooth_expression"}
+    else:
+        assert all("gpu=" in job for job in jobs.values() if "mem_mb" in job)
+
+
+@pytest.mark.parametrize(
+    ("settings", "computing"),
+    [
+        ({}, COMPUTING),
+        ({"expression": {"layers": ["smoothed"]}}, COMPUTING | {"expression_predict"}),
+        # The profile goes before files of the configuration.
+        ({"gp": {"device": "cpu"}}, COMPUTING),
+    ],
+)
+def test_the_profile_of_slurm_asks_for_a_gpu(tmp_path, settings, computing):
+    profile, _ = with_gpu("slurm", tmp_path)
+    (profile / "partitions.yaml").write_text(partitions())
+    assert on_gpu(planned(tmp_path, settings, "--profile", profile)) == computing
+
+
+def test_the_partition_of_slurm_follows_from_the_gpu(tmp_path):
+    (tmp_path / "partitions.yaml").write_text(partitions())
+    known = read_partition_file(tmp_path / "partitions.yaml")
+    log = SimpleNamespace(debug=print, info=print, warning=print)
+    for gpu, partition in (({}, "main"), ({"gpu": 1}, "gpu")):
+        job = SimpleNamespace(name="a_rule", threads=4, resources={"mem_mb": 2000} | gpu)
+        assert get_best_partition(known, job, log) == partition
 
 
 def test_a_plan_with_the_profile(tmp_path):

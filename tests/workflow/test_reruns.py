@@ -102,6 +102,11 @@ def test_nothing_changed_nothing_to_do(planned):
     assert planned()[0] == {}
 
 
+@pytest.mark.parametrize("device", ["cpu", "gpu"])
+def test_results_of_another_place_are_up_to_date(planned, device):
+    assert planned({"gp.device": device})[0] == {}
+
+
 @pytest.fixture
 def other_version(tmp_path):
     """A copy of the workflow, to be changed."""

@@ -25,7 +25,6 @@ if config["abundance"]["estimator"] == "ratio":
             runtime=minutes(20, cell=120),
         params:
             gp=settings("gp", "ls_factor", "tol", "max_rank"),
-            device=config["gp"]["device"],
         script:
             "../../scripts/abundance_ratio.py"
 
@@ -53,7 +52,6 @@ else:
             condition=lambda wildcards: CONDITIONS[wildcards.condition],
             gp=settings("gp", "metric", "ls_factor", "tol", "max_rank"),
             uncertainty=config["abundance"]["uncertainty"],
-            device=config["gp"]["device"],
         script:
             "../../scripts/condition_density.py"
 
@@ -69,6 +67,8 @@ else:
             "<logs>/{contrast}/abundance_density.log",
         benchmark:
             "<benchmarks>/{contrast}/abundance_density.tsv"
+        group:
+            "abundance"
         conda:
             ENVIRONMENT
         resources:
@@ -89,6 +89,8 @@ rule abundance_change:
         "<logs>/{contrast}/abundance_change.log",
     benchmark:
         "<benchmarks>/{contrast}/abundance_change.tsv"
+    group:
+        "abundance"
     conda:
         ENVIRONMENT
     resources:

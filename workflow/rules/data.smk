@@ -78,6 +78,8 @@ rule contrast_cells:
         "<benchmarks>/{contrast}/contrast_cells.tsv"
     # A condition that is missing in the data should stop the run before the long stages.
     priority: 100
+    group:
+        "annotation"
     conda:
         ENVIRONMENT
     resources:
@@ -99,6 +101,8 @@ rule cell_types:
     benchmark:
         "<benchmarks>/cell_types.tsv"
     priority: 100
+    group:
+        "annotation"
     conda:
         ENVIRONMENT
     resources:

@@ -15,6 +15,8 @@ if PROVIDER == "local":
             "<benchmarks>/gene_set_files.tsv"
         # Files with other gene names should stop the run before the long stages.
         priority: 100
+        group:
+            "annotation"
         conda:
             ENVIRONMENT
         resources:
@@ -120,6 +122,8 @@ rule enrichment_page:
         "<logs>/{contrast}/enrichment_page.log",
     benchmark:
         "<benchmarks>/{contrast}/enrichment_page.tsv"
+    group:
+        "enrichment"
     conda:
         ENVIRONMENT
     resources:

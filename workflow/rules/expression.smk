@@ -21,7 +21,6 @@ rule basis:
         runtime=minutes(20, cell=60),
     params:
         gp=settings("gp", "kernel", "metric", "sigma", "ls", "ls_factor", "tol", "max_rank"),
-        device=config["gp"]["device"],
     script:
         "../../scripts/basis.py"
 
@@ -49,7 +48,6 @@ rule expression_fit:
         contrast=levels_of,
         sigma=config["gp"]["sigma"],
         covariance=config["expression"]["covariance"],
-        device=config["gp"]["device"],
     script:
         "../../scripts/expression_fit.py"
 
@@ -90,6 +88,7 @@ rule expression_predict:
     conda:
         ENVIRONMENT
     resources:
+        # Only layers are large enough for JAX.
         **(GPU if config["expression"]["layers"] else {}),
         mem_mb=memory(
             1000 if NOISE or config["expression"]["layers"] else 280,
@@ -101,8 +100,6 @@ rule expression_predict:
         runtime=minutes(30, value=20) if NOISE else minutes(10),
     params:
         layers=config["expression"]["layers"],
-        # Only layers are large enough for JAX.
-        device=config["gp"]["device"] if config["expression"]["layers"] else None,
     script:
         "../../scripts/expression_predict.py"
 

@@ -16,6 +16,8 @@ rule figure_choices:
         "<benchmarks>/figure_choices.tsv"
     # A gene that is missing in the data should stop the run before the long stages.
     priority: 100
+    group:
+        "annotation"
     conda:
         ENVIRONMENT
     resources:
@@ -76,5 +78,5 @@ rule figures:
             )
         ),
         [getattr(rules, f"plot_{name}").output for name in OF_DATASET if made(name)],
-        expand(rules.plot_obs.output, column=OBS),
+        expand("<run>/figures/obs_{column}.{form}", column=OBS, form=("pdf", "png")),
         rules.figure_choices.output,

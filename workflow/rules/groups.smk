@@ -14,6 +14,8 @@ rule group_cells:
         "<benchmarks>/{contrast}/group_cells.tsv"
     # A group that is missing in the data should stop the run before the long stages.
     priority: 110
+    group:
+        "annotation"
     conda:
         ENVIRONMENT
     resources:
@@ -83,6 +85,8 @@ rule group_discovery:
         "<logs>/{contrast}/group_discovery.log",
     benchmark:
         "<benchmarks>/{contrast}/group_discovery.tsv"
+    group:
+        "tables"
     conda:
         ENVIRONMENT
     resources:
@@ -105,6 +109,8 @@ rule group_table:
         "<logs>/{contrast}/group_table.log",
     benchmark:
         "<benchmarks>/{contrast}/group_table.tsv"
+    group:
+        "tables"
     conda:
         ENVIRONMENT
     resources:

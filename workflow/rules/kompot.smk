@@ -83,6 +83,8 @@ rule provenance_record:
         "<logs>/{contrast}/provenance_record.log",
     benchmark:
         "<benchmarks>/{contrast}/provenance_record.tsv"
+    group:
+        "tables"
     conda:
         ENVIRONMENT
     resources:

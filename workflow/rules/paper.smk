@@ -72,6 +72,8 @@ rule paper_page:
         "<logs>/paper/{page}.log",
     benchmark:
         "<benchmarks>/paper/{page}.tsv"
+    group:
+        "figures"
     conda:
         ENVIRONMENT
     resources:

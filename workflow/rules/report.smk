@@ -23,6 +23,8 @@ rule gene_page:
         "<logs>/{contrast}/gene_page.log",
     benchmark:
         "<benchmarks>/{contrast}/gene_page.tsv"
+    group:
+        "tables"
     conda:
         ENVIRONMENT
     resources:
@@ -51,6 +53,8 @@ rule region_page:
         "<logs>/{contrast}/region_page.log",
     benchmark:
         "<benchmarks>/{contrast}/region_page.tsv"
+    group:
+        "tables"
     conda:
         ENVIRONMENT
     resources:
@@ -73,6 +77,8 @@ rule contrast_page:
         "<logs>/contrast_page.log",
     benchmark:
         "<benchmarks>/contrast_page.tsv"
+    group:
+        "overview"
     conda:
         ENVIRONMENT
     resources:
@@ -96,6 +102,8 @@ rule methods_page:
         "<logs>/{contrast}/methods_page.log",
     benchmark:
         "<benchmarks>/{contrast}/methods_page.tsv"
+    group:
+        "tables"
     conda:
         ENVIRONMENT
     resources:
@@ -107,6 +115,8 @@ rule methods_page:
                 "dataset": DATASET,
                 "contrasts": {wildcards.contrast: CONTRASTS[wildcards.contrast]},
                 **{section: config[section] for section in METHODS},
+                # Results do not depend on where they were computed.
+                "gp": {key: value for key, value in config["gp"].items() if key != "device"},
             }
         ),
     script:
@@ -125,6 +135,8 @@ rule provenance_page:
         "<logs>/{contrast}/provenance_page.log",
     benchmark:
         "<benchmarks>/{contrast}/provenance_page.tsv"
+    group:
+        "tables"
     conda:
         ENVIRONMENT
     resources:
@@ -160,6 +172,8 @@ rule report:
         "<logs>/report.log",
     benchmark:
         "<benchmarks>/report.tsv"
+    group:
+        "overview"
     conda:
         ENVIRONMENT
     resources:

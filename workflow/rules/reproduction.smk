@@ -16,6 +16,8 @@ rule reproduction:
         "<logs>/reproduction.log",
     benchmark:
         "<benchmarks>/reproduction.tsv"
+    group:
+        "overview"
     conda:
         ENVIRONMENT
     resources:
@@ -38,6 +40,8 @@ rule reproduction_page:
         "<logs>/reproduction_page.log",
     benchmark:
         "<benchmarks>/reproduction_page.tsv"
+    group:
+        "overview"
     conda:
         ENVIRONMENT
     resources:

@@ -18,16 +18,10 @@ SUMS, SUMS_SAMPLE = 350, 26
 UNKNOWN_BYTES, UNKNOWN_SAMPLES = 3_000_000_000, 24
 # Bytes per value of a CSC matrix while it is converted to rows.
 OF_COLUMNS = 32
-ON_GPU, PARTITION = config["gp"]["device"] == "gpu", config["gp"]["partition"]
-if PARTITION and not ON_GPU:
-    refuse(
-        f"gp.partition: found {PARTITION} without gp.device: gpu; it names the partition of the jobs "
-        "that compute on a GPU: set gp.device to gpu, or leave gp.partition out"
-    )
+ON_GPU = config["gp"]["device"] == "gpu"
 ENVIRONMENT = f"../../envs/{'cuda' if ON_GPU else 'cpu'}.yaml"
 # Resources that GPU jobs request from a cluster, in addition to memory and time.
 GPU = {"gpu": 1} if ON_GPU else {}
-GPU |= {"slurm_partition": PARTITION} if PARTITION else {}
 # Rank of the basis relative to small data with the defaults, by which memory and time per cell and
 # gene grow: a smaller tolerance or length scale increases the rank, by how much depends on the data.
 MOST_FUNCTIONS = max(1, config["gp"]["max_rank"] / 150)

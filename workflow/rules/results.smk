@@ -64,6 +64,8 @@ rule gene_table:
         "<logs>/{contrast}/gene_table.log",
     benchmark:
         "<benchmarks>/{contrast}/gene_table.tsv"
+    group:
+        "tables"
     conda:
         ENVIRONMENT
     resources:
@@ -110,6 +112,8 @@ rule cell_table:
         "<logs>/{contrast}/cell_table.log",
     benchmark:
         "<benchmarks>/{contrast}/cell_table.tsv"
+    group:
+        "tables"
     conda:
         ENVIRONMENT
     resources:
@@ -133,6 +137,8 @@ rule cell_type_table:
         "<logs>/{contrast}/cell_type_table.log",
     benchmark:
         "<benchmarks>/{contrast}/cell_type_table.tsv"
+    group:
+        "tables"
     conda:
         ENVIRONMENT
     resources:
@@ -154,6 +160,8 @@ rule evaluate:
         "<logs>/{contrast}/evaluate.log",
     benchmark:
         "<benchmarks>/{contrast}/evaluate.tsv"
+    group:
+        "tables"
     conda:
         ENVIRONMENT
     resources:
@@ -187,6 +195,8 @@ rule summary:
         "<logs>/{contrast}/summary.log",
     benchmark:
         "<benchmarks>/{contrast}/summary.tsv"
+    group:
+        "tables"
     conda:
         ENVIRONMENT
     resources:
@@ -213,6 +223,8 @@ rule contrast_table:
         "<logs>/contrast_table.log",
     benchmark:
         "<benchmarks>/contrast_table.tsv"
+    group:
+        "overview"
     conda:
         ENVIRONMENT
     resources:
@@ -256,7 +268,12 @@ rule omnibus_table:
 
 rule omnibus:
     input:
-        expand(rules.omnibus_table.output, family=FAMILIES),
+        expand(
+            "<run>/{family}/omnibus_{of}.{form}",
+            family=FAMILIES,
+            of=("genes", "cells"),
+            form=("tsv", "parquet"),
+        ),
 
 
 rule results:

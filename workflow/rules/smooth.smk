@@ -12,6 +12,8 @@ rule smooth_cells:
         "<benchmarks>/smooth/{population}/smooth_cells.tsv"
     # A gene that is missing in the data should stop the run before the long stages.
     priority: 100
+    group:
+        "annotation"
     conda:
         ENVIRONMENT
     resources:
@@ -45,7 +47,6 @@ rule smooth_expression:
     params:
         gp=settings("gp", "kernel", "metric", "sigma", "ls", "ls_factor", "tol", "max_rank"),
         embedding=DATASET["embedding"]["key"],
-        device=config["gp"]["device"],
         command=COMMAND,
     script:
         "../../scripts/smooth_expression.py"
