@@ -114,7 +114,7 @@ def test_numbers_of_samples(paired_run):
     sign = np.sign(named.loc[largest, "adjusted_lfc"])
     assert (of_largest["adjusted_lfc"] * sign).median() > 0.3
     methods = " ".join((paired_run / "by_months/methods.html").read_text().split())
-    assert "months is a number: both tests ask for a change in proportion to it" in methods
+    assert "months is numeric: both tests are for a linear trend" in methods
     assert "the mean values of the lower half of the samples (up to 6)" in methods
 
 

@@ -111,8 +111,8 @@ def test_what_was_left_out_is_told(raw_run, made):
         {"key": "dataset.source"} | described(raw_run / DATA / "simulated.h5ad")
     ]
     methods = " ".join((contrast / "methods.html").read_text().split())
-    assert "Cells with fewer than 50 genes were left out. Genes found in fewer than 40" in methods
-    assert "the levels of sample were mixed with Harmony" in methods
+    assert "Cells with fewer than 50 genes were removed. Genes detected in fewer than 40" in methods
+    assert "the levels of sample were integrated with Harmony" in methods
     # The truth is that of the cells and genes that are left.
     truth = json.loads((contrast / "truth.json").read_text())
     assert truth["genes_changed"] == (made.var["true_change"] != "none").sum()
