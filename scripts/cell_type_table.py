@@ -28,9 +28,9 @@ def condition_shares(types, members):
 
     sampled = "sample" in members
     parts = {
-        role: [members["sample"] == code for code in members[f"samples_{role}"]]
-        if sampled
-        else [members[role]]
+        # A condition without samples that count is one of all its cells.
+        role: [members["sample"] == code for code in members.get(f"samples_{role}", ())]
+        or [members[role]]
         for role in ROLES
     }
     shares = [np.column_stack([share(cells) for cells in parts[role]]) for role in ROLES]

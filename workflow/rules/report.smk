@@ -135,8 +135,9 @@ rule provenance_page:
         "<logs>/{contrast}/provenance_page.log",
     benchmark:
         "<benchmarks>/{contrast}/provenance_page.tsv"
+    # Not of the tables, on which the AnnData that it looks at depends.
     group:
-        "tables"
+        "overview"
     conda:
         ENVIRONMENT
     resources:
