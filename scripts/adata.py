@@ -16,7 +16,6 @@ from _job import run
 from _table import read_localisation
 from anndata.io import read_elem, write_elem
 from shareable import without_folders
-from statediff.comparison import stem_of
 from statediff.design import sample_columns
 from statediff.provenance import (
     abundance_fields,
@@ -24,6 +23,7 @@ from statediff.provenance import (
     direction_colors,
     expression_fields,
     expression_run,
+    stem_of,
 )
 from statediff.significance import rank_genes
 from statediff.store import create_h5ad, read_arrays, read_names

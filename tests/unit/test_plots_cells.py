@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from drawn import AXES, CONDITIONS, XY, inside, legend, offsets, points, type_names, words
 from matplotlib.colors import to_hex
+from statediff.composition import mean_intervals
 from statediff.plots import (
     abundance_swarm,
     abundance_volcano,
@@ -17,7 +18,6 @@ from statediff.plots import (
     embedding_values,
     fit_overview,
 )
-from statediff.plots.cell_types import mean_intervals
 from statediff.plots.style import GREY, categorical_palette
 from statediff.plots.swarm import side_by_side
 from statediff.provenance import DIRECTION_COLORS

@@ -9,7 +9,7 @@ from statediff.expression_fit import choose_basis
 from statediff.expression_layer import LayerCheck, find_normalisation, non_negative
 from statediff.messages import close_matches, listed
 from statediff.observations import FrameObservations
-from statediff.provenance import group_column, safe
+from statediff.provenance import group_column
 from statediff.states import known_eigenvalues, states_in_metric
 from statediff.store import labels_of, read_rows, row_blocks
 from statediff.tables import with_fields
@@ -20,7 +20,6 @@ __all__ = [
     "expression_of",
     "genes_of",
     "states_of",
-    "stem_of",
     "write_results",
 ]
 
@@ -300,11 +299,6 @@ def _completed(contrast):
         )
     halves = {role: f"{half} {contrast['column']}" for role, half in zip(ROLES, ("low", "high"))}
     return contrast | {"numeric": True} | halves
-
-
-def stem_of(conditions):
-    """Beginning of the names of the fields of expression of two conditions."""
-    return f"kompot_de_{'_to_'.join(map(safe, conditions))}"
 
 
 def _layer_of(adata, layer, option):

@@ -22,6 +22,7 @@ __all__ = [
     "machine",
     "run_record",
     "safe",
+    "stem_of",
     "versions",
 ]
 
@@ -111,6 +112,11 @@ def abundance_fields(reference, compared, replicates=False):
             f"natural log of the density of {compared} cells",
         ),
     }
+
+
+def stem_of(conditions):
+    """Beginning of the names of the fields of expression of two conditions."""
+    return f"kompot_de_{'_to_'.join(map(safe, conditions))}"
 
 
 def expression_fields(reference, compared, replicates=False, calibrated=False):

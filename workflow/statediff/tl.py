@@ -254,14 +254,14 @@ def expression(adata, column, reference=None, compared=None, *, sample=None, pai
     """
     from tqdm.auto import tqdm
 
-    from statediff.comparison import Comparison, coordinates_of, stem_of, write_results
+    from statediff.comparison import Comparison, coordinates_of, write_results
     from statediff.contrast import describe_depth, group_masks
     from statediff.contrast_blocks import blocks_of_contrast
     from statediff.expression_fit import fit_conditions
     from statediff.expression_statistics import gene_statistics, group_statistics
     from statediff.gene_tests import compare_genes, compare_genes_in_groups, locate_genes
     from statediff.observations import find_groups
-    from statediff.provenance import expression_fields, expression_run, run_record
+    from statediff.provenance import expression_fields, expression_run, run_record, stem_of
     from statediff.significance import called_genes, rank_genes
     from statediff.store import row_blocks
     from statediff.tables import cells_in_blocks, gene_table, region_table, where_changed

@@ -8,7 +8,7 @@ from statediff import InputError
 from statediff.abundance import in_log2
 from statediff.conventions import LN2
 from statediff.messages import listed
-from statediff.provenance import abundance_fields, expression_fields
+from statediff.provenance import abundance_fields, expression_fields, stem_of
 
 # Number of genes shown by default.
 MOST_GENES = 20
@@ -102,8 +102,6 @@ class Expression(Run):
 
     def regions(self):
         """Cell types in which each called gene changes; None if this is unknown."""
-        from statediff.comparison import stem_of
-
         table = self._adata.uns.get(f"{stem_of(self.conditions)}_gene_regions")
         return None if table is None or "cell_type" not in table else table
 

@@ -4,49 +4,13 @@ import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from statediff.composition import mean_intervals
 from statediff.plots.style import CONDITION_COLORS, canvas, legend_above, short, styled, text_size
 
-__all__ = ["MOSTLY", "composition", "mean_intervals"]
+__all__ = ["MOSTLY", "composition"]
 
 #: A type with at least this share of its cells in one condition is labelled.
 MOSTLY = 0.75
-
-
-def mean_intervals(shares, level=0.95):
-    r"""Intervals of the mean shares of cell types in two conditions, from their samples.
-
-    On the scale :math:`\arcsin\sqrt{x}` the variance of a share hardly depends on the share. It is
-    pooled over both conditions, and the quantile is that of Student's t with the samples less two
-    as its degrees of freedom.
-
-    Parameters
-    ----------
-    shares : pair of array, shape (types, samples)
-        Shares in the samples of each condition, from 0 to 1.
-    level : float
-
-    Returns
-    -------
-    pair of ndarray, shape (types, 2)
-        Lower and upper ends around the means; NaN without two samples of a condition.
-    """
-    from scipy.special import stdtrit
-
-    turned = [np.arcsin(np.sqrt(values)) for values in shares]
-    freedom = sum(values.shape[1] for values in turned) - 2
-    squares = sum(
-        ((values - values.mean(axis=1, keepdims=True)) ** 2).sum(axis=1) for values in turned
-    )
-    ends = []
-    for values in shares:
-        middle, n = np.arcsin(np.sqrt(values.mean(axis=1))), values.shape[1]
-        if freedom < 1:
-            ends.append(np.full((len(values), 2), np.nan))
-            continue
-        half = stdtrit(freedom, (1 + level) / 2) * np.sqrt(squares / freedom / n)
-        limits = np.clip([middle - half, middle + half], 0.0, np.pi / 2)
-        ends.append((np.sin(limits) ** 2).T)
-    return tuple(ends)
 
 
 def _shares(counts, types):
