@@ -62,7 +62,8 @@ def test_summary_counts_the_cells_of_each_group(grouped, adata, masks):
     age = adata.obs["Age"].to_numpy()
     young, old = ((passing & (age == level)).sum() for level in ("Young", "Old"))
     assert summary["cells"] == {
-        "total": 600, "evaluated": passing.sum(), "reference": young, "compared": old, "samples": 0
+        "total": 600, "evaluated": passing.sum(), "reference": young, "compared": old,
+        "samples": 0, "samples_reference": 0, "samples_compared": 0,
     }  # fmt: skip
     table = adata.varm[f"{STEM}_is_de_groups"]
     assert set(summary["groups"]) == set(groups)
