@@ -1,7 +1,8 @@
 """Stand-ins for Grid Engine's commands, which run jobs on this machine: the name decides which.
 
 Jobs are files in the folder `GRID_ENGINE`: their options, their process, and how they ended. The
-first job named `GRID_ENGINE_KILLS` is killed as soon as it runs.
+first job named `GRID_ENGINE_KILLS` is killed as soon as it runs, and jobs named `GRID_ENGINE_FAILS`
+fail.
 """
 
 import json
@@ -62,7 +63,10 @@ def qsub(*words):
     kills = os.environ.get("GRID_ENGINE_KILLS") == options["-N"]
     first = options["-N"] not in [other["-N"] for other in known.values()]
     write(job, "options", json.dumps(options))
-    runner = [sys.executable, "-S", __file__, "run", str(job), "kill" if kills and first else "run"]
+    how = "kill" if kills and first else "run"
+    if os.environ.get("GRID_ENGINE_FAILS") == options["-N"]:
+        how = "fail"
+    runner = [sys.executable, "-S", __file__, "run", str(job), how]
     quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
     subprocess.Popen(runner, start_new_session=True, stderr=subprocess.DEVNULL, **quiet)
     print(job)
@@ -72,9 +76,9 @@ def run(job, how):
     options = jobs()[int(job)]
     memory = int(options["limits"]["h_vmem"].removesuffix("M")) * options["slots"] << 20
     with open(Path(options["-o"]) / f"{options['-N']}.o{job}", "w") as output:
+        command = ["false"] if how == "fail" else [options["-S"], options["script"]]
         started = subprocess.Popen(
-            [options["-S"], options["script"]], stdout=output, stderr=output,
-            start_new_session=True,
+            command, stdout=output, stderr=output, start_new_session=True,
             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (memory, memory)),
         )  # fmt: skip
         write(job, "process", started.pid)
