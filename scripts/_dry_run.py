@@ -7,7 +7,8 @@ import tempfile
 
 from _again import command
 
-JOB = re.compile(r"^ *(?:local)?rule (\w+):\n((?:    .*\n)+)", re.M)
+# Jobs of a group are indented, each with its time and its rule.
+JOB = re.compile(r"^ *(?:local)?rule (\w+):\n((?:    (?!\[|(?:local)?rule \w+:$).*\n)+)", re.M)
 
 
 def planned(job):

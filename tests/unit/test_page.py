@@ -309,6 +309,6 @@ def test_columns_of_the_results():
                "freedom": 3.0}  # fmt: skip
     direction, lfc, qvalue = result_columns(results, ("{b}", "b"))
     assert direction["codes"].tolist() == [0, 1]
-    assert lfc["label"].startswith("Log fold change of cell density, b / {b} (")
+    assert lfc["label"].startswith("log₂ fold change of cell density, b / {b}")
     assert lfc["signed"]
     assert qvalue["values"] == pytest.approx([2.0, -np.log10(np.finfo(float).tiny)])

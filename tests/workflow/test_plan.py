@@ -2,9 +2,13 @@
 
 import re
 
+import anndata
 import h5py
+import numpy as np
+import pandas as pd
 import yaml
-from support import CONFIG, tiny
+from scipy import sparse
+from support import CONFIG
 
 
 def plan(directory, snakemake_run, config):
@@ -40,15 +44,16 @@ def test_plan_of_a_complete_run(small_copy, snakemake_run, small_config):
 
 def test_what_takes_more_memory_is_known_before(tmp_path, snakemake_run):
     """Of a file that says it holds 100,000 cells, 20,000 genes, 2e8 values, and 40 donors."""
-    adata = tiny()
-    adata.obs["donor"] = [f"d{i % 40}" for i in range(60)]
-    adata.write_h5ad(tmp_path / "data.h5ad")
-    with h5py.File(tmp_path / "data.h5ad", "a") as file:
-        for table, length in (("obs", 100_000), ("var", 20_000)):
-            attributes = dict(file[f"{table}/_index"].attrs)
-            del file[f"{table}/_index"]
-            index = file[table].create_dataset("_index", (length,), h5py.string_dtype())
-            index.attrs.update(attributes)
+    cells, genes = 100_000, 20_000
+    index = pd.RangeIndex(cells).astype(str)
+    obs = pd.DataFrame({"group": np.repeat(["a", "b"], cells // 2), "cell_type": "x"}, index)
+    states = np.random.default_rng(0).normal(size=(cells, 3))
+    anndata.AnnData(
+        obs=obs.assign(donor=[f"d{i * 40 // cells}" for i in range(cells)]),
+        var=pd.DataFrame(index=pd.RangeIndex(genes).astype(str)),
+        layers={"logged": sparse.csr_matrix((cells, genes), dtype=np.float32)},
+        obsm={"DM": states, "X_umap": states[:, :2]},
+    ).write_h5ad(tmp_path / "data.h5ad")
 
     def planned(encoding, sample=None, ls_factor=10.0, **gp):
         with h5py.File(tmp_path / "data.h5ad", "a") as file:

@@ -70,7 +70,9 @@ def test_the_summary_tells_how_it_came_about(summary, small_run, small_config):
     assert found["config"]["dataset"]["source"]["simulate"].items() >= {"seed": 3}.items()
     assert found["config"]["figures"].items() >= given["figures"].items()
     assert found["config"]["gp"]["sigma"] == 1.0  # a default
-    assert re.fullmatch(r"snakemake -s …/Snakefile --directory … .*…/small\.yaml", found["command"])
+    assert re.fullmatch(
+        r"snakemake -s …/Snakefile --quiet host --directory … .*…/small\.yaml", found["command"]
+    )
     assert found["machine"] == {
         "system": os.uname().sysname,
         "architecture": os.uname().machine,

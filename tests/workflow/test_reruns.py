@@ -111,7 +111,7 @@ def test_results_of_another_place_are_up_to_date(planned, device):
 def other_version(tmp_path):
     """A copy of the workflow, to be changed."""
     folder = tmp_path / "other"
-    for name in ("workflow", "scripts", "envs"):
+    for name in ("workflow", "scripts", "envs", "docs"):
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / name, folder / name, ignore=ignored)
     shutil.copy(ROOT / "Snakefile", folder)

@@ -141,7 +141,8 @@ def test_summary_counts_what_the_tables_hold(tables, small_run):
     summary = json.loads((small_run / RESULTS / "summary.json").read_text())
     cells, genes = tables["cells"], tables["genes"]
     assert summary["cells"] == {
-        "total": 600, "evaluated": 600, "reference": 240, "compared": 240, "samples": 0
+        "total": 600, "evaluated": 600, "reference": 240, "compared": 240,
+        "samples": 0, "samples_reference": 0, "samples_compared": 0,
     }  # fmt: skip
     assert summary["groups"] is None
     for direction, n in cells["lfc_direction"].value_counts().items():
