@@ -8,6 +8,7 @@ some of them beside a second writer of the same results, and run again. Prints a
 each trial.
 """
 
+import datetime
 import json
 import os
 import random
@@ -46,6 +47,14 @@ CONFIG = {
 }  # fmt: skip
 # What most jobs import.
 PACKAGES = ("anndata", "scipy.stats", "scipy.spatial", "pandas", "matplotlib.pyplot", "jinja2")
+
+
+class Then(datetime.datetime):
+    """A clock that stands still."""
+
+    @classmethod
+    def now(cls, tz=None):
+        return cls(2000, 1, 1, tzinfo=tz)
 
 
 def planned():
@@ -179,12 +188,13 @@ def contents(job):
 
 
 def main(disk, kills):
-    # In figures.
-    os.environ["SOURCE_DATE_EPOCH"] = "0"
     random.seed(0)
     jobs = planned()
     for name in PACKAGES:
         import_module(name)
+    # The time is in figures, AnnData and pages.
+    os.environ["SOURCE_DATE_EPOCH"] = "0"
+    datetime.datetime = import_module("statediff.provenance").datetime = Then
     seconds = {}
     for job in jobs:
         seconds[job.rule] = run(job)
