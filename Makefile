@@ -11,7 +11,7 @@ demo: .venv/installed
 	$(BIN)/snakemake all report
 	@echo
 	@echo "Open results/simulated_bone_marrow/report.html in a browser, or explore.html, figures and"
-	@echo "tables in results/simulated_bone_marrow/young_vs_old; README.md explains each file."
+	@echo "tables in results/simulated_bone_marrow/young_vs_old; docs/outputs.md explains each file."
 
 # Links the profile into the folder of Snakemake's profiles: `--profile slurm` then works anywhere.
 PROFILES = $(or $(XDG_CONFIG_HOME),$(HOME)/.config)/snakemake

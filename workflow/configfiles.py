@@ -1,7 +1,7 @@
-"""Faults of configuration files that would end Snakemake before it reads our Snakefile.
+"""Errors in configuration files that would stop Snakemake before it reads our Snakefile.
 
-The default profile calls `check_files`: Snakemake itself says neither which file nor which line,
-and does not end where aliases stand for aliases.
+The default profile calls `check_files`: Snakemake itself names neither file nor line, and does not
+end if aliases refer to aliases.
 """
 
 import json
@@ -67,7 +67,7 @@ def check_file(path):
             raise InputError(f"{path}: larger than {MOST_BYTES:,} bytes; {EXPECTED}")
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: no text in UTF-8 (byte {error.start}); {EXPECTED}") from None
+        raise InputError(f"{path}: not UTF-8 text (byte {error.start}); {EXPECTED}") from None
     except OSError as error:
         raise InputError(f"{path}: can't be read ({os.strerror(error.errno)})") from None
     config = _parsed(text, path)
@@ -106,15 +106,15 @@ def _hint(text, mark):
     lines = text.splitlines()
     line = lines[mark.line] if mark.line < len(lines) else ""
     if "\t" in line[: len(line) - len(line.lstrip())]:
-        return "indent with blanks in place of tabs"
+        return "indent with spaces, not tabs"
     return (
-        "look at this line and the one before it: keys of one section are indented alike, and text "
-        "with special characters is quoted"
+        "check this line and the line before it: indent keys of one section alike, and quote text "
+        "with special characters"
     )
 
 
 def _check_nodes(root, path):
-    """Refuse keys that occur twice, and aliases that stand for more than a user can mean."""
+    """Reject duplicate keys, and aliases that expand to too many values."""
     sizes = {}
 
     def size(node):

@@ -1,4 +1,4 @@
-"""What the first page of the report tells of each contrast, from its summary and its tables."""
+"""Content of the first page of the report for each contrast, from its summary and tables."""
 
 import json
 import re
@@ -17,14 +17,14 @@ __all__ = [
 GENES = 12
 # Figures of the page, of which the first so many that were drawn are shown.
 FIGURES = {
-    "cell_type": "The cells, by their type.",
-    "abundance_change": "Where states gain cells (red) and lose cells (blue).",
-    "expression_volcano": "The genes: mean change, and how clear any change is.",
-    "gene_regions": "In which cell types the genes change that changed most clearly.",
-    "composition": "Share of the cells that are of each type, with 95 % intervals.",
-    "abundance_direction": "Cells in states that gain cells and in states that lose cells.",
-    "abundance_volcano": "The cells: change of abundance, and how clear it is.",
-    "significance": "The test statistics beside what chance alone gives.",
+    "cell_type": "Cells coloured by cell type.",
+    "abundance_change": "Estimated change of abundance at each cell, significant or not.",
+    "expression_volcano": "Genes: mean change, and significance of any change.",
+    "gene_regions": "Cell types in which the top-ranked genes of each pattern change.",
+    "composition": "Share of each cell type, with 95 % intervals.",
+    "abundance_direction": "Cells in states that are significantly more or less frequent.",
+    "abundance_volcano": "Cells: change of abundance, and its significance.",
+    "significance": "Test statistics compared with their null distribution.",
 }
 SHOWN_FIGURES = 4
 # Pages that open from it.
@@ -37,7 +37,7 @@ PAGES = {
 
 
 def describe(name, contrast, folder, paths, sections):
-    """All that the page tells of a contrast.
+    """Content of the page for a contrast.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def describe(name, contrast, folder, paths, sections):
 
 
 def count_genes(genes):
-    """How many genes were called, on which side, and with which pattern."""
+    """Numbers of called genes, by direction and by pattern of change."""
     called = genes[genes["is_de"]]
     pattern = called.get("pattern", pd.Series(dtype=object)).value_counts()
     return {
@@ -88,7 +88,7 @@ def count_genes(genes):
 
 
 def first_genes(genes):
-    """The called genes that changed most clearly; of each pattern, where patterns are known."""
+    """The top-ranked called genes; of each pattern, if patterns are known."""
     called = genes[genes["is_de"]].reset_index(drop=True)
     if "pattern" in called and called["pattern"].notna().any():
         called = called.iloc[of_each_pattern(called["pattern"].to_numpy(dtype=object), GENES)]
@@ -99,7 +99,7 @@ def first_genes(genes):
 
 
 def find_figures(folder, paths):
-    """The first figures that the report has, of the contrast or of the data set."""
+    """The first figures in the report, of the contrast or of the data set."""
     found = []
     for name, text in FIGURES.items():
         places = (folder / f"figures/{name}.png", folder.parent / f"figures/{name}.png")
@@ -108,7 +108,7 @@ def find_figures(folder, paths):
 
 
 def read_sections(path):
-    """What each warning means, from the sections of docs/warnings.md.
+    """Meaning of each warning, from the sections of docs/warnings.md.
 
     Returns
     -------

@@ -1,6 +1,6 @@
-"""What Snakemake says of a run, shortened to one line for each job that ends.
+"""Terminal output of Snakemake, shortened to one line for each job that ends.
 
-Only the terminal is concerned: Snakemake's log file, which the last line of a run names, holds all.
+Snakemake's log file, which the last line of a run names, keeps all messages.
 """
 
 import threading

@@ -86,8 +86,8 @@ def as_text(summary, stages, folder):
         f"  genes       {fit['n_de']:,} of {fit['genes']:,} change, {rate} < "
         f"{fit['fdr_threshold']:g}: {fit['n_de_up']:,} higher and {fit['n_de_down']:,} lower in "
         f"{compared} on average",
-        f"  abundance   {density['up']:,} cells lie in states that gain cells in {compared}, "
-        f"{density['down']:,} in states that lose cells",
+        f"  abundance   {density['up']:,} cells lie in states more frequent in {compared}, "
+        f"{density['down']:,} in less frequent states",
         f"  smoothness  {_choice(fit)}; {fit['freedom_reference']:.0f} and "
         f"{fit['freedom_compared']:.0f} effective degrees of freedom of expression"
         + _freedom(density),

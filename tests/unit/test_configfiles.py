@@ -16,8 +16,8 @@ LISTS = "\n".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]" for i in range(1, 40))
     [
         ("dataset:\n  name: d\n   layer: x\n", "{}, line 3: not valid YAML (mapping values are"),
         ("dataset:\n    name: d\n  layer: x\n", "{}, line 3: not valid YAML"),
-        ("dataset:\n\tname: d\n", "{}, line 2: *; indent with blanks in place of tabs"),
-        ("dataset:\n  layer: a: b\n", "{}, line 2: *; look at this line and the one before it"),
+        ("dataset:\n\tname: d\n", "{}, line 2: *; indent with spaces, not tabs"),
+        ("dataset:\n  layer: a: b\n", "{}, line 2: *; check this line and the line before it"),
         ("dataset: {name: d\ncontrasts: {}\n", "{}, line 2: not valid YAML (expected ',' or '}'"),
         ("dataset: !!python/object:os.system x\n", "{}, line 1: not valid YAML (could not"),
         ("a: 1\n---\nb: 2\n", "{}, line 2: not valid YAML (but found another document)"),
@@ -31,8 +31,8 @@ LISTS = "\n".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]" for i in range(1, 40))
         ("[1, 2]", "{}: found a list"),
         ("results", "{}: found a value"),
         ("# only a comment\n", "{}: found nothing"),
-        ("dataset: {name: é}".encode("latin-1"), "{}: no text in UTF-8 (byte 16)"),
-        (b"\x89HDF\r\n\x1a\n" + bytes(1000), "{}: no text in UTF-8 (byte 0)"),
+        ("dataset: {name: é}".encode("latin-1"), "{}: not UTF-8 text (byte 16)"),
+        (b"\x89HDF\r\n\x1a\n" + bytes(1000), "{}: not UTF-8 text (byte 0)"),
         (bytes(MOST_BYTES + 1), "{}: larger than 1,000,000 bytes"),
     ],
 )  # fmt: skip

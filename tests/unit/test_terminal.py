@@ -63,7 +63,7 @@ def test_genes_and_cells_are_counted_in_words():
         "30 of 3,000 change, FDR < 0.05: 20 higher and 10 lower in Old on average"
     )
     assert found["abundance"] == (
-        "120 cells lie in states that gain cells in Old, 30 in states that lose cells"
+        "120 cells lie in states more frequent in Old, 30 in less frequent states"
     )
 
 

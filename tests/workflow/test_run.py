@@ -178,7 +178,7 @@ def test_the_run_ends_with_a_summary(small_run):
     output = (small_run / "output.txt").read_text()
     tail = output[output.index("small · young_vs_old") :]
     for word in ("cells       600: 240 Young, 240 Old", "change, local FDR < 0.05:",
-                 "cells lie in states that gain cells in Old", "smoothness  length scale",
+                 "cells lie in states more frequent in Old", "smoothness  length scale",
                  "as configured;", "effective degrees of freedom of expression", "precision", "AUC",
                  "s over all jobs", "results in  results/small/young_vs_old"):  # fmt: skip
         assert word in tail
