@@ -115,7 +115,7 @@ def test_the_summary_comes_first(browser, report):
     assert not [app for app in browser.find_elements(By.ID, "app") if app.is_displayed()]
     cells = summary["cells"]
     assert f"{cells['compared']} cells of Old were compared with {cells['reference']}" in text
-    assert "No samples were named, so that cells count as independent" in text
+    assert "No samples are given, so that cells count as independent" in text
     assert re.search(r"of 20,000 genes change \([\d,]+ higher and [\d,]+ lower in Old", text)
     assert "False discovery rate below 5 %" in text
     figures = shown(browser, "//main//figure//img")
