@@ -7,7 +7,7 @@ from scipy.optimize import minimize
 from scipy.special import expit
 from scipy.stats import f as f_distribution
 from scipy.stats import norm, t
-from statediff.abundance import called_changes
+from statediff.abundance import calibrated_changes
 from statediff.basis import build_basis
 from statediff.design import Design
 from statediff.ratio import (
@@ -141,7 +141,7 @@ def test_log_densities_are_those_of_all_cells_divided(cells):
         fit_ratio(phi, labels.astype(int), TWO),
         np.random.default_rng(2).normal(size=len(states)),
     )
-    a, b = ratio.log_densities(together, phi)
+    a, b = ratio.log_densities(together, ratio(phi))
     np.testing.assert_allclose(b - a, ratio(phi), rtol=1e-12, atol=1e-12)
     n = len(labels)
     mixture = (np.exp(a) * (~labels).sum() + np.exp(b) * labels.sum()) / n
@@ -313,7 +313,7 @@ def test_numbers_change_the_composition_in_proportion():
             # From a dose of 0.5 to one of 3.5.
             np.testing.assert_allclose(slope, [0.9, 0.0], atol=0.15)
             # The mixture of all doses is the density of all cells.
-            low, high = ratio.log_densities(np.zeros(3000), phi)
+            low, high = ratio.log_densities(np.zeros(3000), ratio(phi))
             np.testing.assert_allclose(high - low, ratio(phi))
             shares = np.bincount(samples, minlength=8) / 3000
             mixed = [
@@ -339,26 +339,57 @@ def test_moderation_recovers_the_prior():
     np.testing.assert_array_equal(alike.factor, 2.5)
 
 
-def test_called_changes_by_definition():
-    change = {
-        "lfc": np.array([2.0, -2.0, 2.0, 0.5]),
-        "lfc_zscore": np.array([5.0, -4.0, 0.5, 9.0]),
-    }
-    result = called_changes(change)
-    pvalue = 2 * norm.sf(np.abs(change["lfc_zscore"]))
+def test_calibrated_changes_by_definition():
+    log_ratio, zscore = np.array([2.0, -2.0, 2.0, 0.5]), np.array([5.0, -4.0, 0.5, 9.0])
+    variance, shrunk = (log_ratio / zscore) ** 2, np.array([1.9, -1.8, 0.1, 0.4])
+    result = calibrated_changes(shrunk, log_ratio, variance)
+    pvalue = 2 * norm.sf(np.abs(zscore))
+    np.testing.assert_array_equal(result["lfc"], shrunk)
+    np.testing.assert_allclose(result["lfc_zscore"], zscore)
+    np.testing.assert_allclose(result["neg_log10_lfc_ptp"], -np.log10(pvalue / 2))
     np.testing.assert_allclose(result["pvalue"], pvalue)
     np.testing.assert_allclose(result["qvalue"], pvalue * 4 / np.array([2, 3, 4, 1]))
     # Sure; sure and negative; too uncertain; small, but sure.
     assert result["lfc_direction"].tolist() == [2, 0, 1, 2]
     # Standard errors are 0.4, 0.5, 4 and 1/18.
-    beyond = called_changes(change, lfc_threshold=1.0)
+    beyond = calibrated_changes(shrunk, log_ratio, variance, lfc_threshold=1.0)
     wanted = [norm.sf(2.5) + norm.sf(7.5), norm.sf(2) + norm.sf(6), norm.sf(0.25) + norm.sf(0.75),
               norm.sf(-9) + norm.sf(27)]  # fmt: skip
     np.testing.assert_allclose(beyond["pvalue"], wanted)
     assert beyond["lfc_direction"].tolist() == [2, 0, 1, 1]
-    with_samples = called_changes(change, freedom=4.0)
-    np.testing.assert_allclose(with_samples["pvalue"], 2 * t.sf(np.abs(change["lfc_zscore"]), 4))
-    assert called_changes(change, fdr_threshold=1e-5)["lfc_direction"].tolist() == [2, 1, 1, 2]
+    # What is shown as smaller than the threshold is not called.
+    small = calibrated_changes(shrunk / 2, log_ratio, variance, lfc_threshold=1.0)
+    assert small["lfc_direction"].tolist() == [1, 1, 1, 1]
+    with_samples = calibrated_changes(shrunk, log_ratio, variance, freedom=4.0)
+    np.testing.assert_allclose(with_samples["pvalue"], 2 * t.sf(np.abs(zscore), 4))
+    strict = calibrated_changes(shrunk, log_ratio, variance, fdr_threshold=1e-5)
+    assert strict["lfc_direction"].tolist() == [2, 1, 1, 2]
+
+
+def test_reliability_is_what_estimates_keep_of_a_change():
+    """Over functions from the prior, the estimate at a cell is b times the function."""
+    rng = np.random.default_rng(12)
+    states = np.vstack([rng.normal(size=(600, 1)), [[3.5], [-3.5]]])
+    basis, amplitude = build_basis(states, LS, tol=1e-6), 0.5
+    phi = amplitude * basis(states)
+    true, found = [], []
+    for _ in range(300):
+        f = phi @ rng.normal(size=phi.shape[1])
+        labels = (rng.uniform(size=602) < expit(f)).astype(int)
+        ratio = fit_ratio(phi, labels, TWO)
+        # The log ratio of the densities: without what is the same at every cell.
+        true.append(f - f.mean())
+        found.append(ratio(phi))
+    true, found = np.array(true), np.array(found)
+    reliability = ratio.reliability(phi, amplitude**2)
+    slope = (true * found).sum(axis=0) / (true**2).sum(axis=0)
+    some = np.argsort(states[:, 0])[[0, 1, 30, 150, 300, 450, 570, -2, -1]]
+    np.testing.assert_allclose(slope[some], reliability[some], atol=0.08)
+    assert reliability.min() < 0.8 * reliability.max() < 1.0
+    log_ratio, variance = ratio.unshrunk(phi, amplitude**2)
+    np.testing.assert_allclose(log_ratio * reliability, ratio(phi))
+    zscore = log_ratio / np.sqrt(variance)
+    np.testing.assert_allclose(zscore, ratio(phi) / np.sqrt(ratio.variance(phi)))
 
 
 def test_a_cell_far_from_all_others_has_no_change(cells):
@@ -367,3 +398,6 @@ def test_a_cell_far_from_all_others_has_no_change(cells):
     ratio, far = fit_ratio(basis(states), labels.astype(int), TWO), basis(np.full((1, 2), 1e3))
     assert isinstance(ratio, Ratio)
     np.testing.assert_allclose([ratio(far), ratio.variance(far)], 0, atol=1e-12)
+    assert ratio.unshrunk(far, 1.0) == (np.zeros(1), np.array([np.inf]))
+    change = calibrated_changes(np.zeros(1), *ratio.unshrunk(far, 1.0), lfc_threshold=0.2)
+    assert [change["lfc_zscore"], change["pvalue"]] == [0, 1]

@@ -11,6 +11,7 @@ from scipy.stats import false_discovery_control, norm
 from statediff.density import fit_density
 from statediff.design import Design
 from statediff.ratio import fit_ratio, informative
+from statediff.shrinkage import shrink
 from statediff.store import read_arrays
 from support import CONFIG, tiny
 
@@ -55,9 +56,10 @@ def test_results_are_those_of_the_library(directory, finished):
     phi = density.basis(states)
     few = phi[:, : informative(density.basis.eigenvalues)]
     ratio = fit_ratio(few[:52], np.repeat([0, 1], [30, 22]), Design.unpaired([0, 1]))
-    lfc, error = ratio(few), np.sqrt(ratio.variance(few))
-    least = 0.1 * np.log(2)
-    pvalue = norm.sf((np.abs(lfc) - least) / error) + norm.sf((np.abs(lfc) + least) / error)
+    log_ratio, variance = ratio.unshrunk(few, 1.0)
+    error, least = np.sqrt(variance), 0.1 * np.log(2)
+    lfc, size = shrink(log_ratio, error), np.abs(log_ratio)
+    pvalue = norm.sf((size - least) / error) + norm.sf((size + least) / error)
     table = pd.read_table(finished / "tables/cells.tsv")
     np.testing.assert_allclose(table["lfc"], lfc / np.log(2), rtol=1e-5)
     np.testing.assert_allclose(table["pvalue"], pvalue, rtol=1e-5)
@@ -65,7 +67,7 @@ def test_results_are_those_of_the_library(directory, finished):
     up = (lfc > least) & (table["qvalue"] < 0.5)
     assert 0 < up.sum() < 60
     assert ((table["lfc_direction"] == "up") == up).all()
-    a, b = ratio.log_densities(density(phi), few)
+    a, b = ratio.log_densities(density(phi), lfc)
     np.testing.assert_allclose(table["log_density_reference"], a / np.log(2), rtol=1e-5)
     np.testing.assert_allclose(table["log_density_compared"], b / np.log(2), rtol=1e-5)
 

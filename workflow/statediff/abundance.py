@@ -5,7 +5,7 @@ from scipy.special import log_ndtr
 
 from statediff.conventions import LN2
 
-__all__ = ["called_changes", "differential_abundance", "in_log2"]
+__all__ = ["calibrated_changes", "differential_abundance", "in_log2"]
 
 SHOWN_IN_LOG2 = ("lfc", "lfc_per_unit", "log_density_reference", "log_density_compared")
 
@@ -51,43 +51,43 @@ def differential_abundance(
         `statediff.provenance.DIRECTIONS`).
     """
     lfc = log_density_b - log_density_a
-    zscore = lfc / np.sqrt(variance + 1e-12)
-    neg_log10_ptp = -(log_ndtr(-np.abs(zscore)) + np.log(sides)) / np.log(10.0)
-    sure = neg_log10_ptp > -np.log10(ptp_threshold)
-    return {
-        "lfc": lfc,
-        "lfc_zscore": zscore,
-        "neg_log10_lfc_ptp": neg_log10_ptp,
-        "lfc_direction": _directions(lfc, sure, lfc_threshold),
-    }
+    tested = _tested(lfc, variance + 1e-12, sides)
+    sure = tested["neg_log10_lfc_ptp"] > -np.log10(ptp_threshold)
+    return {"lfc": lfc, **tested, "lfc_direction": _directions(lfc, sure, lfc_threshold)}
 
 
-def called_changes(change, freedom=np.inf, lfc_threshold=0.0, fdr_threshold=0.05):
-    r"""Calibrated p-values of a change of abundance beyond a threshold, and what they call.
+def calibrated_changes(
+    lfc, log_ratio, variance, freedom=np.inf, lfc_threshold=0.0, fdr_threshold=0.05, sides=1
+):
+    r"""Log fold change of abundance with calibrated p-values of a change beyond a threshold.
 
-    Of the hypothesis that the log fold change is at most c in size, whatever its direction:
+    Of the hypothesis that the log ratio is at most c in size, whatever its direction:
 
-    .. math:: p = \bar T\Bigl(\frac{|\mathrm{lfc}| - c}{s}\Bigr)
-              + \bar T\Bigl(\frac{|\mathrm{lfc}| + c}{s}\Bigr)
+    .. math:: p = \bar T\Bigl(\frac{|f| - c}{s}\Bigr) + \bar T\Bigl(\frac{|f| + c}{s}\Bigr)
 
-    with s the standard error and :math:`\bar T` the upper tail of the t distribution; without a
-    threshold this is the usual two-sided test.
+    with f the log ratio, s its standard error and :math:`\bar T` the upper tail of the t
+    distribution; without a threshold this is the usual two-sided test.
 
     Parameters
     ----------
-    change : dict of ndarray, shape (n,)
-        `lfc` and `lfc_zscore` of `differential_abundance`.
+    lfc : array, shape (n,)
+        Shrunk log ratio (`statediff.shrinkage.shrink`), the estimate that is shown.
+    log_ratio, variance : array, shape (n,)
+        f and s² (`statediff.ratio.Ratio.unshrunk`).
     freedom : float
-        Degrees of freedom of the t distribution of the z-scores; infinite: normal.
+        Degrees of freedom of the t distribution; infinite: normal.
     lfc_threshold : float
         c, a natural-log fold change.
     fdr_threshold : float
         Largest q-value that counts as a change.
+    sides : {1, 2}
+        As for `differential_abundance`.
 
     Returns
     -------
     dict of ndarray, shape (n,)
-        `pvalue`, `qvalue` (Benjamini & Hochberg, over the cells) and `lfc_direction`.
+        What `differential_abundance` gives, `pvalue` and `qvalue` (Benjamini & Hochberg, over the
+        cells). A cell changes if its q-value and the shrunk log ratio say so.
 
     References
     ----------
@@ -95,14 +95,20 @@ def called_changes(change, freedom=np.inf, lfc_threshold=0.0, fdr_threshold=0.05
     """
     from scipy.stats import false_discovery_control, t  # takes a second, saved where not needed
 
-    size, zscore = np.abs(change["lfc"]), np.abs(change["lfc_zscore"])
-    # Threshold over the standard error.
-    margin = np.divide(zscore, size, out=np.zeros_like(size), where=size > 0) * lfc_threshold
-    tails = t.sf(zscore - margin, freedom) + t.sf(zscore + margin, freedom)
-    pvalue = np.where(size > 0, np.minimum(tails, 1.0), 1.0)
+    size, error = np.abs(log_ratio), np.sqrt(variance)
+    tails = t.sf((size - lfc_threshold) / error, freedom)
+    tails += t.sf((size + lfc_threshold) / error, freedom)
+    pvalue = np.minimum(tails, 1.0)
     qvalue = false_discovery_control(pvalue)
-    called = _directions(change["lfc"], qvalue < fdr_threshold, lfc_threshold)
-    return {"pvalue": pvalue, "qvalue": qvalue, "lfc_direction": called}
+    called = _directions(lfc, qvalue < fdr_threshold, lfc_threshold)
+    tested = _tested(log_ratio, variance, sides)
+    return {"lfc": lfc, **tested, "pvalue": pvalue, "qvalue": qvalue, "lfc_direction": called}
+
+
+def _tested(lfc, variance, sides):
+    zscore = lfc / np.sqrt(variance)
+    neg_log10_ptp = -(log_ndtr(-np.abs(zscore)) + np.log(sides)) / np.log(10.0)
+    return {"lfc_zscore": zscore, "neg_log10_lfc_ptp": neg_log10_ptp}
 
 
 def _directions(lfc, sure, lfc_threshold):

@@ -7,6 +7,7 @@ import numpy as np
 from statediff.density import fit_density
 from statediff.ratio import find_overdispersion, fit_ratio, informative, learn_amplitude
 from statediff.samples import number_samples, span
+from statediff.shrinkage import shrink
 
 __all__ = ["fit_abundance"]
 
@@ -31,8 +32,10 @@ def fit_abundance(states, members, described, basis, gp):
     Returns
     -------
     arrays : dict of ndarray
-        ``log_density_reference`` and ``log_density_compared`` at all cells, the ``variance`` of
-        their difference, and its degrees of ``freedom`` (infinite without samples).
+        At all cells, the ``log_ratio`` of the densities that is tested, its ``variance`` and
+        degrees of ``freedom`` (infinite without samples), and ``log_density_reference`` and
+        ``log_density_compared``, whose difference is the `shrunk <statediff.shrinkage.shrink>`
+        log ratio.
     attributes : dict
         Length scale and rank of the density, rank and ``amplitude`` of the change, with the
         ``evidence`` for it, ``effective_freedom``, with samples the mean ``overdispersion``.
@@ -53,16 +56,19 @@ def fit_abundance(states, members, described, basis, gp):
         amplitude, evidence = learn_amplitude(phi[cells], samples, design, basis.eigenvalues)
     phi = amplitude * phi[:, : informative(basis.eigenvalues, amplitude)]
     fitted = fit_ratio(phi[cells], samples, design)
-    arrays = {"variance": fitted.variance(phi), "freedom": np.inf}
-    for role, values in zip(ROLES, fitted.log_densities(log_density, phi), strict=True):
-        arrays[f"log_density_{role}"] = values
     attributes = density.described() | {"rank_ratio": phi.shape[1], "amplitude": amplitude}
     attributes["effective_freedom"] = fitted.freedom
     if evidence is not None:
         attributes["evidence"] = evidence
+    factor, freedom = 1.0, np.inf
     if "sample" in members:
         found = find_overdispersion(phi, cells, fitted, samples, design)
-        arrays["variance"] = arrays["variance"] * found.factor
-        arrays["freedom"] = found.freedom
+        factor, freedom = found.factor, found.freedom
         attributes["overdispersion"] = found.mean
+    log_ratio, variance = fitted.unshrunk(phi, amplitude**2)
+    variance = variance * factor
+    lfc = shrink(log_ratio, np.sqrt(variance), freedom)
+    arrays = {"log_ratio": log_ratio, "variance": variance, "freedom": freedom}
+    for role, values in zip(ROLES, fitted.log_densities(log_density, lfc), strict=True):
+        arrays[f"log_density_{role}"] = values
     return arrays, attributes | {"estimator": "ratio"} | span(described)

@@ -138,6 +138,10 @@ class Ratio:
         :math:`\delta` of donors and covariates.
     covariance : ndarray, shape (r, r)
         Covariance of the weights over labels without information.
+    kept : ndarray, shape (r, r)
+        What is found of weights w on average, times w: the block of :math:`H^{-1} G` for w.
+    centre : ndarray, shape (r,)
+        Mean of the basis over the cells, weighted with their information about f.
     labels, shares : ndarray, shape (conditions,)
         Values of the condition, and their shares of the cells.
     freedom : float
@@ -148,6 +152,8 @@ class Ratio:
     adjustments: np.ndarray
     constants: np.ndarray
     covariance: np.ndarray
+    kept: np.ndarray
+    centre: np.ndarray
     labels: np.ndarray
     shares: np.ndarray
     freedom: float
@@ -160,9 +166,54 @@ class Ratio:
         """Its sampling variance without a change, at basis values phi, shape (n, r) → (n,)."""
         return _quadratic(phi, self.covariance)
 
-    def log_densities(self, log_density, phi):
-        """Log densities of a and b, given that of their cells together, at basis values phi."""
-        lfc = self(phi)
+    def reliability(self, phi, prior):
+        r"""Share of the log ratio at each cell that its estimate keeps, on average over the prior.
+
+        The prior keeps estimates near 0, most where few cells are. The numbers of cells fix the
+        mean of the log ratio over the cells, so that only what differs from it can be found: with
+        :math:`\bar\phi` the mean of the basis and G the information less that about constants,
+
+        .. math:: b = \frac{\mathrm{Cov}(\hat f, f - \bar f)}{\mathrm{Var}(f - \bar f)}
+                  = \frac{\phi^T H^{-1} G (\phi - \bar\phi)}
+                         {s^2 - 2 \phi^T \bar\phi + \bar\phi^T \bar\phi}
+
+        Parameters
+        ----------
+        phi : array, shape (n, r)
+            Basis values.
+        prior : float
+            s², the prior variance of the log ratio at any state.
+
+        Returns
+        -------
+        ndarray, shape (n,)
+            From 0, where nothing is known, to 1.
+        """
+        covariance = np.einsum("nr,nr->n", phi @ self.kept, phi - self.centre)
+        variance = prior - 2.0 * phi @ self.centre + self.centre @ self.centre
+        return np.clip(covariance / variance, 0.0, 1.0)
+
+    def unshrunk(self, phi, prior):
+        """Log ratio and its sampling variance, both as if the prior had not kept it near 0.
+
+        Parameters
+        ----------
+        phi, prior
+            As for `reliability`, by which the log ratio is divided; z-scores stay the same.
+
+        Returns
+        -------
+        log_ratio, variance : ndarray, shape (n,)
+            0 and infinite where nothing is known.
+        """
+        reliability = self.reliability(phi, prior)
+        known = reliability > TINY
+        reliability = np.where(known, reliability, 1.0)
+        log_ratio = np.where(known, self(phi) / reliability, 0.0)
+        return log_ratio, np.where(known, self.variance(phi) / reliability**2, np.inf)
+
+    def log_densities(self, log_density, lfc):
+        """Log densities of a and b, given that of their cells together and the log ratio."""
         # The density of all is the mean of all conditions, weighted with the shares of their cells.
         weighted = logsumexp(np.multiply.outer(lfc, self.labels), axis=1, b=self.shares)
         return log_density - weighted, log_density - weighted + lfc
@@ -270,19 +321,36 @@ def fit_ratio(phi, samples, design):
             f"the ratio of the densities of {len(phi)} cells did not converge; are there cells "
             "far from all others (dataset.cell_states)?"
         )
-    known = information(phi, choices.likelihood(phi @ weights.T)[2])
+    curvature = choices.likelihood(phi @ weights.T)[2]
+    known = information(phi, curvature)
     inverse, covariance = _scatter(known)
     own = slice(phi.shape[1])
-    freedom = float(phi.shape[1] - np.trace(inverse[own, own]))
+    kept = inverse[own] @ (known - _about_constants(phi, curvature, choices))[:, own]
     return Ratio(
         weights=weights[0],
         adjustments=weights[1:],
         constants=choices.constants,
         covariance=covariance[own, own],
+        kept=kept,
+        centre=curvature[:, 0, 0] @ phi / curvature[:, 0, 0].sum(),
         labels=labels,
         shares=np.bincount(of_cell) / len(phi),
-        freedom=freedom,
+        freedom=float(phi.shape[1] - np.trace(inverse[own, own])),
     )
+
+
+def _about_constants(phi, curvature, choices):
+    """Part of the information that is about the means of the functions over the cells.
+
+    These are known from the numbers of cells of the samples of each stratum.
+    """
+    found = 0.0
+    for _, cells in choices.strata:
+        total = curvature[cells].sum(axis=0)
+        cross = np.einsum("nab,nr->arb", curvature[cells], phi[cells], optimize=True)
+        cross = cross.reshape(-1, len(total))
+        found = found + cross @ np.linalg.pinv(total, hermitian=True) @ cross.T
+    return found
 
 
 def _mode(phi, choices):

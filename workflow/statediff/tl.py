@@ -141,7 +141,7 @@ def abundance(adata, column, reference=None, compared=None, *, sample=None, pair
     --------
     >>> cells = sd.tl.abundance(adata, "Age", "Young", "Old", sample="sample")
     """
-    from statediff.abundance import called_changes, differential_abundance
+    from statediff.abundance import calibrated_changes
     from statediff.abundance_fit import fit_abundance
     from statediff.comparison import Comparison, write_results
     from statediff.conventions import LN2, THRESHOLDS
@@ -164,11 +164,10 @@ def abundance(adata, column, reference=None, compared=None, *, sample=None, pair
     types = None if cell_type is None else data.types(cell_type)
     points, metric, (basis, smoothness, tol) = data.basis(states, metric, gp)
     arrays, fitted = fit_abundance(points, data.members, data.described, basis, gp)
-    arrays |= differential_abundance(
-        arrays["log_density_reference"], arrays["log_density_compared"], arrays["variance"],
-        lfc_threshold * LN2,
+    arrays |= calibrated_changes(
+        arrays["log_density_compared"] - arrays["log_density_reference"], arrays["log_ratio"],
+        arrays["variance"], arrays["freedom"], lfc_threshold * LN2, fdr_threshold,
     )  # fmt: skip
-    arrays |= called_changes(arrays, arrays["freedom"], lfc_threshold * LN2, fdr_threshold)
     if "span" in fitted:
         arrays["lfc_per_unit"] = arrays["lfc"] / fitted["span"]
     fields = {

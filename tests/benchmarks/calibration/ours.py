@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import sparse
 from scipy.stats import false_discovery_control
-from statediff.abundance import called_changes, differential_abundance
+from statediff.abundance import calibrated_changes
 from statediff.basis import build_basis
 from statediff.blocks import centroids, contrast_weights, find_blocks, nested_regions
 from statediff.conventions import LN2, THRESHOLDS
@@ -13,6 +13,7 @@ from statediff.linear import size_factors
 from statediff.preprocess import scale
 from statediff.ratio import find_overdispersion, fit_ratio, informative, learn_amplitude
 from statediff.residual import block_sums, residual_test
+from statediff.shrinkage import shrink
 from statediff.smoothness import choose_cells, learn_scale, length_scales
 
 from calibration.data import principal_components
@@ -79,14 +80,11 @@ def calibrated(dataset):
     phi = amplitude * phi[:, : informative(basis.eigenvalues, amplitude)]
     ratio = fit_ratio(phi, dataset.samples, design)
     found = find_overdispersion(phi, np.arange(len(phi)), ratio, dataset.samples, design)
-    change = differential_abundance(
-        *ratio.log_densities(np.zeros(len(phi)), phi), ratio.variance(phi) * found.factor
-    )
-    return (
-        change["lfc"],
-        change["lfc_zscore"],
-        called_changes(change, found.freedom, THRESHOLD)["qvalue"],
-    )
+    log_ratio, variance = ratio.unshrunk(phi, amplitude**2)
+    variance = variance * found.factor
+    lfc = shrink(log_ratio, np.sqrt(variance), found.freedom)
+    change = calibrated_changes(lfc, log_ratio, variance, found.freedom, THRESHOLD)
+    return change["lfc"], change["lfc_zscore"], change["qvalue"]
 
 
 EXPRESSION = {"residual": residual}

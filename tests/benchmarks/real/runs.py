@@ -33,11 +33,11 @@ from real.data import (
 
 __all__ = ["COMPONENTS", "LAYERS", "RUNS", "Results", "Run", "contrast"]
 
-HALVES = 8
+HALVES = 10
 # Of these halves, the groups are tested too.
 GROUPED_HALVES = 4
 THINNED = 2
-BUMPS = 12
+BUMPS = 20
 SHUFFLED = 12
 RATIOS = {"half": 0.5, "quarter": 0.25}
 # Where a larger type loses cells, it is the share of the others that changes most.
