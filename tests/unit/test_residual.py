@@ -20,6 +20,7 @@ from statediff.residual import (
     _effects_tests,
     _gamma_tail,
     _third_moments,
+    _upper_tail,
     block_sums,
     residual_test,
 )
@@ -170,11 +171,22 @@ def test_moments_and_tail_are_those_of_permuted_weights():
     assert third == pytest.approx((draws**3).mean(), rel=0.05)
     for share in (0.02, 0.002):
         at = np.quantile(draws, 1.0 - share)
-        assert 1.4 * share < _gamma_tail(at, variance, third, 0.0) < 6.0 * share
+        assert 1.4 * share < _gamma_tail(at, variance, third, None) < 6.0 * share
         # Taken as normal it would be too small.
         assert 2.0 * stats.norm.sf(at / np.sqrt(variance)) < 0.7 * share
     thin = -2.0 * np.sqrt(variance)
-    assert _gamma_tail(thin, variance, third, 0.0) >= (draws <= thin).mean()
+    assert _gamma_tail(thin, variance, third, None) >= (draws <= thin).mean()
+
+
+def test_tail_of_standardised_gamma_laws():
+    distance, skewness = np.meshgrid([-3.0, -0.5, 0.0, 1e-3, 0.1, 1.0, 4.0, 12.0, 30.0],
+                                     [0.0, 1e-4, 0.02, 0.1, 0.3, 0.5, 0.6, 2.0])  # fmt: skip
+    found = _upper_tail(distance, skewness)
+    np.testing.assert_allclose(found[:2], stats.norm.sf(distance[:2]))
+    laws = stats.pearson3(skewness[2:])
+    np.testing.assert_allclose(found[2:], laws.sf(distance[2:]), rtol=3e-3)
+    # Beyond the end of the thin side.
+    assert _upper_tail(np.array([-50.0]), np.array([0.4])) == 1.0
 
 
 def test_the_statistic_is_that_of_the_equations():

@@ -41,8 +41,12 @@ __all__ = ["BlockSums", "block_sums", "region_tests", "residual_test"]
 
 # How much of the sample effects the filter removes, and the leading components of them.
 REMOVED, FILTERED = 0.2, 2
-# Below this skewness a gamma law is a normal one.
-SYMMETRIC = 1e-3
+# Below the first skewness a gamma law is a normal one, and above the second far from one.
+SYMMETRIC, SKEWED = 1e-3, 0.5
+# Closer to the mean of a gamma law the formula of its tail loses digits, and a series has enough.
+NEAR = 0.02
+# How close to the end of its thin side a gamma law is looked at.
+TINY_SHARE = 1e-9
 # Values of τ² less probable than this for a gene do not count for it.
 IMPROBABLE = 1e-7
 TINY = 1e-300
@@ -280,16 +284,16 @@ def region_tests(sums, regions, effects, lfc=0.0, threads=1, removed=0.0):
     information = np.where(sums.information > 1e-6, sums.information, 0.0)[:, None]
     noise, third = information * total, _third_moments(sums)
     means = sums.sums.sum(axis=1) / np.maximum(sums.cells.sum(axis=1), 1.0)[:, None]
-    most = information * 2.0 * means * (2.0**lfc - 1.0) / (2.0**lfc + 1.0)
+    most = information * 2.0 * means * (2.0**lfc - 1.0) / (2.0**lfc + 1.0) if lfc else None
     columns = (
         effects.loadings.size // len(information) * len(sums.design.conditions) if effects else 1
     )
     exposure = np.where(information > 0, sums.exposure, 0.0)
 
     def fill(genes):
-        moments = (x[:, genes] for x in (sums.contrast, noise, third, most))
+        moments = [None if x is None else x[:, genes] for x in (sums.contrast, noise, third, most)]
         if effects is None:
-            score, variance, skewed, limit = (regions @ x for x in moments)
+            score, variance, skewed, limit = (None if x is None else regions @ x for x in moments)
             pvalue = _gamma_tail(score, variance, skewed, limit)
         else:
             smooth = information * shrunk[:, genes]
@@ -319,8 +323,8 @@ def _effects_tests(
     regions : ndarray, shape (r, blocks)
     contrast, noise, third : ndarray, shape (blocks, genes)
         d, and its variance and third moment where samples have no effect.
-    most : ndarray, shape (blocks, genes)
-        Largest size of the expected d.
+    most : ndarray, shape (blocks, genes), or None
+        Largest size of the expected d; None: 0.
     smooth : ndarray, shape (blocks, genes)
         As `noise`, of the shrunk variances.
     exposure : ndarray, shape (blocks, samples)
@@ -347,7 +351,8 @@ def _effects_tests(
     precision = np.divide(1.0, diagonal, out=np.zeros_like(diagonal), where=diagonal > 0)
     filters = _filters(regions, precision, root * leading, removed)
     shared = ((filters @ (root * patterns.reshape(len(patterns), -1))) ** 2).sum(axis=2)
-    score, limit = _applied(filters, contrast.T), _applied(np.abs(filters), most.T)
+    score = _applied(filters, contrast.T)
+    limit = None if most is None else _applied(np.abs(filters), most.T)
     power = filters**2
     variance, shared = _applied(power, noise.T), shared + _applied(power, own)
     power *= filters
@@ -356,7 +361,7 @@ def _effects_tests(
     for factor, share in zip(effects.factors, posterior.T, strict=True):
         at = np.flatnonzero(share > IMPROBABLE)
         spread = variance[at] + factor * shared[at]
-        tail = _gamma_tail(score[at], spread, skewed[at], limit[at])
+        tail = _gamma_tail(score[at], spread, skewed[at], None if limit is None else limit[at])
         tails[at] += share[at, None] * tail
     return score.T, (variance + mean[:, None] * shared).T, skewed.T, tails.T
 
@@ -375,21 +380,42 @@ def _applied(filters, values):
 
 
 def _gamma_tail(score, variance, third, limit):
-    """Two-sided tail of a shifted gamma law with these moments beyond a limit (0: of the score
+    """Two-sided tail of a shifted gamma law with these moments beyond a limit (None: of the score
     itself); the thin side as if normal."""
     positive = variance > 0
     spread = np.sqrt(np.where(positive, variance, 1.0))
-    size, skewness, margin = np.atleast_1d(np.abs(score), third / spread**3, limit)
-    heavy = (score * skewness > 0) & (np.abs(skewness) > SYMMETRIC)
-    shape = 4.0 / skewness[heavy] ** 2
-    found = 0.0
-    for distance in (size - margin, size + margin):
-        distance = distance / spread
-        tail = ndtr(-distance)
-        beyond = np.maximum(shape + np.sqrt(shape) * distance[heavy], 0.0)
-        tail[heavy] = gammaincc(shape, beyond)
-        found = found + tail
+    distance, skewness = np.atleast_1d(np.abs(score) / spread, third / spread**3)
+    skewness = np.where(score * skewness > 0, np.abs(skewness), 0.0)
+    if limit is None:
+        found = 2.0 * _upper_tail(distance, skewness)
+    else:
+        margin = limit / spread
+        found = _upper_tail(distance - margin, skewness) + _upper_tail(distance + margin, skewness)
     return np.where(positive, np.minimum(found, 1.0), 1.0)
+
+
+def _upper_tail(distance, skewness):
+    r"""Upper tail of standardised gamma laws of this skewness; of normal ones where it is small.
+
+    At a skewness below a half, :math:`\Phi(-r - \log(u / r) / r)` (Barndorff-Nielsen, 1991,
+    Biometrika 78), which is within 0.3 % and takes a quarter of the time, with u the distance, k
+    the shape of the law, :math:`y = u / \sqrt k` and r the root of
+    :math:`2 k (y - \log(1 + y))` with the sign of u.
+    """
+    bounded = np.maximum(skewness, SYMMETRIC)
+    y = np.maximum(0.5 * bounded * distance, -1.0 + TINY_SHARE)
+    root = np.copysign(np.sqrt(8.0 * np.maximum(y - np.log1p(y), 0.0)) / bounded, distance)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        moved = root + np.log(distance / root) / root
+    near = np.abs(root) < NEAR
+    moved[near] = distance[near] - bounded[near] / 6.0 * (distance[near] ** 2 - 1.0)
+    moved = np.where(skewness > SYMMETRIC, moved, distance)
+    tail = ndtr(-moved)
+    heavy = skewness > SKEWED
+    shape = 4.0 / skewness[heavy] ** 2
+    beyond = np.maximum(shape + np.sqrt(shape) * distance[heavy], 0.0)
+    tail[heavy] = gammaincc(shape, beyond)
+    return tail
 
 
 def _third_moments(sums):
