@@ -5,7 +5,6 @@ import json
 import h5py
 import numpy as np
 import pandas as pd
-from _states import read_components
 from anndata.io import write_elem
 from statediff.elements import paths
 from statediff.h5ad import SLOTS
@@ -78,7 +77,7 @@ def write_groups(out, path, fields, genes):
 
 def write_coordinates(out, path, name, key):
     """Write coordinates that were computed, or are not in the store; returns the fields written."""
-    arrays = read_components(path) if name == "states" else read_arrays(path)[0]
+    arrays, _ = read_arrays(path)
     made = []
     if key not in out["obsm"]:
         write_elem(out, f"obsm/{key}", arrays[name])

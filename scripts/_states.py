@@ -6,12 +6,5 @@ from statediff.store import read_arrays
 
 def read_states(path, metric):
     """States of the cells in the metric of the models, and the metric in which they are."""
-    arrays, attributes = read_arrays(path)
-    known = arrays["states"], arrays.get("eigenvalues")
-    return states_in_metric(*known, metric, attributes["n_components"])
-
-
-def read_components(path):
-    """The components that the configuration asks for, and their eigenvalues if they have some."""
-    arrays, attributes = read_arrays(path)
-    return {name: values[..., : attributes["n_components"]] for name, values in arrays.items()}
+    arrays, _ = read_arrays(path)
+    return states_in_metric(arrays["states"], arrays.get("eigenvalues"), metric)

@@ -24,15 +24,12 @@ def main(job):
         eigenvalues = known_eigenvalues(stored, coordinates.shape[1])
         arrays = {"states": coordinates}
         arrays |= {} if eigenvalues is None else {"eigenvalues": eigenvalues}
-        wanted = coordinates.shape[1]
     else:
-        wanted = compute["n_components"]
         how = {key: compute[key] for key in ("n_components", "knn", "seed")}
         option = "dataset.cell_states.compute"
         found = diffusion_maps(coordinates, metric=job.params.metric, option=option, **how)
         arrays = dict(zip(("states", "eigenvalues"), found, strict=True))
-    # Those beyond the wanted ones enter distances and nothing else.
-    write_arrays(job.output[0], arrays, n_components=wanted)
+    write_arrays(job.output[0], arrays)
 
 
 if __name__ == "__main__":

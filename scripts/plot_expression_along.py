@@ -4,7 +4,6 @@ import numpy as np
 from _figure import condition_colors, conditions, run
 from _genes import chosen_genes, measured
 from _smoothed import smoothed
-from _states import read_components
 from statediff import InputError
 from statediff.plots import expression_along
 from statediff.store import read_arrays
@@ -15,7 +14,7 @@ CONSTANT = 1e-3
 
 
 def draw(job):
-    states = read_components(job.input.states)["states"]
+    states = read_arrays(job.input.states)[0]["states"]
     varying = np.flatnonzero(np.ptp(states, axis=0) > CONSTANT * np.abs(states).max(axis=0))
     number = job.params.component or int(varying[0]) + 1
     if number > states.shape[1]:

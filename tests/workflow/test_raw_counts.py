@@ -126,6 +126,35 @@ def test_samples_that_lie_apart_are_mixed_for_the_blocks(raw_run):
     assert blocks["information"] > 0.3
 
 
+def test_its_own_result_gives_the_same_again(raw_run, tmp_path, snakemake_run, config):
+    """All components that enter the distances are in the AnnData, not only the eight asked for."""
+    before = raw_run / "results/raw/young_vs_old"
+    settings = yaml.safe_load(config.read_text())
+    again = {
+        "dataset": {
+            "name": "again",
+            "source": {"path": str(before / "adata.h5ad")},
+            "layer": None,
+            "cell_type": "cell_type",
+            "cell_states": {"key": "DM_EigenVectors"},
+            "embedding": {"key": "X_pca_harmony"},
+        },
+        "contrasts": settings["contrasts"],
+        "fdr": settings["fdr"] | {"blocks_from": "X_pca"},
+    }
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(again))
+    after = "results/again/young_vs_old/tables"
+    snakemake_run(
+        tmp_path, f"{after}/genes.tsv", f"{after}/cells.tsv", configfile=tmp_path / "config.yaml"
+    )
+    for table, columns in (("genes", ["mean_lfc", "mahalanobis"]), ("cells", ["lfc", "pvalue"])):
+        was, now = (
+            pd.read_table(folder / f"{table}.tsv", index_col=0)
+            for folder in (before / "tables", tmp_path / after)
+        )
+        np.testing.assert_allclose(now.loc[was.index, columns], was[columns], rtol=1e-4, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("changes", "again"),
     [

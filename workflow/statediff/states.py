@@ -15,7 +15,7 @@ __all__ = ["diffusion_maps", "distinct", "known_eigenvalues", "states_in_metric"
 ENOUGH = 40
 
 
-def states_in_metric(components, eigenvalues, metric, n_components=None):
+def states_in_metric(components, eigenvalues, metric):
     """Cell states in the metric of the models.
 
     Parameters
@@ -24,8 +24,6 @@ def states_in_metric(components, eigenvalues, metric, n_components=None):
     eigenvalues : ndarray, shape (D,) or None
         None for components that are not diffusion components: these stay as they are.
     metric : {"diffusion", "euclidean"}
-    n_components : int, optional
-        With the Euclidean metric, the first so many; all by default.
 
     Returns
     -------
@@ -35,7 +33,7 @@ def states_in_metric(components, eigenvalues, metric, n_components=None):
     """
     if metric == "diffusion" and eigenvalues is not None:
         return scaled_components(components, eigenvalues), "diffusion"
-    return components[:, :n_components], "euclidean"
+    return components, "euclidean"
 
 
 def known_eigenvalues(values, n_components):

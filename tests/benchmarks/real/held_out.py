@@ -48,7 +48,7 @@ def compare(folder, contrast):
         in ten cells or more; `labels`, per cell.
     """
     members, _ = read_arrays(folder / contrast / "stages/cells.h5")
-    arrays, attributes = read_arrays(folder / "data/cell_states.h5")
+    arrays, _ = read_arrays(folder / "data/cell_states.h5")
     with h5py.File(folder / "data/store.h5ad") as store:
         parts = (store["X"][name][:] for name in ("data", "indices", "indptr"))
         expression = sparse.csr_matrix(tuple(parts), shape=store["X"].attrs["shape"])
@@ -58,7 +58,7 @@ def compare(folder, contrast):
     expression = expression[:, np.asarray((expression > 0).sum(axis=0)).ravel() >= 10]
     states = {
         "learnt": scaled_components(arrays["states"], arrays["eigenvalues"])[cells],
-        "published": arrays["states"][cells, : attributes["n_components"]],
+        "published": arrays["states"][cells],
     }
     total = {way: {"expression": [], "labels": []} for way in states}
     for held in _folds(members, cells, labels):
