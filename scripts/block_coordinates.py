@@ -1,7 +1,7 @@
 """Coordinates in which blocks of cells are found, from the source: any null may want others."""
 
-from _inputs import read_obsm
 from _job import run
+from statediff.inputs import read_obsm
 from statediff.source import open_source
 from statediff.store import write_arrays
 

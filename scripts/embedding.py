@@ -1,8 +1,8 @@
 """Two coordinates to draw the cells at: a key in the file, or scanpy's UMAP."""
 
-from _inputs import check_finite, read_obsm
 from _job import run
 from statediff import InputError
+from statediff.inputs import check_finite, read_obsm
 from statediff.source import open_source
 from statediff.store import read_arrays, write_arrays
 

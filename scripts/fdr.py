@@ -4,8 +4,8 @@ import json
 
 import h5py
 import numpy as np
-from _inputs import find_genes
 from _job import run
+from statediff.inputs import find_genes
 from statediff.rates import RANKING, rates_of_genes, read_null_distances
 from statediff.store import described, read_arrays, read_names, write_arrays
 

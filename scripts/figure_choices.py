@@ -1,8 +1,8 @@
 """Find the genes, cells and columns that the configuration chooses for figures."""
 
-from _inputs import find_genes
 from _job import run
 from statediff import InputError
+from statediff.inputs import find_genes
 from statediff.observations import StoredObservations, cells_at_levels, read_column, select_cells
 from statediff.store import open_h5ad, read_labels, read_names, write_arrays
 

@@ -1,8 +1,8 @@
 """Find the cells and genes of an entry of smooth."""
 
-from _inputs import find_genes
 from _job import run
 from statediff import InputError
+from statediff.inputs import find_genes
 from statediff.observations import StoredObservations, select_cells
 from statediff.store import open_h5ad, read_labels, read_names, write_arrays
 

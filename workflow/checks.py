@@ -12,7 +12,7 @@ from statediff.source import open_source
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "scripts"))
 
-from _inputs import check_names, coordinates, find_counts, find_matrix, read_obsm
+from statediff.inputs import check_names, coordinates, find_counts, find_matrix, read_obsm
 
 __all__ = ["faults_of_data"]
 

@@ -20,7 +20,7 @@ from support import ROOT
 
 sys.path.append(str(ROOT / "scripts"))
 from _adata import write_rest
-from _inputs import check_names, find_matrix, read_obsm
+from statediff.inputs import check_names, find_matrix, read_obsm
 
 N_CELLS, N_GENES = 12, 5
 ENCODINGS = [

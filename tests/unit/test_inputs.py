@@ -13,7 +13,7 @@ from statediff.store import described
 from support import ROOT
 
 sys.path.append(str(ROOT / "scripts"))
-from _inputs import check_space, recorded
+from statediff.inputs import check_space, recorded
 
 
 @pytest.mark.parametrize("kind", ["h5ad", "zarr"])

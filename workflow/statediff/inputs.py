@@ -7,10 +7,23 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+
 from statediff import InputError
 from statediff.messages import close_matches, listed
 from statediff.source import open_source
 from statediff.store import described
+
+__all__ = [
+    "check_finite",
+    "check_names",
+    "check_space",
+    "coordinates",
+    "find_counts",
+    "find_genes",
+    "find_matrix",
+    "read_obsm",
+    "recorded",
+]
 
 
 @contextmanager
