@@ -19,7 +19,7 @@ from statediff.store import create_h5ad, row_blocks, write_csr
 from support import ROOT
 
 sys.path.append(str(ROOT / "scripts"))
-from _adata import write_rest
+from statediff.adata_file import write_rest
 from statediff.inputs import check_names, find_matrix, read_obsm
 
 N_CELLS, N_GENES = 12, 5
