@@ -2,7 +2,13 @@
 
 import numpy as np
 import pytest
-from statediff.matching import finest_partitions, lie_apart, mix_samples, overlap
+from statediff.matching import (
+    finest_partitions,
+    integrate_samples,
+    lie_apart,
+    mix_samples,
+    overlap,
+)
 
 
 def draw(sizes, shifts, seed=0, dimensions=4):
@@ -58,6 +64,19 @@ def test_a_state_of_one_sample_only_stays_apart():
 def test_one_sample_is_left_as_it_is():
     x, _, sample = draw([[30, 30], [30, 30]], SHIFTS)
     np.testing.assert_array_equal(mix_samples(x, np.zeros_like(sample)), x)
+
+
+def test_cells_with_the_same_coordinates_keep_the_same():
+    """Such as cells without counts, whatever their sample."""
+    x, _, sample = draw([[150, 100], [150, 100]], SHIFTS)
+    same = np.flatnonzero(np.arange(500) % 50 == 0)
+    x[same] = x[0]
+    assert set(sample[same]) == {0, 1}
+    found, mixed = integrate_samples(x, [(sample, sample)])
+    assert mixed == [0]
+    assert np.ptp(found[same], axis=0).max() == 0
+    others = np.setdiff1d(np.arange(500), same)
+    np.testing.assert_allclose(found[others], mix_samples(x, sample)[others])
 
 
 def test_names_of_samples_and_units_do_not_matter():

@@ -13,6 +13,7 @@ Haghverdi, Lun, Morgan & Marioni (2018), Nature Biotechnology 36, for mutual nea
 import numpy as np
 
 from statediff.neighbours import nearest_of
+from statediff.states import distinct
 
 __all__ = [
     "SEPARATED",
@@ -117,10 +118,12 @@ def integrate_samples(coordinates, columns):
     Returns
     -------
     coordinates : ndarray, shape (cells, P)
+        Cells with the same coordinates have the same ones afterwards, their mean.
     mixed : list of int
         Which of the samples they were integrated over: the finest, and of several those whose
         samples or conditions lie apart, since each more of them would mix the cells more.
     """
+    given, of_cell = distinct(coordinates)
     mixed, kept = [], finest_partitions([samples for _, samples in columns])
     for i in kept:
         conditions, samples = columns[i]
@@ -129,6 +132,10 @@ def integrate_samples(coordinates, columns):
             _, numbers = np.unique(samples, return_inverse=True)
             coordinates = mix_samples(coordinates, numbers)
             mixed.append(i)
+    if len(given) < len(of_cell):
+        total = np.zeros((len(given), coordinates.shape[1]))
+        np.add.at(total, of_cell, coordinates)
+        coordinates = (total / np.bincount(of_cell)[:, None])[of_cell]
     return coordinates, mixed
 
 
