@@ -11,7 +11,7 @@ from docutils.utils.math import MathError
 from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
-from statediff.provenance import abundance_fields, expression_fields
+from statediff.fields import abundance_fields, expression_fields
 
 COLUMNS = Path(__file__).parents[1] / "workflow/report/columns.yaml"
 DIGITS = re.compile(r"frac\s*\d\d")

@@ -8,9 +8,9 @@ import numpy as np
 from statediff.abundance import in_log2
 from statediff.colors import known_color
 from statediff.disk import atomic
+from statediff.fields import DIRECTIONS
 from statediff.plots.panel import panel
 from statediff.plots.style import CONDITION_COLORS, GREY, categorical_palette, style
-from statediff.provenance import DIRECTIONS
 from statediff.store import read_arrays, read_levels
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 from statediff.disk import atomic
-from statediff.provenance import DIRECTIONS
+from statediff.fields import DIRECTIONS
 from statediff.store import read_arrays
 from statediff.tables import cells_in_blocks, direction_table
 from statediff.text import safe_cells

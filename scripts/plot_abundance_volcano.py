@@ -4,8 +4,8 @@ from collections import Counter
 
 import numpy as np
 from _figure import abundance, conditions, run, significance
+from statediff.fields import DIRECTIONS
 from statediff.plots import abundance_volcano
-from statediff.provenance import DIRECTIONS
 from statediff.store import read_arrays
 
 

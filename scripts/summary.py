@@ -7,7 +7,8 @@ import numpy as np
 from _job import run
 from _record import record
 from statediff.disk import atomic
-from statediff.provenance import DIRECTIONS, versions
+from statediff.fields import DIRECTIONS
+from statediff.provenance import versions
 from statediff.store import read_arrays
 from terminal import read_usage, read_warnings
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import h5py
 from _dry_run import planned
-from statediff.provenance import expression_fields
+from statediff.fields import expression_fields
 from statediff.store import drop_layers
 
 

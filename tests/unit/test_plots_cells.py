@@ -6,6 +6,7 @@ import pytest
 from drawn import AXES, CONDITIONS, XY, inside, legend, offsets, points, type_names, words
 from matplotlib.colors import to_hex
 from statediff.composition import mean_intervals
+from statediff.fields import DIRECTION_COLORS
 from statediff.plots import (
     abundance_swarm,
     abundance_volcano,
@@ -20,7 +21,6 @@ from statediff.plots import (
 )
 from statediff.plots.style import GREY, categorical_palette
 from statediff.plots.swarm import side_by_side
-from statediff.provenance import DIRECTION_COLORS
 
 
 def test_categories_are_coloured_counted_and_the_rest_is_grey():

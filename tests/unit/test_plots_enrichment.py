@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 from drawn import inside, legend, words
 from matplotlib.colors import to_hex
+from statediff.fields import DIRECTION_COLORS
 from statediff.plots import (
     enrichment,
     gene_network,
 )
-from statediff.provenance import DIRECTION_COLORS
 
 
 def terms(number, gene_set="all", length=100):

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 import yaml
 from scipy import sparse
+from statediff.fields import safe
 from statediff.preprocess import log_normalise
-from statediff.provenance import safe
 from statediff.store import read_arrays, read_columns
 from support import CONFIG, tiny
 

@@ -10,8 +10,8 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
+from statediff.fields import DIRECTION_COLORS
 from statediff.plots.explore_cells import category_column, value_column
-from statediff.provenance import DIRECTION_COLORS
 from test_page import HOSTILE, LOCATED, drawn_of, measured_of, page_of, problem
 
 RESULTS = "results/small/young_vs_old"

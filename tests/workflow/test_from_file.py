@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from statediff.provenance import DIRECTIONS
+from statediff.fields import DIRECTIONS
 from statediff.store import read_arrays
 from support import ROOT
 

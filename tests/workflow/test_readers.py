@@ -12,7 +12,7 @@ import pytest
 import scanpy
 import yaml
 from matplotlib.colors import to_hex
-from statediff.provenance import DIRECTION_COLORS
+from statediff.fields import DIRECTION_COLORS
 from support import CONFIG, ROOT, tiny
 
 DIRECTION = "kompot_da_Young_to_Old_lfc_direction"

@@ -17,7 +17,7 @@ from statediff import InputError
 from statediff.design import sample_columns
 from statediff.levels import levels_as_text
 from statediff.paper import check_panels, panel_size, panel_stem
-from statediff.provenance import safe
+from statediff.fields import safe
 from shareable import without_folders
 from statediff.settings import checked, contrasts_of
 from statediff.text import printable

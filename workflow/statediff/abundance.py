@@ -48,7 +48,7 @@ def differential_abundance(
     -------
     dict of ndarray, shape (n,)
         `lfc`, `lfc_zscore`, `neg_log10_lfc_ptp` and `lfc_direction` (indices into
-        `statediff.provenance.DIRECTIONS`).
+        `statediff.fields.DIRECTIONS`).
     """
     lfc = log_density_b - log_density_a
     tested = _tested(lfc, variance + 1e-12, sides)
@@ -112,6 +112,6 @@ def _tested(lfc, variance, sides):
 
 
 def _directions(lfc, sure, lfc_threshold):
-    """Index into `statediff.provenance.DIRECTIONS` of every cell, from what is sure and large."""
+    """Index into `statediff.fields.DIRECTIONS` of every cell, from what is sure and large."""
     changed = sure & (np.abs(lfc) > lfc_threshold)
     return 1 + np.where(changed, np.sign(lfc), 0).astype(np.int8)

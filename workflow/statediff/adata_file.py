@@ -9,17 +9,15 @@ from anndata.io import read_elem, write_elem
 
 from statediff.design import sample_columns
 from statediff.elements import paths
-from statediff.h5ad import SLOTS
-from statediff.provenance import (
+from statediff.fields import (
     abundance_fields,
-    abundance_run,
     direction_colors,
     expression_fields,
-    expression_run,
     group_column,
-    run_record,
     stem_of,
 )
+from statediff.h5ad import SLOTS
+from statediff.provenance import abundance_run, expression_run, run_record
 from statediff.significance import rank_genes
 from statediff.source import open_source
 from statediff.store import create_slot, read_arrays, read_names

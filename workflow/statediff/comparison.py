@@ -7,9 +7,9 @@ from statediff import InputError
 from statediff.contrast import find_cells
 from statediff.expression_fit import choose_basis
 from statediff.expression_layer import LayerCheck, find_normalisation, non_negative
+from statediff.fields import group_column
 from statediff.messages import close_matches, listed
 from statediff.observations import FrameObservations
-from statediff.provenance import group_column
 from statediff.states import known_eigenvalues, states_in_metric
 from statediff.store import labels_of, read_rows, row_blocks
 from statediff.tables import with_fields
@@ -249,7 +249,7 @@ def write_results(adata, arrays, fields, groups=None):
     arrays : dict of ndarray
         By role.
     fields : dict
-        Of each role the slot and the name: see `statediff.provenance`.
+        Of each role the slot and the name: see `statediff.fields`.
     groups : list of str, optional
         Names of the groups, of roles that end in ``_groups``.
 

@@ -7,9 +7,9 @@ import numpy as np
 from statediff import DataWarning, InputError
 from statediff.annotation import compare_depth, resembles_samples
 from statediff.design import halves, sample_columns
+from statediff.fields import group_column
 from statediff.messages import key_of, listed
 from statediff.observations import cells_at_levels, read_column, select_cells
-from statediff.provenance import group_column
 from statediff.samples import design_arrays, find_design, read_numbers
 
 __all__ = ["condition_masks", "describe_depth", "find_cells", "group_masks"]

@@ -3,7 +3,7 @@
 import numpy as np
 
 from statediff import InputError
-from statediff.provenance import expression_fields
+from statediff.fields import expression_fields
 from statediff.store import open_h5ad, read_names
 
 __all__ = ["smoothed_genes", "write_layers", "write_zscores"]

@@ -14,8 +14,8 @@ import jsonschema
 from statediff import InputError
 from statediff.conventions import PRESETS, THRESHOLDS, TOLERANCES
 from statediff.design import sample_columns
+from statediff.fields import safe
 from statediff.kernels import KERNELS, LINEAR, base_kernel
-from statediff.provenance import safe
 from statediff.urls import url_fault
 
 __all__ = ["check_path", "checked", "contrasts_of"]

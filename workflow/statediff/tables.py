@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 
 from statediff.abundance import in_log2
+from statediff.fields import DIRECTIONS
 from statediff.localisation import in_groups, patterns, strongest_group
-from statediff.provenance import DIRECTIONS
 from statediff.significance import rank_genes
 
 __all__ = [
@@ -373,7 +373,7 @@ def with_fields(table, arrays, fields):
     arrays : dict of ndarray, shape (rows,)
         By role.
     fields : dict
-        Of each role the slot and the name: see `statediff.provenance`.
+        Of each role the slot and the name: see `statediff.fields`.
 
     Returns
     -------

@@ -145,12 +145,8 @@ def abundance(adata, column, reference=None, compared=None, *, sample=None, pair
     from statediff.abundance_fit import fit_abundance
     from statediff.comparison import Comparison, write_results
     from statediff.conventions import LN2, THRESHOLDS
-    from statediff.provenance import (
-        abundance_fields,
-        abundance_run,
-        direction_colors,
-        run_record,
-    )
+    from statediff.fields import abundance_fields, direction_colors
+    from statediff.provenance import abundance_run, run_record
     from statediff.tables import cell_table
 
     contrast = {"column": column, "reference": reference, "compared": compared, "sample": sample,
@@ -258,9 +254,10 @@ def expression(adata, column, reference=None, compared=None, *, sample=None, pai
     from statediff.contrast_blocks import blocks_of_contrast
     from statediff.expression_fit import fit_conditions
     from statediff.expression_statistics import gene_statistics, group_statistics
+    from statediff.fields import expression_fields, stem_of
     from statediff.gene_tests import compare_genes, compare_genes_in_groups, locate_genes
     from statediff.observations import find_groups
-    from statediff.provenance import expression_fields, expression_run, run_record, stem_of
+    from statediff.provenance import expression_run, run_record
     from statediff.significance import called_genes, rank_genes
     from statediff.store import row_blocks
     from statediff.tables import cells_in_blocks, gene_table, region_table, where_changed

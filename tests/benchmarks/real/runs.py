@@ -15,7 +15,7 @@ import pandas as pd
 import yaml
 from scipy import sparse
 from speed.measure import measure
-from statediff.provenance import DIRECTIONS
+from statediff.fields import DIRECTIONS
 from statediff.store import read_arrays, read_names
 
 from real.data import (

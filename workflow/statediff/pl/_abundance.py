@@ -128,9 +128,9 @@ def abundance_swarm(adata, cell_type, *, reference=None, compared=None, ax=None,
     -------
     matplotlib.figure.Figure
     """
+    from statediff.fields import expression_fields
     from statediff.plots import abundance_swarm as swarm
     from statediff.plots.style import drawn_on
-    from statediff.provenance import expression_fields
     from statediff.tables import swarm_table
 
     run, types = Abundance(adata, reference, compared), types_of(adata, cell_type)

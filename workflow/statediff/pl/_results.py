@@ -7,8 +7,8 @@ import numpy as np
 from statediff import InputError
 from statediff.abundance import in_log2
 from statediff.conventions import LN2
+from statediff.fields import abundance_fields, expression_fields, stem_of
 from statediff.messages import listed
-from statediff.provenance import abundance_fields, expression_fields, stem_of
 
 # Number of genes shown by default.
 MOST_GENES = 20

@@ -3,6 +3,7 @@
 import numpy as np
 from matplotlib.lines import Line2D
 
+from statediff.fields import DIRECTION_COLORS
 from statediff.plots.style import (
     PAGE,
     canvas,
@@ -15,7 +16,6 @@ from statediff.plots.style import (
     styled,
     text_size,
 )
-from statediff.provenance import DIRECTION_COLORS
 
 __all__ = ["abundance_volcano", "abundance_volcanos", "direction_bars"]
 

@@ -18,10 +18,10 @@ from statediff.compression import (
     largest_error,
     low_then_high,
 )
+from statediff.fields import DIRECTION_COLORS
 from statediff.plots.explore_cells import NAME
 from statediff.plots.expression import LABELS, SHORT
 from statediff.plots.style import GREY, point_size, short
-from statediff.provenance import DIRECTION_COLORS
 from statediff.significance import rank_genes
 from statediff.store import read_rows, take_rows
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from statediff.fields import DIRECTION_COLORS
 from statediff.plots.style import categorical_palette, short
-from statediff.provenance import DIRECTION_COLORS
 
 __all__ = ["NAME", "category_column", "result_columns", "value_column"]
 

@@ -5,6 +5,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
 from matplotlib.transforms import Bbox
 
+from statediff.fields import DIRECTION_COLORS
 from statediff.plots.panel import settle
 from statediff.plots.style import (
     OKABE_ITO,
@@ -19,7 +20,6 @@ from statediff.plots.style import (
     styled,
     text_size,
 )
-from statediff.provenance import DIRECTION_COLORS
 
 __all__ = ["contrast_comparison", "expression_ma", "expression_volcano"]
 

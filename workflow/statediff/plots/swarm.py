@@ -3,9 +3,9 @@
 import numpy as np
 from matplotlib.lines import Line2D
 
+from statediff.fields import DIRECTION_COLORS
 from statediff.plots.panel import settle
 from statediff.plots.style import canvas, legend_above, short, styled
-from statediff.provenance import DIRECTION_COLORS
 
 __all__ = ["abundance_swarm"]
 

@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.colors import LogNorm
 from matplotlib.lines import Line2D
 
+from statediff.fields import DIRECTION_COLORS
 from statediff.plots.style import (
     GREY,
     canvas,
@@ -18,7 +19,6 @@ from statediff.plots.style import (
     styled,
     text_size,
 )
-from statediff.provenance import DIRECTION_COLORS
 
 __all__ = ["enrichment", "gene_network"]
 
