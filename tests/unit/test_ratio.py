@@ -10,11 +10,10 @@ from scipy.stats import norm, t
 from statediff.abundance import calibrated_changes
 from statediff.basis import build_basis
 from statediff.design import Design
+from statediff.overdispersion import _moderated, find_overdispersion
 from statediff.ratio import (
     AMPLITUDES,
     Ratio,
-    _moderated,
-    find_overdispersion,
     fit_ratio,
     informative,
     learn_amplitude,

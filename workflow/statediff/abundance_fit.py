@@ -5,7 +5,12 @@ from dataclasses import replace
 import numpy as np
 
 from statediff.density import fit_density
-from statediff.ratio import find_overdispersion, fit_ratio, informative, learn_amplitude
+from statediff.overdispersion import find_overdispersion
+from statediff.ratio import (
+    fit_ratio,
+    informative,
+    learn_amplitude,
+)
 from statediff.samples import number_samples, span
 from statediff.shrinkage import shrink
 

@@ -17,21 +17,20 @@ Without donors and covariates they are 0, and this is logistic regression, :math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import brentq
-from scipy.special import logsumexp, polygamma
+from scipy.special import logsumexp
 
 from statediff import InputError
-from statediff.design import regress
 from statediff.newton import CONVERGED, information, posterior_mode
 from statediff.search import climb
 
 __all__ = [
-    "Overdispersion",
+    "Choices",
     "Ratio",
-    "find_overdispersion",
     "fit_ratio",
     "informative",
     "learn_amplitude",
+    "quadratic",
+    "scatter",
 ]
 
 # Functions of the basis with a smaller sum of squares over the cells are left out.
@@ -46,7 +45,7 @@ ROUNDS, SETTLED = 30, 1e-3
 TINY = 1e-12
 
 
-class _Choices:
+class Choices:
     r"""Samples that a cell could be of: those of its donor, or all without pairs.
 
     Samples of the same condition and covariates (a type) differ by their numbers of cells only.
@@ -164,7 +163,7 @@ class Ratio:
 
     def variance(self, phi):
         """Its sampling variance without a change, at basis values phi, shape (n, r) → (n,)."""
-        return _quadratic(phi, self.covariance)
+        return quadratic(phi, self.covariance)
 
     def reliability(self, phi, prior):
         r"""Share of the log ratio at each cell that its estimate keeps, on average over the prior.
@@ -269,7 +268,7 @@ def learn_amplitude(phi, samples, design, eigenvalues):
     ----------
     Rasmussen & Williams (2006), eq. 3.32.
     """
-    choices = _Choices(samples, design)
+    choices = Choices(samples, design)
     constant = choices.likelihood(np.zeros((len(phi), choices.columns.shape[1])))[0].sum()
 
     def evidence(amplitude):
@@ -313,7 +312,7 @@ def fit_ratio(phi, samples, design):
     ----------
     Rasmussen & Williams (2006), section 3.5 (Laplace approximation, several classes).
     """
-    choices = _Choices(samples, design)
+    choices = Choices(samples, design)
     labels, of_cell = np.unique(design.labels[choices.samples], return_inverse=True)
     weights, decrease = _mode(phi, choices)
     if not decrease <= CONVERGED * len(phi):
@@ -323,7 +322,7 @@ def fit_ratio(phi, samples, design):
         )
     curvature = choices.likelihood(phi @ weights.T)[2]
     known = information(phi, curvature)
-    inverse, covariance = _scatter(known)
+    inverse, covariance = scatter(known)
     own = slice(phi.shape[1])
     kept = inverse[own] @ (known - _about_constants(phi, curvature, choices))[:, own]
     return Ratio(
@@ -362,152 +361,25 @@ def _mode(phi, choices):
     return weights, decrease
 
 
-def _scatter(information):
-    """Inverse of H = I + information, and its product H⁻¹ (H − I) H⁻¹."""
+def scatter(information):
+    r"""Posterior covariance of weights, and covariance of their estimates without information.
+
+    Parameters
+    ----------
+    information : ndarray, shape (r, r)
+        H − I.
+
+    Returns
+    -------
+    inverse, covariance : ndarray, shape (r, r)
+        :math:`H^{-1}` and :math:`H^{-1} (H - I) H^{-1}`.
+    """
     values, vectors = np.linalg.eigh(information)
     values = np.maximum(values, 0.0)
     inverse = (vectors / (1.0 + values)) @ vectors.T
     return inverse, (vectors * (values / (1.0 + values) ** 2)) @ vectors.T
 
 
-def _quadratic(phi, matrix):
+def quadratic(phi, matrix):
+    r"""Values :math:`\phi^T M \phi` of a positive semidefinite matrix, shape (n, r) → (n,)."""
     return np.maximum(np.einsum("nr,nr->n", phi @ matrix, phi), 0.0)
-
-
-@dataclass(frozen=True)
-class Overdispersion:
-    """How much more the samples differ than random draws of cells would.
-
-    Attributes
-    ----------
-    factor : ndarray, shape (n,)
-        Of the variance at each cell; 1 or more.
-    freedom : float
-        Degrees of freedom, for a t-test.
-    mean : float
-        What the factors are shrunk towards.
-    """
-
-    factor: np.ndarray
-    freedom: float
-    mean: float
-
-
-def find_overdispersion(phi, cells, ratio, samples, design):
-    r"""Overdispersion of the log ratio at each cell, from how the samples differ.
-
-    With :math:`p_{is}` the probability that cell i is of sample s under the fitted ratio, a Newton
-    step :math:`u_s = \phi^T H_s^{-1} q_s` from it to a function of the sample's own, where
-    :math:`q_s = \sum_i \phi_i (1[s_i = s] - p_{is})` less what the prior left of f and g and
-    :math:`H_s = I + \sum_i p_{is} (1 - p_{is}) \phi_i \phi_i^T`, has the variance v of `Ratio`.
-    Then :math:`\sum_s (1 - \pi_s) u_s^2 / v_s`, with :math:`\pi_s` the sample's share of the cells,
-    is for random draws χ² with as many degrees of freedom as the design leaves, as Pearson's
-    statistic is; over these it is shrunk to a common value over the cells, by how much more it
-    varies between them than χ² does.
-
-    Large samples weigh more in the difference of conditions than in this mean. With y the samples'
-    means, of variance :math:`1 / n_s + \omega`, :math:`h^T y` their difference and :math:`Ry` the
-    residuals of the regression on the design, the excess over 1 is multiplied by
-
-    .. math:: \frac{\sum_s h_s^2}{\sum_s h_s^2 / n_s} \cdot
-              \frac{S - \mathrm{rank}\,X}{\mathrm{tr}(R^T W R)}
-
-    Parameters
-    ----------
-    phi : ndarray, shape (n, r)
-        Basis at all cells.
-    cells : array of int, shape (m,)
-        Those of the two conditions.
-    ratio : Ratio
-        Fitted to them.
-    samples : array of int, shape (m,)
-        Their samples.
-    design : statediff.design.Design
-        Of the samples; it leaves a degree of freedom.
-
-    Returns
-    -------
-    Overdispersion
-
-    References
-    ----------
-    McCullagh & Nelder (1989), Generalized Linear Models, section 4.5, for overdispersion;
-    Smyth (2004), Statistical Applications in Genetics and Molecular Biology 3, for the shrinkage.
-    """
-    choices, own = _Choices(samples, design, ratio.constants), phi[cells]
-    functions = np.vstack([ratio.weights, ratio.adjustments])
-    n_samples, n_types = len(design.conditions), len(choices.sizes)
-    sums = np.zeros((n_samples, phi.shape[1]))
-    np.add.at(sums, choices.samples, own)
-    sizes = np.bincount(choices.samples, minlength=n_samples).astype(np.float64)
-    of_type = np.zeros((n_types, phi.shape[1]))
-    np.add.at(of_type, choices.of_sample, sums)
-    left = of_type - _expected(choices, own, functions)
-    left -= _of_prior(choices, functions)
-    free = regress(sizes[None], design.matrix).free[0]
-    total = np.zeros(len(phi))
-    for types, within, logs in choices.probabilities(own @ functions.T):
-        for kind, p in zip(types, np.exp(logs).T, strict=True):
-            alike = np.flatnonzero((choices.of_sample == kind) & free & (sizes < len(within)))
-            if not alike.size:
-                continue
-            near = own[within]
-            first, second = (near.T @ (near * (p**power)[:, None]) for power in (1, 2))
-            for s in alike:
-                part = sizes[s] / choices.sizes[kind]
-                inverse, covariance = _scatter(part * first - part**2 * second)
-                q = sums[s] - part * (of_type[kind] - left[kind])
-                u = phi @ (inverse @ q)
-                weight = 1.0 - sizes[s] / len(within)
-                total += weight * u**2 / (_quadratic(phi, covariance) + TINY)
-    found = _moderated(total / design.freedom, design.freedom)
-    excess = _excess_of_difference(sizes, design)
-    factor = 1.0 + excess * (found.factor - 1.0)
-    return Overdispersion(factor, found.freedom, 1.0 + excess * (found.mean - 1.0))
-
-
-def _expected(choices, phi, functions):
-    """Sums of the basis over the cells that the fitted ratio expects of each type."""
-    found = np.zeros((len(choices.sizes), phi.shape[1]))
-    for types, cells, logs in choices.probabilities(phi @ functions.T):
-        found[types] = np.exp(logs).T @ phi[cells]
-    return found
-
-
-def _of_prior(choices, functions):
-    """Part of the residuals of each type that is there since the prior shrinks the functions.
-
-    At the mode the residuals times the columns of the types add up to the weights.
-    """
-    centred = choices.columns.copy()
-    for types, _ in choices.strata:
-        sizes = choices.sizes[types]
-        centred[types] -= sizes @ centred[types] / sizes.sum()
-    weighted = choices.sizes[:, None] * centred
-    return weighted @ np.linalg.pinv(centred.T @ weighted) @ functions
-
-
-def _excess_of_difference(sizes, design):
-    """By how much more samples' variance counts in the difference than in their mean deviation."""
-    matrix, present = design.matrix, sizes > 0
-    weighted = matrix * sizes[:, None]
-    weights = (np.linalg.pinv(matrix.T @ weighted) @ weighted.T)[0, present] ** 2
-    regression = regress(sizes[None], matrix)
-    scale = weights.sum() / (weights / sizes[present]).sum()
-    return float(scale * design.freedom / (sizes * regression.variances()[0][0]).sum())
-
-
-def _moderated(raw, freedom):
-    """Overdispersion from raw factors with these degrees of freedom at each cell."""
-    mean = float(max(raw.mean(), 1.0))
-    logs = np.log(raw + TINY)
-    excess = logs.var() - polygamma(1, freedom / 2.0)
-    if excess <= 0:  # as alike as chance makes them: one factor for all
-        return Overdispersion(np.full(len(raw), mean), np.inf, mean)
-    prior = 2.0 * _inverse_trigamma(excess)
-    factor = np.maximum((prior * mean + freedom * raw) / (prior + freedom), 1.0)
-    return Overdispersion(factor, prior + freedom, mean)
-
-
-def _inverse_trigamma(value):
-    return np.exp(brentq(lambda x: np.log(polygamma(1, np.exp(x)) / value), -30.0, 30.0))

@@ -10,8 +10,13 @@ from statediff.conventions import LN2, THRESHOLDS
 from statediff.design import Design
 from statediff.diffusion import scaled_components
 from statediff.linear import size_factors
+from statediff.overdispersion import find_overdispersion
 from statediff.preprocess import scale
-from statediff.ratio import find_overdispersion, fit_ratio, informative, learn_amplitude
+from statediff.ratio import (
+    fit_ratio,
+    informative,
+    learn_amplitude,
+)
 from statediff.residual import block_sums, residual_test
 from statediff.shrinkage import shrink
 from statediff.smoothness import choose_cells, learn_scale, length_scales
