@@ -39,6 +39,8 @@ EXPRESSION = {
     "Wilcoxon per type": competitors.wilcoxon_by_type,
 }
 PAIRABLE = [name for name in EXPRESSION if not name.startswith("Wilcoxon")]
+# Cells in which a gene has to be found for p-values below 0.05 to be possible in most of them.
+FOUND = 10
 # Fast enough for every null.
 EXPRESSION_OF_NULLS = ("pseudobulk edgeR", "edgeR per type", "Wilcoxon per type")
 # Numbers of a summary that tell how smooth the models were, and what the blocks could tell.
@@ -79,10 +81,11 @@ def whole(real, results, usage):
     return rows + shares_of_types(cells.labels, types)
 
 
-def gene_calls(method, pvalues, called, subject="genes"):
+def gene_calls(method, pvalues, called, subject="genes", among=slice(None)):
+    """Genes called, and the share of small p-values among some of the genes."""
     rows = [row(method, subject, "called", np.sum(called))]
     return rows + [
-        row(method, subject, f"p < {level:g}", np.mean(pvalues < level))
+        row(method, subject, f"p < {level:g}", np.mean(np.asarray(pvalues)[among] < level))
         for level in (0.05, 0.01, 0.001)
     ]
 
@@ -191,25 +194,27 @@ def nulls(real, results, usage):
     """Calls where no gene and no cell changes: each contrast is a subject."""
     rows = []
     for name, one in results.contrasts.items():
-        rows += null_calls("statediff", results, name)
         sample = one.get("sample")
         cells = Cells.of(results.adata, one["column"], one["reference"], one["compared"], sample)
+        found = np.asarray((cells.counts > 0).sum(axis=0)).ravel() >= FOUND
+        found = pd.Series(found, index=results.adata.var_names)
+        rows += null_calls("statediff", results, name, found)
         for other in EXPRESSION_OF_NULLS:
             # Rank sums know of no samples, the others of nothing else.
             if (sample is None) == other.startswith("Wilcoxon"):
                 pvalues, adjusted, _ = EXPRESSION[other](cells)
-                rows += gene_calls(other, pvalues, adjusted < LEVEL, name)
+                rows += gene_calls(other, pvalues, adjusted < LEVEL, name, found.to_numpy())
         if sample:
             _, _, qvalue = competitors.milo(cells)
             rows.append(row("Milo", name, "cells called", np.mean(qvalue < LEVEL)))
     return rows
 
 
-def null_calls(method, results, name):
+def null_calls(method, results, name, found):
     rows = []
     if results.has(name, "stages/fdr.h5"):
         genes = results.genes(name)
-        rows += gene_calls(method, genes["pvalue"], genes["called"], name)
+        rows += gene_calls(method, genes["pvalue"], genes["called"], name, found[genes.index])
     if results.has(name, "stages/abundance.h5"):
         called = results.cells(name)["direction"] != 0
         rows.append(row(method, name, "cells called", np.mean(called)))

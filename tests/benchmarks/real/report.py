@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from real.data import SETS
+from real.measures import FOUND
 from real.runs import BUMPS, HALVES
 from real.targets import NULLS, TARGETS, kind_of, select
 
@@ -33,6 +34,8 @@ has the mean of the neighbourhoods that hold it. Every method calls at an FDR of
 without samples, and with each half of a sample as a sample of its own (so that samples come in
 pairs, which no test is told); the three balanced splits of four animals; and a random half of the
 cells whose counts are thinned to one half (binomial), twice. Nothing should be called.
+Shares of p-values are among the genes that are found in {FOUND} cells or more: in fewer, no
+outcome is extreme enough.
 
 **Planted changes of abundance.** All cells of a data set with labels drawn at random. The log odds
 of the compared condition are η(x): {BUMPS} *bumps*, η = ± log 9 · cos²(πu/2) around a random cell,
