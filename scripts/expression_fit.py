@@ -5,8 +5,9 @@ from _basis import COPIED, read_basis
 from _job import run
 from _states import read_states
 from statediff.device import place
-from statediff.expression_fit import fit_conditions
-from statediff.store import read_arrays, row_blocks, write_arrays
+from statediff.disk import create_h5
+from statediff.expression_fit import evaluate_basis, fit_conditions
+from statediff.store import add_arrays, read_arrays, row_blocks
 
 
 def main(job):
@@ -14,12 +15,16 @@ def main(job):
     members, _ = read_arrays(job.input.cells)
     basis, parts, described = read_basis(job.input.basis)
     states, _ = read_states(job.input.states, described["metric"])
-    with h5py.File(job.input.store, "r") as store:
-        blocks, contrast = row_blocks(store["X"]), job.params.contrast
-        how = job.params.sigma, job.params.covariance
-        arrays, attributes = fit_conditions(states, members, blocks, basis, contrast, *how)
-    copied = {name: parts[name] for name in COPIED if name in parts}
-    write_arrays(job.output[0], copied | arrays, **described, **attributes)
+    constant, how = job.params.sigma is None, (job.params.sigma, job.params.covariance)
+    with h5py.File(job.input.store, "r") as store, create_h5(job.output[0]) as out:
+        # In the file, from which it is read block by block.
+        phi = evaluate_basis(
+            basis, states, constant, lambda shape: out.create_dataset("phi", shape, "f8")
+        )
+        cells = phi, states, members, row_blocks(store["X"])
+        arrays, attributes = fit_conditions(*cells, basis, job.params.contrast, *how)
+        copied = {name: parts[name] for name in COPIED if name in parts}
+        add_arrays(out, copied | arrays, **described, **attributes)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from statediff.expression import (
     cross_products,
     distances,
     gene_weights,
+    grams,
     neg_log10_ptp,
     replicate_deviations,
     triangular_factor,
@@ -112,7 +113,7 @@ def test_mahalanobis_distance_with_replicates(case, one_sided):
     crosses = [[phi[m].T @ y[m] for m in group] for group in masks]
     priors = [basis.prior(x[m]) for m in members]
     signal = SignalToNoise.given(noise, y.shape[1])
-    between = replicate_deviations(phi, masks, crosses, priors, signal)
+    between = replicate_deviations([grams(phi, own)[0] for own in masks], crosses, priors, signal)
     where = members[0] | members[1]
     change = [phi[m].T @ y[m] for m in members]
     difference = fits[1].weights(change[1], noise**-2) - fits[0].weights(change[0], noise**-2)
@@ -170,7 +171,9 @@ def test_every_gene_under_its_own_signal_and_noise(case, replicates):
     if replicates:
         of_masks = [[phi[m].T @ (y[m] - signal.mean) for m in group] for group in masks]
         priors = [basis.prior(x[m]) for m in members]
-        between = replicate_deviations(phi, masks, of_masks, priors, signal)
+        between = replicate_deviations(
+            [grams(phi, own)[0] for own in masks], of_masks, priors, signal
+        )
     found = distances(whiteners, signal, weights[1] - weights[0], between)
     for gene in range(6):
         rho = signal.levels[signal.level[gene]]
@@ -205,7 +208,7 @@ def test_replicates_are_needed_in_one_condition_at_least(case):
     crosses, priors = [[np.zeros((phi.shape[1], 2))]] * 2, [np.eye(phi.shape[1])] * 2
     signal = SignalToNoise.given(noise, 2)
     with pytest.raises(ValueError, match="two replicates"):
-        replicate_deviations(phi, [[m] for m in members], crosses, priors, signal)
+        replicate_deviations([grams(phi, [m])[0] for m in members], crosses, priors, signal)
 
 
 def test_unknown_pooling_is_refused(case):

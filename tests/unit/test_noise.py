@@ -4,7 +4,7 @@ import pytest
 from scipy import sparse
 from statediff import EPS
 from statediff.basis import build_basis
-from statediff.expression import Posterior, replicate_deviations
+from statediff.expression import Posterior, grams, replicate_deviations
 from statediff.noise import mahalanobis_noise, noise_weights
 from statediff.smoothness import SignalToNoise
 
@@ -78,7 +78,7 @@ def test_covariance_between_replicates_adds(case):
     masks = [[m & (groups == i) for i in range(3)] for m in members]
     crosses = [[phi[m].T @ y[m] for m in group] for group in masks]
     signal = SignalToNoise.given(sigma, y.shape[1])
-    between = replicate_deviations(phi, masks, crosses, priors, signal)
+    between = replicate_deviations([grams(phi, own)[0] for own in masks], crosses, priors, signal)
     where = members[0] | members[1]
     found = mahalanobis_noise(phi[where], fits, noise, weights[1] - weights[0], sigma, between)
     change = exact[1].mean(x[where]) - exact[0].mean(x[where])

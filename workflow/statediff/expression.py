@@ -23,15 +23,17 @@ __all__ = [
     "cross_products",
     "distances",
     "gene_weights",
+    "grams",
     "mahalanobis",
     "neg_log10_ptp",
+    "phi_blocks",
     "replicate_deviations",
     "triangular_factor",
     "whitener",
 ]
 
-# Rows factorised at a time.
-BLOCK = 16384
+# Cells whose basis is in memory at a time.
+BLOCK = 8192
 # Cells whose expression is dense at a time.
 PANEL = 512
 # Genes whose replicates are worked on at a time.
@@ -118,8 +120,8 @@ def cross_products(blocks, phi, members):
     blocks : iterable of (int, scipy.sparse.csr_matrix)
         Consecutive row blocks of the expression matrix (cells × genes), each with the index of
         its first cell.
-    phi : ndarray, shape (n, r)
-        Basis at all cells of the matrix.
+    phi : ndarray or h5py.Dataset, shape (n, r)
+        Basis at all cells of the matrix, read block by block.
     members : sequence of ndarray of bool, shape (n,)
         The groups; a cell may be in none, or in several.
 
@@ -142,25 +144,68 @@ def cross_products(blocks, phi, members):
         if sums is None:
             sums = np.zeros((len(members), block.shape[1], phi.shape[1]))
             squares = np.zeros((len(members), block.shape[1]))
-        for total, square, member in zip(sums, squares, members, strict=True):
-            rows = np.flatnonzero(member[start:end])
-            for first in range(0, len(rows), PANEL):
-                # Dense products are several times faster, even where few values are not zero.
-                panel = rows[first : first + PANEL]
-                values = block[panel].astype(np.float64)
-                square += np.bincount(values.indices, values.data**2, len(square))
-                total += values.toarray().T @ phi[start + panel]
+        for first in range(start, end, BLOCK):
+            functions = phi[first : min(first + BLOCK, end)]
+            for total, square, member in zip(sums, squares, members, strict=True):
+                rows = np.flatnonzero(member[first : first + len(functions)])
+                for panel in np.split(rows, range(PANEL, len(rows), PANEL)):
+                    # Dense products are several times faster, even where few values are not zero.
+                    values = block[first - start + panel].astype(np.float64)
+                    square += np.bincount(values.indices, values.data**2, len(square))
+                    total += values.toarray().T @ functions[panel]
     if end != len(phi):
         raise ValueError(f"expression has {end} cells, the basis {len(phi)}")
     return [total.T for total in sums], list(squares)
 
 
-def triangular_factor(phi):
+def grams(phi, members):
+    """Φ'Φ, and sums of Φ, over several groups of cells, block by block.
+
+    Parameters
+    ----------
+    phi : ndarray or h5py.Dataset, shape (n, r)
+    members : sequence of ndarray of bool, shape (n,)
+
+    Returns
+    -------
+    grams : ndarray, shape (groups, r, r)
+    sums : ndarray, shape (groups, r)
+    """
+    size = phi.shape[1]
+    found, sums = np.zeros((len(members), size, size)), np.zeros((len(members), size))
+    for rows, block in phi_blocks(phi):
+        for gram, total, member in zip(found, sums, members, strict=True):
+            own = block[member[rows]]
+            gram += own.T @ own
+            total += own.sum(axis=0)
+    return found, sums
+
+
+def phi_blocks(phi):
+    """Consecutive blocks of the basis at cells: slice of the cells, and values.
+
+    Parameters
+    ----------
+    phi : ndarray or h5py.Dataset, shape (n, r)
+
+    Yields
+    ------
+    rows : slice
+    block : ndarray, shape (cells, r)
+    """
+    for start in range(0, len(phi), BLOCK):
+        rows = slice(start, min(start + BLOCK, len(phi)))
+        yield rows, phi[rows]
+
+
+def triangular_factor(phi, cells=None):
     """Upper triangular R with R'R = phi'phi, by QR over blocks of rows.
 
     Parameters
     ----------
-    phi : ndarray, shape (n, r)
+    phi : ndarray or h5py.Dataset, shape (n, r)
+    cells : ndarray of bool, shape (n,), optional
+        Rows that count; all by default.
 
     Returns
     -------
@@ -171,8 +216,9 @@ def triangular_factor(phi):
     Demmel et al. (2012), SIAM J. Sci. Comput. 34, for QR of tall matrices by blocks.
     """
     factor = np.empty((0, phi.shape[1]))
-    for start in range(0, len(phi), BLOCK):
-        factor = np.linalg.qr(np.vstack([factor, phi[start : start + BLOCK]]), mode="r")
+    for rows, block in phi_blocks(phi):
+        block = block if cells is None else block[cells[rows]]
+        factor = np.linalg.qr(np.vstack([factor, block]), mode="r")
     return factor
 
 
@@ -262,7 +308,7 @@ def distances(whiteners, signal, difference, between=None):
     return found
 
 
-def replicate_deviations(phi, replicates, crosses, priors, signal):
+def replicate_deviations(of_cells, crosses, priors, signal):
     r"""Square root of the covariance of the weights between the replicates of each condition.
 
     Each replicate is fitted alone; in a condition with S of them
@@ -271,9 +317,8 @@ def replicate_deviations(phi, replicates, crosses, priors, signal):
 
     Parameters
     ----------
-    phi : ndarray, shape (n, r)
-    replicates : pair of lists of ndarray of bool, shape (n,)
-        Cells of each replicate, of the reference and of the compared condition.
+    of_cells : pair of sequences of ndarray, shape (r, r)
+        Φ'Φ over the cells of each replicate, of the reference and of the compared condition.
     crosses : pair of lists of ndarray, shape (r, genes)
         Their sums Φ'(Y − μ).
     priors : pair of ndarray
@@ -296,9 +341,9 @@ def replicate_deviations(phi, replicates, crosses, priors, signal):
     Otto et al. (2025), Comparing phenotypic manifolds with Kompot, sample variance.
     """
     groups = [
-        ([Posterior.fit(phi[mask].T @ phi[mask], prior) for mask in masks], sums)
-        for masks, sums, prior in zip(replicates, crosses, priors, strict=True)
-        if len(masks) >= 2
+        ([Posterior.fit(gram, prior) for gram in replicates], sums)
+        for replicates, sums, prior in zip(of_cells, crosses, priors, strict=True)
+        if len(replicates) >= 2
     ]
     if not groups:
         raise ValueError("neither condition has two replicates")

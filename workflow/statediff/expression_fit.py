@@ -7,9 +7,12 @@ import numpy as np
 from statediff import EPS, DataWarning
 from statediff.basis import build_basis
 from statediff.expression import (
+    BLOCK,
     Posterior,
     cross_products,
     gene_weights,
+    grams,
+    phi_blocks,
     replicate_deviations,
     triangular_factor,
     whitener,
@@ -26,7 +29,7 @@ from statediff.smoothness import (
     warn_of_few,
 )
 
-__all__ = ["choose_basis", "fit_conditions"]
+__all__ = ["choose_basis", "evaluate_basis", "fit_conditions"]
 
 ROLES = ("reference", "compared")
 # Times the tolerance of a learnt length scale up to which distances change by less than 1 %.
@@ -82,18 +85,45 @@ def choose_basis(states, members, expression_rows, gp):
     return basis, smoothness, tol
 
 
-def fit_conditions(states, members, expression, basis, contrast, sigma=None, covariance="sum"):
+def evaluate_basis(basis, states, constant=False, out=None):
+    """Values of a basis at cells, computed and written block by block.
+
+    Parameters
+    ----------
+    basis : statediff.basis.Basis
+    states : ndarray, shape (n, D)
+    constant : bool
+        Whether to add a last function, of ones.
+    out : callable, optional
+        Makes the array that is filled, such as a dataset of a file, from its shape.
+
+    Returns
+    -------
+    ndarray or h5py.Dataset, shape (n, r)
+    """
+    phi = (out or np.empty)((len(states), basis.size + constant))
+    for start in range(0, len(states), BLOCK):
+        values = basis(states[start : start + BLOCK])
+        if constant:
+            values = np.hstack([values, np.ones((len(values), 1))])
+        phi[start : start + BLOCK] = values
+    return phi
+
+
+def fit_conditions(phi, states, members, expression, basis, contrast, sigma=None, covariance="sum"):
     """Fit the expression of all genes in both conditions, in one pass over the expression matrix.
 
     Parameters
     ----------
+    phi : ndarray or h5py.Dataset, shape (cells, r)
+        From `evaluate_basis`, with a constant where `sigma` is None: the mean of each gene is its
+        coefficient. It is read block by block.
     states : ndarray, shape (cells, D)
     members : dict of ndarray
         From `statediff.contrast.find_cells`.
     expression : iterable of (int, scipy.sparse.csr_matrix)
         Row blocks of the expression of all cells.
     basis : statediff.basis.Basis
-        Rank r.
     contrast : dict
         Names of the conditions, by role.
     sigma : float, optional
@@ -104,22 +134,19 @@ def fit_conditions(states, members, expression, basis, contrast, sigma=None, cov
     Returns
     -------
     arrays : dict of ndarray
-        ``phi`` (cells, r): the basis at all cells, and its mean over the evaluated cells
-        (``phi_mean``); ``whitener`` (levels, r, r); and of each condition ``prior_``, ``modes_``
-        and ``spectrum_`` of the posterior, ``coefficients_`` (genes, r), ``relative_std_`` (cells,
-        levels) and ``std_`` (cells,). ``signal_``: signal-to-noise ratio and noise of the genes.
-        With samples ``between`` (samples, genes, r).
+        The mean of `phi` over the evaluated cells (``phi_mean``); ``whitener`` (levels, r, r); and
+        of each condition ``prior_``, ``modes_`` and ``spectrum_`` of the posterior,
+        ``coefficients_`` (genes, r), ``relative_std_`` (cells, levels) and ``std_`` (cells,).
+        ``signal_``: signal-to-noise ratio and noise of the genes. With samples ``between``
+        (samples, genes, r).
     attributes : dict
         ``eps``, ``covariance``, effective degrees of freedom (``freedom_``), ``signal_median``,
         and ``sigma`` where it is given, else ``genes_following``.
     """
     roles = [members[role] for role in ROLES]
     trained = roles[0] | roles[1]
-    phi = basis(states)
     priors = [basis.prior(states[role]) for role in roles]
     if sigma is None:
-        # A last function, of ones, has the mean of each gene as its coefficient.
-        phi = np.hstack([phi, np.ones((len(phi), 1))])
         priors = [np.pad(prior, ((0, 0), (0, 1))) for prior in priors]
     replicates = [
         [members["sample"] == code for code in members.get(f"samples_{role}", ())] for role in ROLES
@@ -133,12 +160,13 @@ def fit_conditions(states, members, expression, basis, contrast, sigma=None, cov
     of_parts = sums[: len(groups[0])], sums[len(groups[0]) :]
     crosses = [sum(of_role) for of_role in of_parts]
     of_replicates = [of_role[:-1] for of_role in of_parts]
+    found = [grams(phi, parts) for parts in groups]
     posteriors = [
-        Posterior.fit(phi[role].T @ phi[role], prior)
-        for role, prior in zip(roles, priors, strict=True)
+        Posterior.fit(of_parts.sum(axis=0), prior)
+        for (of_parts, _), prior in zip(found, priors, strict=True)
     ]
     if sigma is None:
-        totals = [phi[role].sum(axis=0) for role in roles]
+        totals = [of_parts.sum(axis=0) for _, of_parts in found]
         signal = learn_signal_to_noise(
             posteriors,
             crosses,
@@ -153,26 +181,26 @@ def fit_conditions(states, members, expression, basis, contrast, sigma=None, cov
         ]
         of_replicates = [
             [
-                cross - np.outer(phi[mask].sum(axis=0), signal.mean)
-                for cross, mask in zip(own, masks, strict=True)
+                cross - np.outer(total, signal.mean)
+                for cross, total in zip(own, of_parts, strict=False)
             ]
-            for own, masks in zip(of_replicates, replicates, strict=True)
+            for own, (_, of_parts) in zip(of_replicates, found, strict=True)
         ]
     else:
         signal = SignalToNoise.given(sigma, crosses[0].shape[1])
     freedom = signal.freedom(posteriors)
     warn_of_few(freedom, [contrast[role] for role in ROLES])
     eps = EPS / (sigma or 1.0) ** 2
-    factor = triangular_factor(phi[trained])
+    factor = triangular_factor(phi, trained)
+    evaluated = members["evaluated"]
     arrays = {
-        "phi": phi,
-        "phi_mean": phi[members["evaluated"]].mean(axis=0),
+        "phi_mean": sum(block[evaluated[rows]].sum(axis=0) for rows, block in phi_blocks(phi))
+        / evaluated.sum(),
         "whitener": np.array(
             [whitener(factor, posteriors, rho, covariance, eps) for rho in signal.levels]
         ),
     }
     arrays |= signal.arrays()
-    unexplained = basis.unexplained(phi)
     for role, prior, posterior, cross in zip(ROLES, priors, posteriors, crosses, strict=True):
         arrays[f"prior_{role}"] = prior
         arrays[f"modes_{role}"] = posterior.modes
@@ -180,10 +208,13 @@ def fit_conditions(states, members, expression, basis, contrast, sigma=None, cov
         weights = gene_weights(posterior, cross, signal)
         of_level = np.empty((len(phi), len(signal.levels)), dtype=np.float32)
         mean_variance = np.zeros(len(phi))
-        for rho, index, genes in signal.slices():
-            variance = posterior.variance(phi, unexplained, rho) + eps
-            of_level[:, index] = np.sqrt(variance)
-            mean_variance += variance * (signal.noise[genes] ** 2).sum() / len(signal.noise)
+        for rows, block in phi_blocks(phi):
+            unexplained = basis.unexplained(block)
+            for rho, index, genes in signal.slices():
+                variance = posterior.variance(block, unexplained, rho) + eps
+                of_level[rows, index] = np.sqrt(variance)
+                share = (signal.noise[genes] ** 2).sum() / len(signal.noise)
+                mean_variance[rows] += variance * share
         if sigma is None:
             weights[-1] = signal.mean
         # Genes first, so that a chunk of genes is one contiguous piece of a file.
@@ -192,7 +223,8 @@ def fit_conditions(states, members, expression, basis, contrast, sigma=None, cov
         arrays[f"relative_std_{role}"] = of_level
         arrays[f"std_{role}"] = np.sqrt(mean_variance)
     if any(replicates):
-        between = replicate_deviations(phi, replicates, of_replicates, priors, signal)
+        kept = [of_parts[:-1] for of_parts, _ in found]
+        between = replicate_deviations(kept, of_replicates, priors, signal)
         arrays["between"] = between.swapaxes(1, 2)
     attributes = {"covariance": covariance, "eps": eps}
     attributes |= {f"freedom_{role}": value for role, value in zip(ROLES, freedom, strict=True)}

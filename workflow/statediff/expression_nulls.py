@@ -10,6 +10,7 @@ from statediff.expression import (
     cross_products,
     distances,
     gene_weights,
+    grams,
     replicate_deviations,
     triangular_factor,
     whitener,
@@ -71,7 +72,8 @@ def null_gene_statistics(values, columns, seeds, members, fit, described, empiri
             for group in replicates
         ]
         priors = [fit[f"prior_{role}"] for role in ROLES]
-        between = replicate_deviations(phi, replicates, sums, priors, signal)
+        of_cells = [grams(phi, group)[0] for group in replicates]
+        between = replicate_deviations(of_cells, sums, priors, signal)
     difference = weights[1] - weights[0]
     arrays = {"gene": columns, "difference": difference} | signal.arrays()
     if between is not None:
@@ -107,7 +109,7 @@ def label_distances(blocks, codes, members, fit, described, seed, permutations=6
     trained, generator = members["reference"] | members["compared"], np.random.default_rng(seed)
     labelled = [permute_within(members["compared"], codes, generator) for _ in range(permutations)]
     (total, *crosses), _ = cross_products(blocks, phi, [trained, *labelled])
-    factor, found = triangular_factor(phi[trained]), []
+    factor, found = triangular_factor(phi, trained), []
     pooled, eps = described["covariance"], described["eps"]
     for compared, cross in zip(labelled, crosses, strict=True):
         conditions = (trained & ~compared, total - cross), (compared, cross)

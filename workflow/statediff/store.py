@@ -15,6 +15,7 @@ from statediff import InputError
 from statediff.disk import create_h5
 
 __all__ = [
+    "add_arrays",
     "create_h5ad",
     "create_slot",
     "described",
@@ -353,9 +354,14 @@ def _widen(group):
 def write_arrays(path, arrays, **attributes):
     """Write named arrays and scalar attributes to an HDF5 file, atomically."""
     with create_h5(path) as file:
-        for name, values in arrays.items():
-            file[name] = values
-        file.attrs.update(attributes)
+        add_arrays(file, arrays, **attributes)
+
+
+def add_arrays(file, arrays, **attributes):
+    """Write named arrays and scalar attributes to an HDF5 file that is open."""
+    for name, values in arrays.items():
+        file[name] = values
+    file.attrs.update(attributes)
 
 
 def read_arrays(path, *names):

@@ -252,7 +252,7 @@ def expression(adata, column, reference=None, compared=None, *, sample=None, pai
     from statediff.comparison import Comparison, coordinates_of, write_results
     from statediff.contrast import describe_depth, group_masks
     from statediff.contrast_blocks import blocks_of_contrast
-    from statediff.expression_fit import fit_conditions
+    from statediff.expression_fit import evaluate_basis, fit_conditions
     from statediff.expression_statistics import gene_statistics, group_statistics
     from statediff.fields import expression_fields, stem_of
     from statediff.gene_tests import compare_genes, compare_genes_in_groups, locate_genes
@@ -288,7 +288,10 @@ def expression(adata, column, reference=None, compared=None, *, sample=None, pai
     progress.next("smoothness")
     points, metric, (basis, smoothness, tol) = data.basis(states, metric, gp)
     progress.next("models of both conditions")
-    fit = fit_conditions(points, members, row_blocks(data.matrix), basis, data.contrast)
+    phi = evaluate_basis(basis, points, constant=True)
+    cells = phi, points, members, row_blocks(data.matrix)
+    arrays, attributes = fit_conditions(*cells, basis, data.contrast)
+    fit = {"phi": phi} | arrays, attributes
     arrays = fit[0] | gene_statistics(*fit, points.shape[1])
     progress.next("test of all genes")
     tested, effects = compare_genes(*values, *blocks, lfc, seed, threads)

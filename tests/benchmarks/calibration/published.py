@@ -10,6 +10,7 @@ from statediff.density import fit_density
 from statediff.expression import (
     Posterior,
     cross_products,
+    grams,
     mahalanobis,
     replicate_deviations,
     triangular_factor,
@@ -80,7 +81,9 @@ def distances(dataset, expression, by_sample=False):
         of_samples = crosses[2:split], crosses[split:]
         signal = SignalToNoise.given(PRESET["sigma"], expression.shape[1])
         priors = [np.eye(phi.shape[1])] * 2
-        between = replicate_deviations(phi, samples, of_samples, priors, signal)
+        between = replicate_deviations(
+            [grams(phi, own)[0] for own in samples], of_samples, priors, signal
+        )
     return mahalanobis(whiten, b - a, between)
 
 
