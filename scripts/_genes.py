@@ -64,8 +64,8 @@ def fold_changes(job, genes, types):
     stored = sorted(genes, key=genes.get)
     with h5py.File(job.input.fit, "r") as fit:
         reference, compared, _ = read_coefficients(fit, [genes[name] for name in stored])
-        phi = fit["phi"][:]
-    return fold_changes_by_type(phi, compared - reference, stored, types).reindex(list(genes))
+        table = fold_changes_by_type(fit["phi"], compared - reference, stored, types)
+    return table.reindex(list(genes))
 
 
 def measured(job, genes):

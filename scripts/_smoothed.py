@@ -3,6 +3,7 @@
 import h5py
 import numpy as np
 from _fit import ROLES, read_coefficients, read_signal
+from statediff.expression import values_at
 
 
 def smoothed(path, genes):
@@ -14,15 +15,15 @@ def smoothed(path, genes):
     signal = read_signal(path).of_genes(np.asarray(genes)[order])
     with h5py.File(path, "r") as fit:
         reference, compared, between = read_coefficients(fit, np.asarray(genes)[order])
-        phi, eps = fit["phi"][:], fit.attrs["eps"]
+        phi, eps = fit["phi"], fit.attrs["eps"]
         relative = [fit[f"relative_std_{role}"][:][:, signal.level] for role in ROLES]
-    stds = np.stack(relative, axis=2) * signal.noise[:, None]
-    variance = (stds.astype(np.float64) ** 2).sum(axis=2) - eps * signal.noise**2
-    for deviation in () if between is None else between:
-        variance += (phi @ deviation) ** 2
+        stds = np.stack(relative, axis=2) * signal.noise[:, None]
+        variance = (stds.astype(np.float64) ** 2).sum(axis=2) - eps * signal.noise**2
+        for deviation in () if between is None else between:
+            variance += values_at(phi, deviation) ** 2
+        values = [values_at(phi, coefficients) for coefficients in (reference, compared)]
     return (
-        (phi @ reference)[:, back],
-        (phi @ compared)[:, back],
+        *(of_condition[:, back] for of_condition in values),
         stds[:, back],
         np.sqrt(variance)[:, back],
     )

@@ -9,6 +9,7 @@ from anndata.io import read_elem, write_elem
 
 from statediff.design import sample_columns
 from statediff.elements import paths
+from statediff.expression import phi_blocks
 from statediff.fields import (
     abundance_fields,
     direction_colors,
@@ -27,6 +28,8 @@ __all__ = ["write_adata", "write_rest"]
 
 # Cells of a layer that are written at a time.
 VALUES = 1 << 24
+# How AnnData marks a dense array.
+ARRAY = {"encoding-type": "array", "encoding-version": "0.2.0"}
 IN_GROUPS = ("mean_lfc", "adjusted_lfc", "mahalanobis", "local_fdr", "pvalue", "qvalue", "is_de")
 LAYERS = {
     "smoothed": ("smoothed_reference", "smoothed_compared"),
@@ -191,7 +194,11 @@ def _flatten(group):
 def _write_compressed(out, path, fields):
     """Write basis and coefficients, from which any gene can be computed."""
     with h5py.File(path, "r") as fit:
-        write_elem(out, f"obsm/{fields['phi'][1]}", fit["phi"][:].astype(np.float32))
+        name, phi = f"obsm/{fields['phi'][1]}", fit["phi"]
+        values = out.create_dataset(name, phi.shape, np.float32)
+        values.attrs.update(ARRAY)
+        for rows, block in phi_blocks(phi):
+            values[rows] = block
         for role in ("coefficients_reference", "coefficients_compared"):
             write_elem(out, f"varm/{fields[role][1]}", fit[role][:].astype(np.float32))
 
@@ -233,7 +240,7 @@ def _write_layers(out, chunks, fields, shape):
                     continue
                 if name not in layers:
                     layer = layers.create_dataset(name, shape, np.float32, chunks=True)
-                    layer.attrs.update({"encoding-type": "array", "encoding-version": "0.2.0"})
+                    layer.attrs.update(ARRAY)
                 # Whole chunks of the file, which are written once.
                 whole = layers[name].chunks[0]
                 cells = max(1, VALUES // max(stop - start, 1) // whole) * whole

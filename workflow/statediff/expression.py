@@ -27,8 +27,11 @@ __all__ = [
     "mahalanobis",
     "neg_log10_ptp",
     "phi_blocks",
+    "phi_means",
     "replicate_deviations",
     "triangular_factor",
+    "triangular_factors",
+    "values_at",
     "whitener",
 ]
 
@@ -198,6 +201,32 @@ def phi_blocks(phi):
         yield rows, phi[rows]
 
 
+def phi_means(phi, members):
+    """Mean of the basis over several groups of cells, shape (groups, r).
+
+    Parameters are those of `grams`.
+    """
+    sums = np.zeros((len(members), phi.shape[1]))
+    for rows, block in phi_blocks(phi):
+        sums += np.stack([member[rows] for member in members]).astype(np.float64) @ block
+    return sums / np.array([np.count_nonzero(member) for member in members])[:, None]
+
+
+def values_at(phi, coefficients):
+    """Values at cells of functions with these coefficients, Φ C, block by block.
+
+    Parameters
+    ----------
+    phi : ndarray or h5py.Dataset, shape (n, r)
+    coefficients : ndarray, shape (r, genes)
+
+    Returns
+    -------
+    ndarray, shape (n, genes)
+    """
+    return np.concatenate([block @ coefficients for _, block in phi_blocks(phi)])
+
+
 def triangular_factor(phi, cells=None):
     """Upper triangular R with R'R = phi'phi, by QR over blocks of rows.
 
@@ -215,11 +244,18 @@ def triangular_factor(phi, cells=None):
     ----------
     Demmel et al. (2012), SIAM J. Sci. Comput. 34, for QR of tall matrices by blocks.
     """
-    factor = np.empty((0, phi.shape[1]))
-    for rows, block in phi_blocks(phi):
-        block = block if cells is None else block[cells[rows]]
-        factor = np.linalg.qr(np.vstack([factor, block]), mode="r")
+    (factor,) = triangular_factors(phi, [np.ones(len(phi), dtype=bool) if cells is None else cells])
     return factor
+
+
+def triangular_factors(phi, members):
+    """`triangular_factor` of several groups of cells, from one pass over the basis."""
+    factors = [np.empty((0, phi.shape[1])) for _ in members]
+    for rows, block in phi_blocks(phi):
+        for i, member in enumerate(members):
+            if member[rows].any():
+                factors[i] = np.linalg.qr(np.vstack([factors[i], block[member[rows]]]), mode="r")
+    return factors
 
 
 def gene_weights(posterior, cross, signal):

@@ -13,6 +13,7 @@ from statediff.expression import (
     gene_weights,
     grams,
     phi_blocks,
+    phi_means,
     replicate_deviations,
     triangular_factor,
     whitener,
@@ -192,10 +193,8 @@ def fit_conditions(phi, states, members, expression, basis, contrast, sigma=None
     warn_of_few(freedom, [contrast[role] for role in ROLES])
     eps = EPS / (sigma or 1.0) ** 2
     factor = triangular_factor(phi, trained)
-    evaluated = members["evaluated"]
     arrays = {
-        "phi_mean": sum(block[evaluated[rows]].sum(axis=0) for rows, block in phi_blocks(phi))
-        / evaluated.sum(),
+        "phi_mean": phi_means(phi, [members["evaluated"]])[0],
         "whitener": np.array(
             [whitener(factor, posteriors, rho, covariance, eps) for rho in signal.levels]
         ),

@@ -6,7 +6,8 @@ from statediff.expression import (
     Posterior,
     distances,
     neg_log10_ptp,
-    triangular_factor,
+    phi_means,
+    triangular_factors,
     whitener,
 )
 from statediff.smoothness import SignalToNoise
@@ -58,21 +59,21 @@ def group_statistics(fit, described, groups):
     """
     difference, between = _difference(fit)
     signal, posteriors = SignalToNoise.of_arrays(fit), [Posterior.of_arrays(fit, r) for r in ROLES]
-    mean_lfc, found = [], []
-    for mask in groups["masks"][~groups["left_out"]]:
-        phi = fit["phi"][mask]
-        whiteners = group_whiteners(phi, posteriors, signal, described)
-        mean_lfc.append(phi.mean(axis=0) @ difference)
+    masks, found = groups["masks"][~groups["left_out"]], []
+    for factor in triangular_factors(fit["phi"], masks):
+        whiteners = group_whiteners(factor, posteriors, signal, described)
         found.append(distances(whiteners, signal, difference, between))
-    return {"mean_lfc": np.array(mean_lfc), "mahalanobis": np.array(found)}
+    mean_lfc = phi_means(fit["phi"], masks) @ difference
+    return {"mean_lfc": mean_lfc, "mahalanobis": np.array(found)}
 
 
-def group_whiteners(phi, posteriors, signal, described):
+def group_whiteners(factor, posteriors, signal, described):
     """Whitener of the fold changes over some cells, for each signal-to-noise ratio.
 
     Parameters
     ----------
-    phi : ndarray, shape (cells, r)
+    factor : ndarray, shape (m, r)
+        `statediff.expression.triangular_factor` of the basis at these cells.
     posteriors : list of statediff.expression.Posterior
         Of the reference and the compared condition.
     signal : statediff.smoothness.SignalToNoise
@@ -83,7 +84,6 @@ def group_whiteners(phi, posteriors, signal, described):
     -------
     list of ndarray
     """
-    factor = triangular_factor(phi)
     pooled, eps = described["covariance"], described["eps"]
     return [whitener(factor, posteriors, rho, pooled, eps) for rho in signal.levels]
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 from statediff import InputError
+from statediff.expression import values_at
 from statediff.fields import expression_fields
 from statediff.store import open_h5ad, read_names
 
@@ -51,9 +52,10 @@ def smoothed_genes(path, genes, reference, compared):
         if missing := [gene for gene, row in zip(genes, rows, strict=True) if row < 0]:
             raise InputError(f"{path}: no gene named {', '.join(map(repr, missing[:10]))}")
         order, back = np.unique(rows, return_inverse=True)
-        phi = file[fields["phi"]][:]
+        phi = file[fields["phi"]]
         values = {
-            role: (phi @ file[fields[f"coefficients_{role}"]][order].T)[:, back] for role in ROLES
+            role: values_at(phi, file[fields[f"coefficients_{role}"]][order].T)[:, back]
+            for role in ROLES
         }
         shared = {role: file[fields[role]][:] for role in ("std_reference", "std_compared")}
         cells = read_names(file["obs"])

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from statediff.abundance import in_log2
+from statediff.expression import phi_means
 from statediff.fields import DIRECTIONS
 from statediff.localisation import in_groups, patterns, strongest_group
 from statediff.significance import rank_genes
@@ -323,7 +324,7 @@ def fold_changes_by_type(phi, difference, genes, types):
 
     Parameters
     ----------
-    phi : ndarray, shape (cells, r)
+    phi : ndarray or h5py.Dataset, shape (cells, r)
     difference : ndarray, shape (r, genes)
         Of the coefficients of the conditions.
     genes : sequence of str
@@ -333,7 +334,7 @@ def fold_changes_by_type(phi, difference, genes, types):
     -------
     pandas.DataFrame, shape (genes, types)
     """
-    means = np.stack([phi[types == name].mean(axis=0) for name in types.categories])
+    means = phi_means(phi, [np.asarray(types == name) for name in types.categories])
     return pd.DataFrame((means @ difference).T, index=list(genes), columns=list(types.categories))
 
 
