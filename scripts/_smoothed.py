@@ -3,7 +3,7 @@
 import h5py
 import numpy as np
 from _fit import ROLES, read_coefficients, read_signal
-from statediff.expression import values_at
+from statediff.basis_values import values_at
 
 
 def smoothed(path, genes):

@@ -1,5 +1,7 @@
 """Density of the cells of both conditions together, divided between the conditions."""
 
+from pathlib import Path
+
 from _basis import read_basis
 from _job import run
 from _states import read_states
@@ -13,7 +15,8 @@ def main(job):
     basis, _, known = read_basis(job.input.basis)
     states, _ = read_states(job.input.states, known["metric"])
     cells = read_arrays(job.input.cells)
-    arrays, attributes = fit_abundance(states, *cells, basis, job.params.gp)
+    folder = Path(job.output[0]).parent
+    arrays, attributes = fit_abundance(states, *cells, basis, job.params.gp, folder)
     write_arrays(job.output[0], arrays, **attributes)
 
 

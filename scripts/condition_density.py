@@ -3,6 +3,7 @@
 import numpy as np
 from _job import run
 from _states import read_states
+from statediff.basis_values import Evaluated
 from statediff.density import fit_density
 from statediff.device import place
 from statediff.observations import StoredObservations, read_column, select_cells
@@ -18,11 +19,13 @@ def main(job):
     # A length scale that is given or learnt is that of expression: the published rule holds here.
     options = {key: gp[key] for key in ("ls_factor", "tol", "max_rank") if gp[key] is not None}
     density = fit_density(states[cells], uncertainty=uncertainty, **options)
-    phi = density.basis(states)
+    phi = Evaluated(density.basis, states)
     arrays = {"log_density": density(phi), "variance": density.variance(phi)}
     if len(replicates) >= 2:
         fits = (fit_density(states[members], **options) for members in replicates)
-        arrays["between"] = np.var([fit(fit.basis(states)) for fit in fits], axis=0, ddof=1)
+        arrays["between"] = np.var(
+            [fit(Evaluated(fit.basis, states)) for fit in fits], axis=0, ddof=1
+        )
     write_arrays(job.output[0], arrays, **density.described())
 
 

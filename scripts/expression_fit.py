@@ -4,9 +4,10 @@ import h5py
 from _basis import COPIED, read_basis
 from _job import run
 from _states import read_states
+from statediff.basis_values import Evaluated, phi_blocks
 from statediff.device import place
 from statediff.disk import create_h5
-from statediff.expression_fit import evaluate_basis, fit_conditions
+from statediff.expression_fit import fit_conditions
 from statediff.store import add_arrays, read_arrays, row_blocks
 
 
@@ -18,9 +19,10 @@ def main(job):
     constant, how = job.params.sigma is None, (job.params.sigma, job.params.covariance)
     with h5py.File(job.input.store, "r") as store, create_h5(job.output[0]) as out:
         # In the file, from which it is read block by block.
-        phi = evaluate_basis(
-            basis, states, constant, lambda shape: out.create_dataset("phi", shape, "f8")
-        )
+        values = Evaluated(basis, states, constant)
+        phi = out.create_dataset("phi", values.shape, "f8")
+        for rows, block in phi_blocks(values):
+            phi[rows] = block
         cells = phi, states, members, row_blocks(store["X"])
         arrays, attributes = fit_conditions(*cells, basis, job.params.contrast, *how)
         copied = {name: parts[name] for name in COPIED if name in parts}

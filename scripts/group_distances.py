@@ -4,7 +4,8 @@ import h5py
 import numpy as np
 from _fit import ROLES, read_coefficients, read_posteriors, read_signal
 from _job import run
-from statediff.expression import distances, phi_means, triangular_factors
+from statediff.basis_values import phi_means, triangular_factors
+from statediff.expression import distances
 from statediff.expression_statistics import group_whiteners
 from statediff.noise import mahalanobis_noise
 from statediff.store import read_arrays, take_rows, write_arrays

@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 from scipy.spatial.distance import pdist
 from statediff import DataWarning
 from statediff.basis import build_basis
-from statediff.expression import triangular_factor
+from statediff.basis_values import triangular_factor
 
 finite = st.floats(-10, 10, allow_nan=False, width=32)
 # Few shapes: every new one is compiled.

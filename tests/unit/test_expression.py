@@ -5,15 +5,14 @@ from scipy import sparse
 from scipy.stats import chi2
 from statediff import EPS
 from statediff.basis import build_basis
+from statediff.basis_values import grams, triangular_factor
 from statediff.expression import (
     Posterior,
     cross_products,
     distances,
     gene_weights,
-    grams,
     neg_log10_ptp,
     replicate_deviations,
-    triangular_factor,
     whitener,
 )
 from statediff.smoothness import SignalToNoise

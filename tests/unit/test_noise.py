@@ -4,7 +4,8 @@ import pytest
 from scipy import sparse
 from statediff import EPS
 from statediff.basis import build_basis
-from statediff.expression import Posterior, grams, replicate_deviations
+from statediff.basis_values import grams
+from statediff.expression import Posterior, replicate_deviations
 from statediff.noise import mahalanobis_noise, noise_weights
 from statediff.smoothness import SignalToNoise
 

@@ -9,13 +9,13 @@ from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 from statediff import DataWarning, InputError
 from statediff.basis import build_basis
+from statediff.basis_values import triangular_factor
 from statediff.expression import (
     Posterior,
     cross_products,
     distances,
     gene_weights,
     neg_log10_ptp,
-    triangular_factor,
     whitener,
 )
 from statediff.kernels import Kernel

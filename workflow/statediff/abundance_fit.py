@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from statediff.basis_values import Evaluated, Part, Stored
 from statediff.density import fit_density
 from statediff.overdispersion import find_overdispersion
 from statediff.ratio import (
@@ -19,7 +20,7 @@ __all__ = ["fit_abundance"]
 ROLES = ("reference", "compared")
 
 
-def fit_abundance(states, members, described, basis, gp):
+def fit_abundance(states, members, described, basis, gp, folder=None):
     """Density of the cells of both conditions together, divided between the conditions.
 
     Parameters
@@ -33,6 +34,8 @@ def fit_abundance(states, members, described, basis, gp):
     gp : dict
         Keys of the section gp: ls_factor, tol, max_rank. With `ls_factor` the density has a basis
         of its own, by the published rule.
+    folder : path, optional
+        Where a file without a name holds the basis at the cells; in memory if not given.
 
     Returns
     -------
@@ -47,20 +50,27 @@ def fit_abundance(states, members, described, basis, gp):
     """
     both = members["reference"] | members["compared"]
     cells, samples, design = number_samples(members)
+
+    def at_cells(basis):
+        values = Evaluated(basis, states)
+        return values[:] if folder is None else Stored(values, folder)
+
+    amplitude, evidence = 1.0, None
     if gp["ls_factor"] is None:
         basis = replace(basis, centre=None)
-        density = fit_density(states[both], basis=basis)
+        phi = at_cells(basis)
+        of_both = Part(phi, np.flatnonzero(both))
+        density = fit_density(states[both], basis=basis, phi=of_both)
+        used = Part(phi, cells)
+        amplitude, evidence = learn_amplitude(used, samples, design, basis.eigenvalues)
     else:
         options = {key: gp[key] for key in ("ls_factor", "tol", "max_rank")}
         density = fit_density(states[both], **options)
         basis = density.basis
-    phi = basis(states)
+        phi = at_cells(basis)
     log_density = density(phi)
-    amplitude, evidence = 1.0, None
-    if gp["ls_factor"] is None:
-        amplitude, evidence = learn_amplitude(phi[cells], samples, design, basis.eigenvalues)
-    phi = amplitude * phi[:, : informative(basis.eigenvalues, amplitude)]
-    fitted = fit_ratio(phi[cells], samples, design)
+    phi = Part(phi, size=informative(basis.eigenvalues, amplitude), scale=amplitude)
+    fitted = fit_ratio(Part(phi, cells), samples, design)
     attributes = density.described() | {"rank_ratio": phi.shape[1], "amplitude": amplitude}
     attributes["effective_freedom"] = fitted.freedom
     if evidence is not None:

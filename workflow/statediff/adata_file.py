@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 from anndata.io import read_elem, write_elem
 
+from statediff.basis_values import phi_blocks
 from statediff.design import sample_columns
 from statediff.elements import paths
-from statediff.expression import phi_blocks
 from statediff.fields import (
     abundance_fields,
     direction_colors,

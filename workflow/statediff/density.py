@@ -20,6 +20,15 @@ from scipy.special import gammaln, logsumexp
 
 from statediff import InputError
 from statediff.basis import Basis, build_basis
+from statediff.basis_values import (
+    Evaluated,
+    Part,
+    gram,
+    phi_blocks,
+    sums,
+    values_at,
+    weighted_gram,
+)
 from statediff.neighbours import length_scale, nearest_distances, positive_distances
 from statediff.newton import CONVERGED, posterior_mode
 from statediff.search import climb
@@ -73,15 +82,16 @@ class Density:
 
     def __call__(self, phi):
         """Log density (per cell of the condition) at basis values phi, shape (n, r) → (n,)."""
-        f = self.mean + phi[:, : len(self.weights)] @ self.weights
+        f = self.mean + values_at(Part(phi, size=len(self.weights)), self.weights)
         return f - np.log(self.n_cells)
 
     def variance(self, phi):
         """Posterior variance of the log density at basis values phi, shape (n, r) → (n,)."""
-        used = phi[:, : len(self.weights)]
-        variance = np.einsum("nr,nr->n", used @ self.covariance, used)
-        if self.full:
-            variance = variance + self.amplitude**2 * self.basis.unexplained(used)
+        variance = np.empty(len(phi))
+        for rows, block in phi_blocks(Part(phi, size=len(self.weights))):
+            variance[rows] = np.einsum("nr,nr->n", block @ self.covariance, block)
+            if self.full:
+                variance[rows] += self.amplitude**2 * self.basis.unexplained(block)
         return variance
 
     def described(self):
@@ -106,6 +116,7 @@ def fit_density(
     tol=1e-6,
     max_rank=2000,
     basis=None,
+    phi=None,
 ):
     r"""Fit the log density of a condition's cells.
 
@@ -133,6 +144,8 @@ def fit_density(
         See `statediff.basis.build_basis`.
     basis : statediff.basis.Basis, optional
         Built from the distances if not given.
+    phi : array or similar (`statediff.basis_values`), shape (n, r), optional
+        Values of this basis at the cells, if they are known.
 
     Returns
     -------
@@ -162,18 +175,21 @@ def fit_density(
     else:
         mean = float(np.log(len(states)) - logsumexp(volumes))
         # The distances tell hardly anything about functions with smaller eigenvalues.
-        phi = basis(states)[:, : max(1, np.count_nonzero(basis.eigenvalues >= LEAST))]
-        amplitude, _ = climb(lambda s: _evidence(s * phi, volumes, mean), AMPLITUDES, START)
-        phi = amplitude * phi
+        size = max(1, np.count_nonzero(basis.eigenvalues >= LEAST))
+        leading = Part(Evaluated(basis, states)[:] if phi is None else phi, size=size)
+        amplitude, _ = climb(
+            lambda s: _evidence(Part(leading, scale=s), volumes, mean), AMPLITUDES, START
+        )
+        phi = Part(leading, scale=amplitude)
         weights, decrease = _mode(phi, volumes, mean)
     if not decrease <= CONVERGED * len(states):
         raise InputError(
             f"the density of {len(states)} cells did not converge; are there cells far from all "
             "others (dataset.cell_states)?"
         )
-    rates = np.exp(mean + phi @ weights + volumes)
+    rates = np.exp(mean + values_at(phi, weights) + volumes)
     if uncertainty == "full":
-        precision = np.eye(phi.shape[1]) + phi.T @ (rates[:, None] * phi)
+        precision = np.eye(phi.shape[1]) + weighted_gram(phi, rates[:, None])[0]
         covariance = np.linalg.inv(precision)
     else:
         covariance = _diagonal_covariance(phi, rates)
@@ -245,9 +261,9 @@ def _slope(distances):
 def _evidence(phi, volumes, mean):
     """Log evidence of the cells' distances, by the Laplace approximation, up to a constant."""
     weights, _ = _mode(phi, volumes, mean)
-    f = mean + phi @ weights + volumes
+    f = mean + values_at(phi, weights) + volumes
     rates = np.exp(f)
-    precision = np.eye(len(weights)) + phi.T @ (rates[:, None] * phi)
+    precision = np.eye(len(weights)) + weighted_gram(phi, rates[:, None])[0]
     return (f - rates).sum() - 0.5 * weights @ weights - 0.5 * np.linalg.slogdet(precision)[1]
 
 
@@ -259,8 +275,8 @@ def _mode(phi, volumes, mean):
         return (f - rates)[:, 0], 1.0 - rates, rates[:, :, None]
 
     # Ridge regression on the plug-in log density, near which the steps need no damping.
-    ridge = np.eye(phi.shape[1]) + phi.T @ phi
-    start = np.linalg.solve(ridge, phi.T @ (-volumes - mean))
+    ridge = np.eye(phi.shape[1]) + gram(phi)
+    start = np.linalg.solve(ridge, sums(phi, (-volumes - mean)[:, None])[0])
     (weights,), decrease = posterior_mode(likelihood, phi, (mean + volumes)[:, None], start[None])
     return weights, decrease
 
@@ -275,7 +291,7 @@ def _diagonal_covariance(phi, rates):
     matrix nor its factor is formed.
     """
     rank = phi.shape[1]
-    information = phi.T @ (rates[:, None] * phi)
+    information = weighted_gram(phi, rates[:, None])[0]
     prior, covariance = np.eye(rank), np.zeros((rank, rank))
     for start in range(0, len(phi), ROWS):
         rows = phi[start : start + ROWS]

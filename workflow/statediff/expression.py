@@ -17,26 +17,19 @@ from scipy.linalg import solve_triangular
 from scipy.special import gammaln, log_ndtr, logsumexp, xlogy
 
 from statediff import EPS
+from statediff.basis_values import BLOCK
 
 __all__ = [
     "Posterior",
     "cross_products",
     "distances",
     "gene_weights",
-    "grams",
     "mahalanobis",
     "neg_log10_ptp",
-    "phi_blocks",
-    "phi_means",
     "replicate_deviations",
-    "triangular_factor",
-    "triangular_factors",
-    "values_at",
     "whitener",
 ]
 
-# Cells whose basis is in memory at a time.
-BLOCK = 8192
 # Cells whose expression is dense at a time.
 PANEL = 512
 # Genes whose replicates are worked on at a time.
@@ -123,7 +116,7 @@ def cross_products(blocks, phi, members):
     blocks : iterable of (int, scipy.sparse.csr_matrix)
         Consecutive row blocks of the expression matrix (cells × genes), each with the index of
         its first cell.
-    phi : ndarray or h5py.Dataset, shape (n, r)
+    phi : array or similar (`statediff.basis_values`), shape (n, r)
         Basis at all cells of the matrix, read block by block.
     members : sequence of ndarray of bool, shape (n,)
         The groups; a cell may be in none, or in several.
@@ -161,103 +154,6 @@ def cross_products(blocks, phi, members):
     return [total.T for total in sums], list(squares)
 
 
-def grams(phi, members):
-    """Φ'Φ, and sums of Φ, over several groups of cells, block by block.
-
-    Parameters
-    ----------
-    phi : ndarray or h5py.Dataset, shape (n, r)
-    members : sequence of ndarray of bool, shape (n,)
-
-    Returns
-    -------
-    grams : ndarray, shape (groups, r, r)
-    sums : ndarray, shape (groups, r)
-    """
-    size = phi.shape[1]
-    found, sums = np.zeros((len(members), size, size)), np.zeros((len(members), size))
-    for rows, block in phi_blocks(phi):
-        for gram, total, member in zip(found, sums, members, strict=True):
-            own = block[member[rows]]
-            gram += own.T @ own
-            total += own.sum(axis=0)
-    return found, sums
-
-
-def phi_blocks(phi):
-    """Consecutive blocks of the basis at cells: slice of the cells, and values.
-
-    Parameters
-    ----------
-    phi : ndarray or h5py.Dataset, shape (n, r)
-
-    Yields
-    ------
-    rows : slice
-    block : ndarray, shape (cells, r)
-    """
-    for start in range(0, len(phi), BLOCK):
-        rows = slice(start, min(start + BLOCK, len(phi)))
-        yield rows, phi[rows]
-
-
-def phi_means(phi, members):
-    """Mean of the basis over several groups of cells, shape (groups, r).
-
-    Parameters are those of `grams`.
-    """
-    sums = np.zeros((len(members), phi.shape[1]))
-    for rows, block in phi_blocks(phi):
-        sums += np.stack([member[rows] for member in members]).astype(np.float64) @ block
-    return sums / np.array([np.count_nonzero(member) for member in members])[:, None]
-
-
-def values_at(phi, coefficients):
-    """Values at cells of functions with these coefficients, Φ C, block by block.
-
-    Parameters
-    ----------
-    phi : ndarray or h5py.Dataset, shape (n, r)
-    coefficients : ndarray, shape (r, genes)
-
-    Returns
-    -------
-    ndarray, shape (n, genes)
-    """
-    return np.concatenate([block @ coefficients for _, block in phi_blocks(phi)])
-
-
-def triangular_factor(phi, cells=None):
-    """Upper triangular R with R'R = phi'phi, by QR over blocks of rows.
-
-    Parameters
-    ----------
-    phi : ndarray or h5py.Dataset, shape (n, r)
-    cells : ndarray of bool, shape (n,), optional
-        Rows that count; all by default.
-
-    Returns
-    -------
-    ndarray, shape (min(n, r), r)
-
-    References
-    ----------
-    Demmel et al. (2012), SIAM J. Sci. Comput. 34, for QR of tall matrices by blocks.
-    """
-    (factor,) = triangular_factors(phi, [np.ones(len(phi), dtype=bool) if cells is None else cells])
-    return factor
-
-
-def triangular_factors(phi, members):
-    """`triangular_factor` of several groups of cells, from one pass over the basis."""
-    factors = [np.empty((0, phi.shape[1])) for _ in members]
-    for rows, block in phi_blocks(phi):
-        for i, member in enumerate(members):
-            if member[rows].any():
-                factors[i] = np.linalg.qr(np.vstack([factors[i], block[member[rows]]]), mode="r")
-    return factors
-
-
 def gene_weights(posterior, cross, signal):
     """Posterior means of the weights, of each gene under its own signal-to-noise ratio.
 
@@ -292,7 +188,7 @@ def whitener(factor, posteriors, rho, pooled="sum", eps=EPS):
     Parameters
     ----------
     factor : ndarray, shape (m, r)
-        R, from `triangular_factor`.
+        R, from `statediff.basis_values.triangular_factor`.
     posteriors : sequence of Posterior
         The two conditions.
     rho : float

@@ -6,16 +6,12 @@ import numpy as np
 
 from statediff import EPS, DataWarning
 from statediff.basis import build_basis
+from statediff.basis_values import grams, phi_blocks, phi_means, triangular_factor
 from statediff.expression import (
-    BLOCK,
     Posterior,
     cross_products,
     gene_weights,
-    grams,
-    phi_blocks,
-    phi_means,
     replicate_deviations,
-    triangular_factor,
     whitener,
 )
 from statediff.kernels import base_kernel
@@ -30,7 +26,7 @@ from statediff.smoothness import (
     warn_of_few,
 )
 
-__all__ = ["choose_basis", "evaluate_basis", "fit_conditions"]
+__all__ = ["choose_basis", "fit_conditions"]
 
 ROLES = ("reference", "compared")
 # Times the tolerance of a learnt length scale up to which distances change by less than 1 %.
@@ -86,39 +82,14 @@ def choose_basis(states, members, expression_rows, gp):
     return basis, smoothness, tol
 
 
-def evaluate_basis(basis, states, constant=False, out=None):
-    """Values of a basis at cells, computed and written block by block.
-
-    Parameters
-    ----------
-    basis : statediff.basis.Basis
-    states : ndarray, shape (n, D)
-    constant : bool
-        Whether to add a last function, of ones.
-    out : callable, optional
-        Makes the array that is filled, such as a dataset of a file, from its shape.
-
-    Returns
-    -------
-    ndarray or h5py.Dataset, shape (n, r)
-    """
-    phi = (out or np.empty)((len(states), basis.size + constant))
-    for start in range(0, len(states), BLOCK):
-        values = basis(states[start : start + BLOCK])
-        if constant:
-            values = np.hstack([values, np.ones((len(values), 1))])
-        phi[start : start + BLOCK] = values
-    return phi
-
-
 def fit_conditions(phi, states, members, expression, basis, contrast, sigma=None, covariance="sum"):
     """Fit the expression of all genes in both conditions, in one pass over the expression matrix.
 
     Parameters
     ----------
-    phi : ndarray or h5py.Dataset, shape (cells, r)
-        From `evaluate_basis`, with a constant where `sigma` is None: the mean of each gene is its
-        coefficient. It is read block by block.
+    phi : array or similar (`statediff.basis_values`), shape (cells, r)
+        Values of the basis, with a constant where `sigma` is None: the mean of each gene is its
+        coefficient. They are read block by block.
     states : ndarray, shape (cells, D)
     members : dict of ndarray
         From `statediff.contrast.find_cells`.

@@ -4,15 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from statediff.basis_values import grams, triangular_factor
 from statediff.blocks import permute_within
 from statediff.expression import (
     Posterior,
     cross_products,
     distances,
     gene_weights,
-    grams,
     replicate_deviations,
-    triangular_factor,
     whitener,
 )
 from statediff.noise import mahalanobis_noise, noise_weights

@@ -2,12 +2,11 @@
 
 import numpy as np
 
+from statediff.basis_values import phi_means, triangular_factors
 from statediff.expression import (
     Posterior,
     distances,
     neg_log10_ptp,
-    phi_means,
-    triangular_factors,
     whitener,
 )
 from statediff.smoothness import SignalToNoise
@@ -73,7 +72,7 @@ def group_whiteners(factor, posteriors, signal, described):
     Parameters
     ----------
     factor : ndarray, shape (m, r)
-        `statediff.expression.triangular_factor` of the basis at these cells.
+        `statediff.basis_values.triangular_factor` of the basis at these cells.
     posteriors : list of statediff.expression.Posterior
         Of the reference and the compared condition.
     signal : statediff.smoothness.SignalToNoise

@@ -3,7 +3,7 @@
 import numpy as np
 
 from statediff import InputError
-from statediff.expression import values_at
+from statediff.basis_values import values_at
 from statediff.fields import expression_fields
 from statediff.store import open_h5ad, read_names
 

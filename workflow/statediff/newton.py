@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from statediff.device import on_device, weighted_gram
+from statediff.basis_values import sums, values_at, weighted_gram
 
 __all__ = ["CONVERGED", "information", "posterior_mode"]
 
@@ -23,7 +23,7 @@ def posterior_mode(likelihood, phi, offset, start):
     likelihood : callable
         From f, shape (n, m): log likelihoods, shape (n,), their gradients, shape (n, m), and their
         negative Hessians, shape (n, m, m); concave.
-    phi : array, shape (n, r)
+    phi : array or similar (`statediff.basis_values`), shape (n, r)
     offset : array, shape (n, m) or float
         o.
     start : array, shape (m, r)
@@ -38,30 +38,29 @@ def posterior_mode(likelihood, phi, offset, start):
     ----------
     Rasmussen & Williams (2006), sections 3.4 and 3.5; Boyd & Vandenberghe (2004), section 9.5.
     """
-    cells = on_device(phi)
-
-    def log_posterior(weights):
-        with np.errstate(over="ignore", invalid="ignore"):  # of a step that is too long
-            values = likelihood(offset + phi @ weights.T)[0]
-            return values.sum() - 0.5 * (weights**2).sum()
-
+    f = offset + values_at(phi, start.T)
+    value = likelihood(f)[0].sum() - 0.5 * (start**2).sum()
     weights, decrease = start, np.inf
     for _ in range(STEPS):
-        _, slope, curvature = likelihood(offset + phi @ weights.T)
-        gradient = (slope.T @ phi - weights).ravel()
-        hessian = information(cells, curvature)
+        _, slope, curvature = likelihood(f)
+        gradient = (sums(phi, slope) - weights).ravel()
+        hessian = information(phi, curvature)
         hessian[np.diag_indices_from(hessian)] += 1.0
         if not np.isfinite(hessian).all():
             return weights, np.inf
         step = np.linalg.solve(hessian, gradient)
-        decrease, size, value = gradient @ step, 1.0, log_posterior(weights)
+        decrease, size = gradient @ step, 1.0
         step = step.reshape(weights.shape)
-        while size > SHORTEST:
-            gained = log_posterior(weights + size * step) - value
-            if gained >= 1e-4 * size * decrease:
+        # A function is linear in its weights: the step is evaluated once, whatever its length.
+        moved = values_at(phi, step.T)
+        while True:
+            with np.errstate(over="ignore", invalid="ignore"):  # of a step that is too long
+                found = likelihood(f + size * moved)[0].sum()
+                found -= 0.5 * ((weights + size * step) ** 2).sum()
+            if found - value >= 1e-4 * size * decrease or size <= SHORTEST:
                 break
             size /= 2
-        weights = weights + size * step
+        weights, f, value = weights + size * step, f + size * moved, found
         if decrease <= CONVERGED * len(phi):
             break
     return weights, decrease
@@ -72,7 +71,7 @@ def information(phi, curvature):
 
     Parameters
     ----------
-    phi : array, shape (n, r)
+    phi : array or similar, shape (n, r)
     curvature : array, shape (n, m, m)
 
     Returns
@@ -80,9 +79,8 @@ def information(phi, curvature):
     ndarray, shape (m r, m r)
     """
     count, rank = curvature.shape[1], phi.shape[1]
+    lower = np.tril_indices(count)
     found = np.empty((count, rank, count, rank))
-    for a in range(count):
-        for b in range(a + 1):
-            found[a, :, b] = np.asarray(weighted_gram(phi, curvature[:, a, b]))
-            found[b, :, a] = found[a, :, b].T
+    for a, b, block in zip(*lower, weighted_gram(phi, curvature[:, *lower]), strict=True):
+        found[a, :, b], found[b, :, a] = block, block.T
     return found.reshape(count * rank, count * rank)

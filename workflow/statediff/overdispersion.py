@@ -6,8 +6,9 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import polygamma
 
+from statediff.basis_values import Part, phi_blocks, quadratic, sums, values_at, weighted_gram
 from statediff.design import regress
-from statediff.ratio import TINY, Choices, quadratic, scatter
+from statediff.ratio import TINY, Choices, scatter
 
 __all__ = ["Overdispersion", "find_overdispersion"]
 
@@ -52,7 +53,7 @@ def find_overdispersion(phi, cells, ratio, samples, design):
 
     Parameters
     ----------
-    phi : ndarray, shape (n, r)
+    phi : array or similar (`statediff.basis_values`), shape (n, r)
         Basis at all cells.
     cells : array of int, shape (m,)
         Those of the two conditions.
@@ -72,32 +73,34 @@ def find_overdispersion(phi, cells, ratio, samples, design):
     McCullagh & Nelder (1989), Generalized Linear Models, section 4.5, for overdispersion;
     Smyth (2004), Statistical Applications in Genetics and Molecular Biology 3, for the shrinkage.
     """
-    choices, own = Choices(samples, design, ratio.constants), phi[cells]
+    choices, own = Choices(samples, design, ratio.constants), Part(phi, cells)
     functions = np.vstack([ratio.weights, ratio.adjustments])
     n_samples, n_types = len(design.conditions), len(choices.sizes)
-    sums = np.zeros((n_samples, phi.shape[1]))
-    np.add.at(sums, choices.samples, own)
+    of_sample = np.zeros((n_samples, phi.shape[1]))
+    for rows, block in phi_blocks(own):
+        np.add.at(of_sample, choices.samples[rows], block)
     sizes = np.bincount(choices.samples, minlength=n_samples).astype(np.float64)
     of_type = np.zeros((n_types, phi.shape[1]))
-    np.add.at(of_type, choices.of_sample, sums)
+    np.add.at(of_type, choices.of_sample, of_sample)
     left = of_type - _expected(choices, own, functions)
     left -= _of_prior(choices, functions)
     free = regress(sizes[None], design.matrix).free[0]
-    total = np.zeros(len(phi))
-    for types, within, logs in choices.probabilities(own @ functions.T):
+    found = []
+    for types, within, logs in choices.probabilities(values_at(own, functions.T)):
         for kind, p in zip(types, np.exp(logs).T, strict=True):
             alike = np.flatnonzero((choices.of_sample == kind) & free & (sizes < len(within)))
             if not alike.size:
                 continue
-            near = own[within]
-            first, second = (near.T @ (near * (p**power)[:, None]) for power in (1, 2))
+            first, second = weighted_gram(Part(own, within), np.stack([p, p**2], axis=1))
             for s in alike:
                 part = sizes[s] / choices.sizes[kind]
                 inverse, covariance = scatter(part * first - part**2 * second)
-                q = sums[s] - part * (of_type[kind] - left[kind])
-                u = phi @ (inverse @ q)
-                weight = 1.0 - sizes[s] / len(within)
-                total += weight * u**2 / (quadratic(phi, covariance) + TINY)
+                q = of_sample[s] - part * (of_type[kind] - left[kind])
+                found.append((1.0 - sizes[s] / len(within), inverse @ q, covariance))
+    total = np.zeros(len(phi))
+    for rows, block in phi_blocks(phi):
+        for weight, step, covariance in found:
+            total[rows] += weight * (block @ step) ** 2 / (quadratic(block, covariance) + TINY)
     found = _moderated(total / design.freedom, design.freedom)
     excess = _excess_of_difference(sizes, design)
     factor = 1.0 + excess * (found.factor - 1.0)
@@ -107,8 +110,8 @@ def find_overdispersion(phi, cells, ratio, samples, design):
 def _expected(choices, phi, functions):
     """Sums of the basis over the cells that the fitted ratio expects of each type."""
     found = np.zeros((len(choices.sizes), phi.shape[1]))
-    for types, cells, logs in choices.probabilities(phi @ functions.T):
-        found[types] = np.exp(logs).T @ phi[cells]
+    for types, cells, logs in choices.probabilities(values_at(phi, functions.T)):
+        found[types] = sums(Part(phi, cells), np.exp(logs))
     return found
 
 

@@ -20,6 +20,7 @@ import numpy as np
 from scipy.special import logsumexp
 
 from statediff import InputError
+from statediff.basis_values import Part, phi_blocks, quadratic, sums, values_at
 from statediff.newton import CONVERGED, information, posterior_mode
 from statediff.search import climb
 
@@ -29,7 +30,6 @@ __all__ = [
     "fit_ratio",
     "informative",
     "learn_amplitude",
-    "quadratic",
     "scatter",
 ]
 
@@ -159,7 +159,7 @@ class Ratio:
 
     def __call__(self, phi):
         """Log ratio, natural, at basis values phi, shape (n, r) → (n,)."""
-        return phi @ self.weights
+        return values_at(phi, self.weights)
 
     def variance(self, phi):
         """Its sampling variance without a change, at basis values phi, shape (n, r) → (n,)."""
@@ -178,7 +178,7 @@ class Ratio:
 
         Parameters
         ----------
-        phi : array, shape (n, r)
+        phi : array or similar, shape (n, r)
             Basis values.
         prior : float
             s², the prior variance of the log ratio at any state.
@@ -188,9 +188,12 @@ class Ratio:
         ndarray, shape (n,)
             From 0, where nothing is known, to 1.
         """
-        covariance = np.einsum("nr,nr->n", phi @ self.kept, phi - self.centre)
-        variance = prior - 2.0 * phi @ self.centre + self.centre @ self.centre
-        return np.clip(covariance / variance, 0.0, 1.0)
+        found = np.empty(len(phi))
+        for rows, block in phi_blocks(phi):
+            covariance = np.einsum("nr,nr->n", block @ self.kept, block - self.centre)
+            variance = prior - 2.0 * block @ self.centre + self.centre @ self.centre
+            found[rows] = covariance / variance
+        return np.clip(found, 0.0, 1.0)
 
     def unshrunk(self, phi, prior):
         """Log ratio and its sampling variance, both as if the prior had not kept it near 0.
@@ -248,7 +251,7 @@ def learn_amplitude(phi, samples, design, eigenvalues):
 
     Parameters
     ----------
-    phi : ndarray, shape (n, r)
+    phi : array or similar (`statediff.basis_values`), shape (n, r)
         Basis at the cells of both conditions.
     samples : array of int, shape (n,)
         Sample of each cell (its condition, if there are no samples).
@@ -272,9 +275,9 @@ def learn_amplitude(phi, samples, design, eigenvalues):
     constant = choices.likelihood(np.zeros((len(phi), choices.columns.shape[1])))[0].sum()
 
     def evidence(amplitude):
-        scaled = amplitude * phi[:, : informative(eigenvalues, amplitude)]
+        scaled = Part(phi, size=informative(eigenvalues, amplitude), scale=amplitude)
         mode, _ = _mode(scaled, choices)
-        value, _, curvature = choices.likelihood(scaled @ mode.T)
+        value, _, curvature = choices.likelihood(values_at(scaled, mode.T))
         precision = information(scaled, curvature)
         precision[np.diag_indices_from(precision)] += 1.0
         complexity = 0.5 * (mode**2).sum() + 0.5 * np.linalg.slogdet(precision)[1]
@@ -292,7 +295,7 @@ def fit_ratio(phi, samples, design):
 
     Parameters
     ----------
-    phi : ndarray, shape (n, r)
+    phi : array or similar (`statediff.basis_values`), shape (n, r)
         Basis at the cells.
     samples : array of int, shape (n,)
         Sample of each cell (its condition, if there are no samples).
@@ -320,7 +323,7 @@ def fit_ratio(phi, samples, design):
             f"the ratio of the densities of {len(phi)} cells did not converge; are there cells "
             "far from all others (dataset.cell_states)?"
         )
-    curvature = choices.likelihood(phi @ weights.T)[2]
+    curvature = choices.likelihood(values_at(phi, weights.T))[2]
     known = information(phi, curvature)
     inverse, covariance = scatter(known)
     own = slice(phi.shape[1])
@@ -331,7 +334,7 @@ def fit_ratio(phi, samples, design):
         constants=choices.constants,
         covariance=covariance[own, own],
         kept=kept,
-        centre=curvature[:, 0, 0] @ phi / curvature[:, 0, 0].sum(),
+        centre=sums(phi, curvature[:, :1, 0])[0] / curvature[:, 0, 0].sum(),
         labels=labels,
         shares=np.bincount(of_cell) / len(phi),
         freedom=float(phi.shape[1] - np.trace(inverse[own, own])),
@@ -345,9 +348,10 @@ def _about_constants(phi, curvature, choices):
     """
     found = 0.0
     for _, cells in choices.strata:
-        total = curvature[cells].sum(axis=0)
-        cross = np.einsum("nab,nr->arb", curvature[cells], phi[cells], optimize=True)
-        cross = cross.reshape(-1, len(total))
+        own = curvature[cells]
+        total, count = own.sum(axis=0), own.shape[1]
+        cross = sums(Part(phi, cells), own.reshape(len(own), -1)).reshape(count, count, -1)
+        cross = cross.swapaxes(1, 2).reshape(-1, count)
         found = found + cross @ np.linalg.pinv(total, hermitian=True) @ cross.T
     return found
 
@@ -356,7 +360,7 @@ def _mode(phi, choices):
     weights = np.zeros((choices.columns.shape[1], phi.shape[1]))
     for _ in range(ROUNDS):
         weights, decrease = posterior_mode(choices.likelihood, phi, 0.0, weights)
-        if choices.balanced or choices.settle(phi @ weights.T) < SETTLED:
+        if choices.balanced or choices.settle(values_at(phi, weights.T)) < SETTLED:
             break
     return weights, decrease
 
@@ -378,8 +382,3 @@ def scatter(information):
     values = np.maximum(values, 0.0)
     inverse = (vectors / (1.0 + values)) @ vectors.T
     return inverse, (vectors * (values / (1.0 + values) ** 2)) @ vectors.T
-
-
-def quadratic(phi, matrix):
-    r"""Values :math:`\phi^T M \phi` of a positive semidefinite matrix, shape (n, r) → (n,)."""
-    return np.maximum(np.einsum("nr,nr->n", phi @ matrix, phi), 0.0)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from statediff.abundance import in_log2
-from statediff.expression import phi_means
+from statediff.basis_values import phi_means
 from statediff.fields import DIRECTIONS
 from statediff.localisation import in_groups, patterns, strongest_group
 from statediff.significance import rank_genes

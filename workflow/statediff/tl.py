@@ -249,10 +249,11 @@ def expression(adata, column, reference=None, compared=None, *, sample=None, pai
     """
     from tqdm.auto import tqdm
 
+    from statediff.basis_values import Evaluated
     from statediff.comparison import Comparison, coordinates_of, write_results
     from statediff.contrast import describe_depth, group_masks
     from statediff.contrast_blocks import blocks_of_contrast
-    from statediff.expression_fit import evaluate_basis, fit_conditions
+    from statediff.expression_fit import fit_conditions
     from statediff.expression_statistics import gene_statistics, group_statistics
     from statediff.fields import expression_fields, stem_of
     from statediff.gene_tests import compare_genes, compare_genes_in_groups, locate_genes
@@ -288,7 +289,7 @@ def expression(adata, column, reference=None, compared=None, *, sample=None, pai
     progress.next("smoothness")
     points, metric, (basis, smoothness, tol) = data.basis(states, metric, gp)
     progress.next("models of both conditions")
-    phi = evaluate_basis(basis, points, constant=True)
+    phi = Evaluated(basis, points, constant=True)[:]
     cells = phi, points, members, row_blocks(data.matrix)
     arrays, attributes = fit_conditions(*cells, basis, data.contrast)
     fit = {"phi": phi} | arrays, attributes

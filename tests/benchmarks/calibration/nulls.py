@@ -2,8 +2,14 @@
 
 import numpy as np
 from scipy.stats import false_discovery_control
+from statediff.basis_values import triangular_factor
 from statediff.blocks import permute_within
-from statediff.expression import Posterior, cross_products, mahalanobis, triangular_factor, whitener
+from statediff.expression import (
+    Posterior,
+    cross_products,
+    mahalanobis,
+    whitener,
+)
 from statediff.significance import false_discovery_rates, permutation_test
 
 from calibration.ours import blocks

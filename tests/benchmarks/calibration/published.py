@@ -5,15 +5,14 @@ from functools import lru_cache
 import numpy as np
 from statediff.abundance import differential_abundance
 from statediff.basis import build_basis
+from statediff.basis_values import grams, triangular_factor
 from statediff.conventions import PRESETS
 from statediff.density import fit_density
 from statediff.expression import (
     Posterior,
     cross_products,
-    grams,
     mahalanobis,
     replicate_deviations,
-    triangular_factor,
     whitener,
 )
 from statediff.neighbours import length_scale, nearest_distances

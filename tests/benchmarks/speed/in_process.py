@@ -7,8 +7,14 @@ import time
 import h5py
 from statediff.abundance import differential_abundance
 from statediff.basis import build_basis
+from statediff.basis_values import triangular_factor
 from statediff.density import fit_density
-from statediff.expression import Posterior, cross_products, mahalanobis, triangular_factor, whitener
+from statediff.expression import (
+    Posterior,
+    cross_products,
+    mahalanobis,
+    whitener,
+)
 from statediff.neighbours import length_scale, nearest_distances
 from statediff.store import read_arrays, row_blocks
 
