@@ -106,11 +106,12 @@ def test_values_are_centred_on_zero_and_the_extremes_on_top():
     assert figure.axes[1].get_ylabel() == "lfc"
 
 
-def test_values_that_are_all_zero():
-    figure = embedding_values(XY, np.zeros(200), label="lfc", axis_names=AXES)
-    (drawn,) = figure.axes[0].collections
-    assert drawn.get_clim() == (-1, 1)
-    assert not drawn.get_array().any()
+def test_values_that_are_almost_zero():
+    for values in (np.zeros(200), np.linspace(-1e-7, 1e-7, 200)):
+        figure = embedding_values(XY, values, label="lfc", axis_names=AXES)
+        (drawn,) = figure.axes[0].collections
+        assert drawn.get_clim() == (-0.25, 0.25)
+        np.testing.assert_array_equal(np.sort(drawn.get_array()), np.sort(values))
 
 
 def test_values_of_some_cells_over_the_others_in_grey():

@@ -26,6 +26,8 @@ __all__ = [
     "embedding_values",
 ]
 
+# Numbers closer to zero (log2 fold changes) are pale, even where no other is larger.
+LEAST_LIMIT = 0.25
 # More categories than this are numbered on the cells.
 NAMES_ON_DATA = 15
 # A category of no more cells has its name above them, which would cover them.
@@ -121,7 +123,7 @@ def embedding_values(xy, values, *, label, axis_names, shown=None, size=None, pe
     size : float, optional
         Area of a point in square points.
     percentile : float
-        Percentile of the absolute values at which the colours saturate.
+        Percentile of the absolute values at which the colours saturate, or 0.25 if that is more.
 
     Returns
     -------
@@ -130,7 +132,7 @@ def embedding_values(xy, values, *, label, axis_names, shown=None, size=None, pe
     xy, values = np.asarray(xy), np.asarray(values, dtype=float)
     shown = np.ones(len(xy), dtype=bool) if shown is None else np.asarray(shown)
     largest = np.abs(values[shown])
-    limit = np.percentile(largest, percentile) or 1.0
+    limit = max(np.percentile(largest, percentile), LEAST_LIMIT)
     figure, axes = canvas(4.6, 3.8)
     size = size or point_size(len(xy))
     if not shown.all():
