@@ -99,8 +99,13 @@ class Stored:
     def __init__(self, phi, folder):
         self.shape = phi.shape
         self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - as long as this object
-        for _, block in phi_blocks(phi):
-            self._file.write(np.ascontiguousarray(block, dtype=np.float64))
+        try:
+            for _, block in phi_blocks(phi):
+                self._file.write(np.ascontiguousarray(block, dtype=np.float64))
+            self._file.flush()
+        except OSError as error:
+            error.filename = f"{folder}/basis"  # a message says which disk is full
+            raise
 
     def __len__(self):
         return self.shape[0]

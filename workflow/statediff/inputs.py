@@ -151,6 +151,7 @@ def find_genes(names, wanted, option, labels=()):
 
 
 def check_finite(values, name):
+    """Raise an error if a row of a matrix, which is called `name`, is not finite."""
     bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
     if bad.size:
         raise InputError(
