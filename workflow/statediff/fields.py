@@ -4,7 +4,6 @@ import re
 
 __all__ = [
     "DIRECTIONS",
-    "DIRECTION_COLORS",
     "abundance_fields",
     "direction_colors",
     "expression_fields",
