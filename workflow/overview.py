@@ -18,7 +18,7 @@ GENES = 12
 # Figures of the page, of which the first so many that were drawn are shown.
 FIGURES = {
     "cell_type": "Cells coloured by cell type.",
-    "abundance_change": "Estimated change of abundance at each cell.",
+    "abundance_change": "Estimated change of abundance at each cell, called or not.",
     "expression_volcano": "Genes: mean change, and significance of any change.",
     "gene_regions": "Cell types in which the top-ranked genes of each pattern change.",
     "composition": "Share of each cell type, with 95 % intervals.",
