@@ -87,7 +87,7 @@ def test_the_image_has_the_pins_and_what_a_run_needs():
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     recipe = (ROOT / "Dockerfile").read_text()
-    (python,) = re.findall(r"^FROM python:([\d.]+)-slim$", recipe, re.M)
+    (python,) = re.findall(r"^FROM python:([\d.]+)-slim@sha256:[0-9a-f]{64}$", recipe, re.M)
     assert python == lock.PYTHON
     assert project["requires-python"] == f">={python}"
     pins = f"envs/{lock.CONDA['cpu']}.txt"

@@ -6,7 +6,7 @@ import sys
 from statediff.disk import atomic
 
 from calibration.data import load, make, save
-from calibration.grid import GRID
+from calibration.grid import GRID, tasks
 from calibration.scoring import score
 
 
@@ -18,7 +18,7 @@ def data(name, path):
 def score_methods(module, name, source, path):
     """Score a module's methods on a data set."""
     dataset = load(source, GRID[name])
-    table = score(dataset, importlib.import_module(f"calibration.{module}"))
+    table = score(dataset, importlib.import_module(f"calibration.{module}"), tasks(name))
     table.insert(0, "dataset", name)
     table.insert(1, "separation", dataset.separation)
     with atomic(path) as part:

@@ -16,6 +16,7 @@ from calibration.grid import (
     NUISANCES,
     PEER_SEEDS,
     POWER,
+    POWER_SEEDS,
     REFERENCE,
     SEEDS,
 )
@@ -174,10 +175,10 @@ programme) are not scored. Drawn compositions are Dirichlet with concentration 5
 """
 POWER_TEXT = """\
 Cells of one type are removed at random from the reference, so that its abundance rises 2- or 4-fold
-in the compared condition. The last row is the cell-cycle programme, which is active in more cells
-there; an AUC near 0.5 says that the cell states do not resolve it. Changed cells have a true |log
-fold change| above half of the largest (1 at most). The calibrated test calls changes beyond 0.2
-(natural log), Milo any change.
+in the compared condition; {seeds} seeds. The last row is the cell-cycle programme, which is active
+in more cells there; an AUC near 0.5 says that the cell states do not resolve it. Changed cells have
+a true |log fold change| above half of the largest (1 at most). The calibrated test calls changes
+beyond 0.2 (natural log), Milo any change.
 """
 
 
@@ -456,7 +457,9 @@ def _power(scores):
         _settings_table(scores, "abundance", metric, title, target, labels)
         for metric, (title, target) in POWER_METRICS.items()
     ]
-    return "\n".join(["## Changes of one cell type\n", POWER_TEXT, *tables])
+    return "\n".join(
+        ["## Changes of one cell type\n", POWER_TEXT.format(seeds=len(POWER_SEEDS)), *tables]
+    )
 
 
 def _settings_table(scores, task, metric, title, target, labels):

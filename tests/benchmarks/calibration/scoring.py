@@ -16,7 +16,7 @@ TAILS = (0.1, 0.05, 0.01, 0.001)
 CHANGED, UNCHANGED = 1.0, 0.2
 
 
-def score(dataset, methods):
+def score(dataset, methods, tasks):
     """Run the methods of a module.
 
     Parameters
@@ -24,6 +24,7 @@ def score(dataset, methods):
     dataset : calibration.data.Dataset
     methods : module
         With the dictionaries EXPRESSION and ABUNDANCE.
+    tasks : sequence of {"expression", "abundance"}
 
     Returns
     -------
@@ -35,7 +36,7 @@ def score(dataset, methods):
         ("expression", methods.EXPRESSION, score_expression),
         ("abundance", methods.ABUNDANCE, score_abundance),
     ):
-        for name, method in named.items():
+        for name, method in named.items() if task in tasks else ():
             start = time.perf_counter()
             answer = method(dataset)
             metrics = {"seconds": time.perf_counter() - start} | scored(dataset, *answer)
