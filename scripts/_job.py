@@ -1,5 +1,6 @@
 """Frame of every script: find the library, log, end with one clear line."""
 
+import logging
 import os
 import sys
 import tempfile
@@ -13,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow"))
 
 from statediff import DataWarning, InputError
 from statediff.disk import full_disk_behind, is_full, no_space
+from statediff.progress import LOGGER
 from statediff.text import printable
 
 # The terminal of the user; the output of the job goes to its log.
@@ -53,10 +55,19 @@ def _run(main, job):
             log.write(warnings.formatwarning(message, category, filename, lineno, line))
 
     warnings.showwarning = show
+    show_progress()
     os.environ["NPROC"] = str(job.threads)  # read by JAX's CPU client
     start = time.perf_counter()
     main(job)
     print(f"{job.rule}: {time.perf_counter() - start:.1f} s{peak_memory()}", flush=True)
+
+
+def show_progress():
+    """Write the progress of long work to the log, where the run's terminal looks for it."""
+    shown = logging.StreamHandler(sys.stdout)
+    shown.setFormatter(logging.Formatter("progress: %(message)s"))
+    LOGGER.addHandler(shown)
+    LOGGER.setLevel(logging.INFO)
 
 
 def end(job, fault):

@@ -3,13 +3,16 @@
 Snakemake's log file, which the last line of a run names, keeps all messages.
 """
 
+import os
 import threading
 import time
+from contextlib import suppress
 
 from snakemake.logging import DefaultFormatter, get_event, logger
 from snakemake_interface_logger_plugins.common import LogEvent
+from statediff.text import printable
 
-__all__ = ["ShortLines", "as_duration", "shorten"]
+__all__ = ["PROGRESS", "ShortLines", "as_duration", "progress_in", "shorten"]
 
 # What a terminal need not show of a run.
 HIDDEN = {
@@ -27,6 +30,9 @@ STOPPED = "Exiting because a job execution failed"
 #: Seconds without a line after which the jobs at work are named, and so many of them.
 SILENCE = 60.0
 NAMED = 4
+# Beginning of the lines of a log that tell of progress, and bytes at its end to look for them in.
+PROGRESS = "progress: "
+LOG_END = 4096
 # Share of the work after which the time left is estimated.
 FIRST_ESTIMATE = 0.05
 
@@ -81,7 +87,8 @@ class ShortLines(DefaultFormatter):
         if event == LogEvent.JOB_INFO:
             words = [record.rule_name, *map(str, record.wildcards.values())]
             # A target has no output, and is no work.
-            self._running[record.jobid] = " ".join(words) if record.output else None, self._clock()
+            name = " ".join(words) if record.output else None
+            self._running[record.jobid] = name, self._clock(), list(record.log or ())
         if event in HIDDEN or text.startswith(HIDDEN_TEXT):
             return False
         return not (event == LogEvent.ERROR and text.endswith(SCRIPT_ENDED))
@@ -99,7 +106,7 @@ class ShortLines(DefaultFormatter):
 
     def format_job_finished(self, msg):
         """Share of the work that is done, the job, its seconds, and how long the rest may take."""
-        name, start = self._running.pop(msg["job_id"], (None, None))
+        name, start, _ = self._running.pop(msg["job_id"], (None, None, []))
         self._ended.add(msg["job_id"])
         if name is None:
             return ""
@@ -122,9 +129,13 @@ class ShortLines(DefaultFormatter):
         return sum(self._shares.get(job, 0) for job in self._ended) / total if total else 1.0
 
     def at_work(self):
-        """The jobs that have begun and not ended, each with its time so far."""
+        """The jobs that have begun and not ended, each with its time and progress so far."""
         now, running = self._clock(), self._running.copy().values()
-        named = [f"{name} ({as_duration(now - start)})" for name, start in running if name]
+        named = [
+            f"{name} ({', '.join([as_duration(now - start), *progress_in(logs)])})"
+            for name, start, logs in running
+            if name
+        ]
         more = [f"{len(named) - NAMED:,} more"] if len(named) > NAMED else []
         return ", ".join([*named[:NAMED], *more])
 
@@ -134,6 +145,27 @@ class ShortLines(DefaultFormatter):
             time.sleep(1)
             if self._clock() - self._spoke >= SILENCE and (jobs := self.at_work()):
                 logger.info(f"       waiting for {jobs}")
+
+
+def progress_in(logs):
+    """The last message of progress in the logs of a job, if there is one.
+
+    Parameters
+    ----------
+    logs : sequence of path
+
+    Returns
+    -------
+    list of str
+    """
+    for path in logs:
+        with suppress(OSError), open(path, "rb") as log:
+            log.seek(-min(LOG_END, log.seek(0, os.SEEK_END)), os.SEEK_END)
+            lines = log.read().decode(errors="replace").splitlines()
+            told = [line for line in lines if line.startswith(PROGRESS)]
+            if told:
+                return [printable(told[-1].removeprefix(PROGRESS))]
+    return []
 
 
 def as_duration(seconds):

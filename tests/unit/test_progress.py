@@ -2,9 +2,13 @@
 
 import logging
 
+import numpy as np
 import pytest
 from progress import ShortLines, as_duration
+from scipy import sparse
 from snakemake_interface_logger_plugins.common import LogEvent
+from statediff import progress
+from statediff.store import row_blocks
 
 SCRIPT_ENDED = (
     "RuleException:\nCalledProcessError in file x.smk, line 3:\n"
@@ -24,8 +28,9 @@ class Run:
         record = logging.makeLogRecord({"msg": msg, "event": event, **fields})
         return self.lines.format(record) if self.lines.filter(record) else None
 
-    def start(self, jobid, rule, output=("file",), **wildcards):
+    def start(self, jobid, rule, output=("file",), log=(), **wildcards):
         fields = {"jobid": jobid, "rule_name": rule, "wildcards": wildcards, "output": output}
+        fields |= {"log": log}
         assert self.said(event=LogEvent.JOB_INFO, **fields) is None
 
     def end(self, jobid):
@@ -101,6 +106,27 @@ def test_jobs_at_work_are_named():
     )
     run.end(0)
     assert not run.lines.at_work().startswith("basis c0")
+
+
+def test_progress_of_a_job_at_work_is_that_at_the_end_of_its_log(tmp_path):
+    run, log = Run({}), tmp_path / "basis.log"
+    run.start(0, "basis", log=[str(tmp_path / "none.log"), str(log)])
+    assert run.lines.at_work() == "basis (0 s)"
+    log.write_text("progress: 1 % of 9 cells read\n" + "x" * 9000 + "\n")
+    assert run.lines.at_work() == "basis (0 s)"
+    with open(log, "a") as file:
+        file.write("progress: 20 % of 9 cells read\nprogress: 40 % of 9 cells read\nrank 9\n")
+    assert run.lines.at_work() == "basis (0 s, 40 % of 9 cells read)"
+
+
+def test_a_pass_over_a_matrix_tells_of_its_progress(monkeypatch, caplog):
+    matrix = sparse.csr_matrix(np.ones((8, 3)))
+    with caplog.at_level(logging.INFO, "statediff"):
+        assert [start for start, _ in row_blocks(matrix, 6)] == [0, 2, 4, 6]
+        assert not caplog.messages  # nothing within ten seconds
+        monkeypatch.setattr(progress, "INTERVAL", 0.0)
+        assert [start for start, _ in row_blocks(matrix, 12)] == [0, 4]
+    assert caplog.messages == ["50 % of 8 cells read", "100 % of 8 cells read"]
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from scipy import sparse
 
 from statediff import InputError
 from statediff.elements import attribute, is_array, member
+from statediff.progress import followed
 from statediff.store import BLOCK_VALUES, MOST_INT32
 
 __all__ = ["Matrix"]
@@ -99,7 +100,7 @@ class Matrix:
         else:
             found = self._of_rows(block_values)
         try:
-            for start, block in found:
+            for start, block in followed(found, self.shape[0], "cells read"):
                 block.sum_duplicates()
                 yield start, block
         except OSError as error:

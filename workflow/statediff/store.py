@@ -13,6 +13,7 @@ from scipy import sparse
 
 from statediff import InputError
 from statediff.disk import create_h5
+from statediff.progress import followed
 
 __all__ = [
     "add_arrays",
@@ -157,12 +158,16 @@ def row_blocks(matrix, block_values=BLOCK_VALUES):
     block_values : int
         Stored values a block should not exceed.
 
-    Yields
-    ------
-    start : int
-        First row of the block.
-    block : scipy.sparse.csr_matrix
+    Returns
+    -------
+    iterator of (int, scipy.sparse.csr_matrix)
+        First row of a block, and the block.
     """
+    return followed(_row_blocks(matrix, block_values), matrix_shape(matrix)[0], "cells read")
+
+
+def _row_blocks(matrix, block_values):
+    """Blocks of at most so many stored values, or of one row."""
     n_rows, n_columns = matrix_shape(matrix)
     data, indices, indptr = _parts(matrix)
     start = 0
