@@ -71,7 +71,7 @@ def test_the_data_sets_own_colours_are_used():
     assert set(points(figure)[1]) == {"#123456"}
 
 
-@pytest.mark.parametrize("n_types", [1, 2, 12, 40])
+@pytest.mark.parametrize("n_types", [1, 2, 12, 40, 100])
 def test_many_and_long_category_names_fit(n_types):
     names = [f"{'a very long cell type name':.24} {i:03d}" for i in range(n_types)]
     labels = np.resize(names, 200)

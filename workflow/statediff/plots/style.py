@@ -236,11 +236,20 @@ def categorical_palette(names, colors=None):
     if colors is None:
         if len(names) <= len(OKABE_ITO):
             colors = OKABE_ITO
+        elif len(names) > 40:
+            colors = _wheel(len(names))
         else:
             wheel = [mpl.colormaps[m](i) for i in range(20) for m in ("tab20", "tab20b")]
             tab20 = [mpl.colormaps["tab20"](i) for i in [*range(0, 20, 2), *range(1, 20, 2)]]
             colors = tab20 if len(names) <= 20 else wheel
     return {name: mpl.colors.to_hex(colors[i % len(colors)]) for i, name in enumerate(names)}
+
+
+def _wheel(n):
+    """Any number of colours: hues by the golden angle, of three tones."""
+    tone = np.array([(0.9, 0.6), (0.5, 0.9), (1.0, 0.95)])[np.arange(n) % 3]
+    hue = np.arange(n) * (np.sqrt(5) - 1) / 2 % 1
+    return mpl.colors.hsv_to_rgb(np.column_stack([hue, tone]))
 
 
 def point_size(n):
