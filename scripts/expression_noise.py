@@ -11,14 +11,14 @@ from statediff.store import read_arrays, row_blocks, write_arrays
 def main(job):
     members, _ = read_arrays(job.input.cells, *ROLES)
     names = [f"coefficients_{role}" for role in ROLES]
-    fit, attributes = read_arrays(job.input.fit, "phi", *names)
-    with h5py.File(job.input.store, "r") as store:
+    coefficients, attributes = read_arrays(job.input.fit, *names)
+    with h5py.File(job.input.store, "r") as store, h5py.File(job.input.fit, "r") as fit:
         noise = noise_weights(
             row_blocks(store["X"]),
             fit["phi"],
             [members[role] for role in ROLES],
             read_posteriors(job.input.fit),
-            [fit[f"coefficients_{role}"].T for role in ROLES],
+            [coefficients[name].T for name in names],
             attributes["sigma"],
         )
     # Genes first, as the coefficients.

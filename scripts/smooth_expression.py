@@ -8,12 +8,11 @@ from _job import run
 from _record import record
 from _states import read_states
 from anndata.io import read_elem, write_elem
+from statediff.basis_values import phi_blocks
 from statediff.device import place
 from statediff.provenance import versions
 from statediff.smoothing import fit_population
 from statediff.store import create_h5ad, read_arrays, read_columns, read_rows
-
-CELLS = 16384
 
 
 def main(job):
@@ -34,9 +33,8 @@ def main(job):
         write_elem(out, "var", var.iloc[genes])
         layer = out.create_dataset("X", (len(phi), len(genes)), dtype=np.float32)
         layer.attrs.update({"encoding-type": "array", "encoding-version": "0.2.0"})
-        for start in range(0, len(phi), CELLS):
-            rows = slice(start, start + CELLS)
-            layer[rows] = phi[rows] @ weights + mean
+        for rows, block in phi_blocks(phi):
+            layer[rows] = block @ weights + mean
         write_elem(out, "layers/expression", measured)
         write_elem(out, f"obsm/{job.params.embedding}", embedding)
         write_elem(out, "uns/smooth", used)

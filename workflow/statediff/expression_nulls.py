@@ -3,8 +3,9 @@
 from dataclasses import replace
 
 import numpy as np
+from scipy import sparse
 
-from statediff.basis_values import grams, triangular_factor
+from statediff.basis_values import Part, grams, triangular_factor
 from statediff.blocks import permute_within
 from statediff.expression import (
     Posterior,
@@ -47,32 +48,38 @@ def null_gene_statistics(values, columns, seeds, members, fit, described, empiri
         ``between``, and with empirical noise ``noise_reference`` and ``noise_compared``.
     """
     order = np.concatenate([np.flatnonzero(members[role]) for role in ROLES])
-    shuffled = permute_null_genes(values[order], seeds).tocsr()
-    phi, masks = fit["phi"][order], [members[role][order] for role in ROLES]
-    posteriors = [Posterior.of_arrays(fit, role) for role in ROLES]
-    crosses = [_cross_product(shuffled, phi, mask) for mask in masks]
+    shuffled = permute_null_genes(values[order], seeds).tocoo()
+    placed = shuffled.data, (order[shuffled.row], shuffled.col)
+    shuffled = sparse.csr_matrix(placed, shape=values.shape)
+    phi, posteriors = fit["phi"], [Posterior.of_arrays(fit, role) for role in ROLES]
+    masks = [members[role] for role in ROLES]
+    replicates = [
+        [members["sample"] == code for code in members.get(f"samples_{role}", ())] for role in ROLES
+    ]
+    groups = [*masks, *replicates[0], *replicates[1]]
+    sums, squares = cross_products([(0, shuffled)], phi, groups)
+    of_cells, totals = grams(phi, groups)
     signal = SignalToNoise.of_arrays(fit).of_genes(columns)
     if described.get("sigma") is None:
-        signal = _signal_of_null(signal, shuffled, phi, masks, posteriors, crosses)
-
-    def centred(cross, mask):
-        return cross - np.outer(phi[mask].sum(axis=0), signal.mean)
-
+        counts, known = [int(mask.sum()) for mask in masks], signal.levels[signal.level]
+        of_genes = [cross[-1] for cross in sums[:2]]  # the last function is a constant
+        noise = learn_signal_to_noise(
+            posteriors, sums[:2], of_genes, squares[:2], counts, totals[:2], known
+        ).noise
+        signal = replace(signal, noise=noise)
+    centred = [
+        cross - np.outer(total, signal.mean) for cross, total in zip(sums, totals, strict=True)
+    ]
     weights = [
-        gene_weights(posterior, centred(cross, mask), signal)
-        for posterior, cross, mask in zip(posteriors, crosses, masks, strict=True)
+        gene_weights(posterior, cross, signal)
+        for posterior, cross in zip(posteriors, centred[:2], strict=True)
     ]
     between = None
-    if "sample" in members:
-        samples = members["sample"][order]
-        replicates = [[samples == code for code in members[f"samples_{role}"]] for role in ROLES]
-        sums = [
-            [centred(_cross_product(shuffled, phi, mask), mask) for mask in group]
-            for group in replicates
-        ]
+    if any(replicates):
+        first, second = slice(2, 2 + len(replicates[0])), slice(2 + len(replicates[0]), None)
         priors = [fit[f"prior_{role}"] for role in ROLES]
-        of_cells = [grams(phi, group)[0] for group in replicates]
-        between = replicate_deviations(of_cells, sums, priors, signal)
+        parts = [(of_cells[one], centred[one]) for one in (first, second)]
+        between = replicate_deviations(*zip(*parts, strict=True), priors, signal)
     difference = weights[1] - weights[0]
     arrays = {"gene": columns, "difference": difference} | signal.arrays()
     if between is not None:
@@ -81,7 +88,8 @@ def null_gene_statistics(values, columns, seeds, members, fit, described, empiri
         sigma, pooled = described["sigma"], described["covariance"]
         noise = noise_weights([(0, shuffled)], phi, masks, posteriors, weights, sigma)
         arrays |= {f"noise_{role}": sums for role, sums in zip(ROLES, noise, strict=True)}
-        found = mahalanobis_noise(phi, posteriors, noise, difference, sigma, between, pooled)
+        trained = Part(phi, np.flatnonzero(masks[0] | masks[1]))[:]
+        found = mahalanobis_noise(trained, posteriors, noise, difference, sigma, between, pooled)
     else:
         found = distances(fit["whitener"], signal, difference, between)
     return arrays | {"mahalanobis": found}
@@ -107,37 +115,18 @@ def label_distances(blocks, codes, members, fit, described, seed, permutations=6
     phi, signal = fit["phi"], SignalToNoise.of_arrays(fit)
     trained, generator = members["reference"] | members["compared"], np.random.default_rng(seed)
     labelled = [permute_within(members["compared"], codes, generator) for _ in range(permutations)]
-    (total, *crosses), _ = cross_products(blocks, phi, [trained, *labelled])
+    groups = [trained, *labelled]
+    sums, _ = cross_products(blocks, phi, groups)
+    of_both, *of_compared = zip(sums, *grams(phi, groups), strict=True)
     factor, found = triangular_factor(phi, trained), []
     pooled, eps = described["covariance"], described["eps"]
-    for compared, cross in zip(labelled, crosses, strict=True):
-        conditions = (trained & ~compared, total - cross), (compared, cross)
+    for compared in of_compared:
+        reference = [both - own for both, own in zip(of_both, compared, strict=True)]
         posteriors, weights = [], []
-        for (cells, sums), role in zip(conditions, ROLES, strict=True):
-            own = phi[cells]
-            posteriors.append(Posterior.fit(own.T @ own, fit[f"prior_{role}"]))
-            centred = sums - np.outer(own.sum(axis=0), signal.mean)
+        for (cross, gram, totals), role in zip((reference, compared), ROLES, strict=True):
+            posteriors.append(Posterior.fit(gram, fit[f"prior_{role}"]))
+            centred = cross - np.outer(totals, signal.mean)
             weights.append(gene_weights(posteriors[-1], centred, signal))
         whiteners = [whitener(factor, posteriors, rho, pooled, eps) for rho in signal.levels]
         found.append(distances(whiteners, signal, weights[1] - weights[0]))
     return np.array(found)
-
-
-def _signal_of_null(signal, values, phi, masks, posteriors, crosses):
-    """Signal-to-noise ratios of the genes that were shuffled, with the noise that they have now."""
-    parts = [values[mask] for mask in masks]
-    noise = learn_signal_to_noise(
-        posteriors,
-        crosses,
-        [np.asarray(part.sum(axis=0, dtype=np.float64)).ravel() for part in parts],
-        [np.asarray(part.astype(np.float64).power(2).sum(axis=0)).ravel() for part in parts],
-        [int(mask.sum()) for mask in masks],
-        [phi[mask].sum(axis=0) for mask in masks],
-        known=signal.levels[signal.level],
-    ).noise
-    return replace(signal, noise=noise)
-
-
-def _cross_product(values, phi, mask):
-    """Sums Φ'Y over some of the cells, shape (r, genes)."""
-    return (values[mask].T @ phi[mask]).T

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
 from statediff import EPS
+from statediff.basis_values import quadratic
 
 __all__ = ["mahalanobis_noise", "noise_weights"]
 
@@ -30,7 +31,8 @@ def noise_weights(blocks, phi, members, posteriors, weights, sigma):
     ----------
     blocks : iterable of (int, scipy.sparse.csr_matrix)
         As for `statediff.expression.cross_products`.
-    phi : ndarray, shape (n, r)
+    phi : array or similar (`statediff.basis_values`), shape (n, r)
+        Read block by block.
     members : sequence of ndarray of bool, shape (n,)
         Cells of each condition.
     posteriors : sequence of statediff.expression.Posterior
@@ -49,26 +51,24 @@ def noise_weights(blocks, phi, members, posteriors, weights, sigma):
     Rasmussen & Williams (2006), eq. 5.12, for the residuals left out.
     """
     rho = sigma**-2.0
-    kept = [(1.0 - leverage(posterior, phi, rho)) ** 2 for posterior in posteriors]
+    # Of a cell in its own smoothed expression, for cells of the fit.
+    leverages = [quadratic(phi, posterior.covariance(rho)) for posterior in posteriors]
+    kept = [(1.0 - leverage) ** 2 for leverage in leverages]
     sums = [np.zeros_like(weight) for weight in weights]
     for start, block in blocks:
         step = max(1, VALUES // block.shape[1])
         for first in range(0, block.shape[0], step):
             part = block[first : first + step]
             rows = slice(start + first, start + first + part.shape[0])
+            functions = phi[rows]
             for i, member in enumerate(members):
                 chosen = np.flatnonzero(member[rows])
-                at = rows.start + chosen
-                residuals = part[chosen].toarray() - phi[at] @ weights[i]
-                sums[i] += phi[at].T @ (residuals**2 / kept[i][at, None])
+                own = functions[chosen]
+                residuals = part[chosen].toarray() - own @ weights[i]
+                sums[i] += own.T @ (residuals**2 / kept[i][rows][chosen, None])
     return [
         posterior.weights(total, rho) for posterior, total in zip(posteriors, sums, strict=True)
     ]
-
-
-def leverage(posterior, phi, rho):
-    """Share h of a cell in its own smoothed expression, for cells of the fit → shape (n,)."""
-    return np.einsum("nr,nr->n", phi @ posterior.covariance(rho), phi)
 
 
 def mahalanobis_noise(phi, posteriors, noise, difference, sigma, between=None, pooled="sum"):

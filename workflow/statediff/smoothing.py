@@ -4,6 +4,7 @@ import numpy as np
 
 from statediff import EPS
 from statediff.basis import build_basis
+from statediff.basis_values import Evaluated, grams, phi_blocks
 from statediff.expression import Posterior, cross_products, gene_weights
 from statediff.kernels import base_kernel
 from statediff.neighbours import length_scale, nearest_distances
@@ -36,11 +37,11 @@ def fit_population(states, population, measured, expression_rows, gp):
 
     Returns
     -------
-    phi : ndarray, shape (cells, r)
-        Basis at all cells.
+    phi : statediff.basis_values.Evaluated, shape (cells, r)
+        Basis at all cells, computed block by block.
     weights : ndarray, shape (r, genes)
     mean : ndarray, shape (genes,)
-        ``phi @ weights + mean`` is the smoothed expression.
+        ``values_at(phi, weights) + mean`` is the smoothed expression.
     std : ndarray, shape (cells,)
         Posterior standard deviation, root mean square over the genes.
     used : dict
@@ -50,23 +51,25 @@ def fit_population(states, population, measured, expression_rows, gp):
     ls, tol = _scale(gp, members, population, expression_rows, kernel)
     noise = 1.0 if gp["sigma"] is None else gp["sigma"]
     basis = build_basis(members, ls, tol, gp["max_rank"], noise, linear, kernel=kernel)
-    phi = basis(states)
+    phi = Evaluated(basis, states)
     (cross,), (squares,) = cross_products([(0, measured)], phi, [population])
-    posterior = Posterior.fit(phi[population].T @ phi[population], basis.prior(members))
+    (of_population,), (totals,) = grams(phi, [population])
+    posterior = Posterior.fit(of_population, basis.prior(members))
     genes = measured.shape[1]
     if gp["sigma"] is None:
         sums = np.asarray(measured[population].sum(axis=0, dtype=np.float64)).ravel()
-        totals = phi[population].sum(axis=0)
         signal = learn_signal_to_noise(
             [posterior], [cross], [sums], [squares], [int(population.sum())], [totals]
         )
         cross = cross - np.outer(totals, signal.mean)
     else:
         signal = SignalToNoise.given(gp["sigma"], genes)
-    unexplained, variance = basis.unexplained(phi), np.zeros(len(phi))
-    for rho, _, of_level in signal.slices():
-        shared = (signal.noise[of_level] ** 2).sum() / genes
-        variance += posterior.variance(phi, unexplained, rho) * shared
+    variance = np.zeros(len(phi))
+    for rows, block in phi_blocks(phi):
+        unexplained = basis.unexplained(block)
+        for rho, _, of_level in signal.slices():
+            shared = (signal.noise[of_level] ** 2).sum() / genes
+            variance[rows] += posterior.variance(block, unexplained, rho) * shared
     used = {key: value for key, value in gp.items() if value is not None}
     used |= {"tol": tol, "rank": basis.rank, "residual_max": basis.residual_max}
     used["ls"] = float(np.median(basis.ls))

@@ -374,6 +374,7 @@ def smooth(adata, genes, *, cells=None, layer=None, states="DM_EigenVectors", ke
     from anndata import AnnData
 
     from statediff import InputError
+    from statediff.basis_values import values_at
     from statediff.comparison import expression_of, genes_of, states_of
     from statediff.observations import FrameObservations, select_cells
     from statediff.smoothing import fit_population
@@ -394,7 +395,7 @@ def smooth(adata, genes, *, cells=None, layer=None, states="DM_EigenVectors", ke
     )
     obs = adata.obs.assign(in_population=population, smoothed_std=std.astype(np.float32))
     return AnnData(
-        (phi @ weights + mean).astype(np.float32),
+        (values_at(phi, weights) + mean).astype(np.float32),
         obs=obs,
         var=adata.var.iloc[columns],
         obsm={key: value for key, value in adata.obsm.items() if key.startswith("X_")},
