@@ -1,6 +1,3 @@
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 import yaml
@@ -125,11 +122,6 @@ def test_approximate_neighbours_of_coinciding_cells(monkeypatch):
     np.testing.assert_allclose(found[30:], exact[30:])
     np.testing.assert_allclose(found[:30], exact[30:].min())
     np.testing.assert_array_equal(nearest_distances(x[30:]), nearest_distances(x[30:]))
-
-
-def test_the_approximate_search_is_loaded_only_when_used():
-    code = "import sys, statediff.density; assert 'pynndescent' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT / "workflow")
 
 
 def test_hopeless_distances_are_refused():

@@ -3,8 +3,12 @@
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
-from statediff import DataWarning, InputError
+from statediff import DataWarning, InputError, neighbours
+from statediff import states as states_module
+from statediff.diffusion import affinity, leading_components
+from statediff.neighbours import nearest_among_many, nearest_of
 from statediff.states import diffusion_maps, distinct
 
 HOW = {"n_components": 5, "knn": 15, "seed": 0, "metric": "euclidean", "option": "x"}
@@ -54,3 +58,79 @@ def test_groups_without_a_link_are_reported(coordinates):
     message = r"3 groups without a link between them \(of 160, 50, 30 cells\).* than 15 .*x\.knn"
     with pytest.warns(DataWarning, match=message):
         diffusion_maps(coordinates, **HOW)
+
+
+def curve(n_cells, scale=1.0):
+    """Cells on a branching curve in twelve dimensions."""
+    rng = np.random.default_rng(2)
+    t, branch = rng.uniform(size=n_cells), rng.integers(0, 3, n_cells)
+    ways = rng.normal(size=(3, 12))
+    after = np.maximum(t - 0.3, 0.0)[:, None]
+    course = np.sin(2.0 * np.arange(1, 4) * t[:, None]) @ rng.normal(size=(3, 12))
+    return scale * (course + 4.0 * after * ways[branch] + rng.normal(size=(n_cells, 12)) / 8)
+
+
+def test_many_cells_have_the_states_that_palantir_gives_them(monkeypatch):
+    coordinates, how = curve(3000), HOW | {"n_components": 10}
+    wanted, wanted_values = diffusion_maps(coordinates, **how)
+    monkeypatch.setattr(states_module, "EXACT", 1000)
+    found, values = diffusion_maps(coordinates, **how)
+    np.testing.assert_allclose(values, wanted_values, atol=1e-6)
+    # Palantir stops at a relative error of 1e-4; eigenvalues 2 and 3 differ by 1e-5, and the
+    # components that belong to them mix.
+    assert (np.abs((found * wanted).sum(axis=0)) > 0.9999).all()
+    apart = np.linalg.norm(found - wanted * signs(found, wanted), axis=0)
+    assert apart[3:].max() < 2e-3
+    again, _ = diffusion_maps(coordinates, **how)
+    np.testing.assert_array_equal(again, found)
+
+
+def signs(found, wanted):
+    return np.sign((found * wanted).sum(axis=0))
+
+
+def test_the_affinity_is_that_of_palantir():
+    from palantir.utils import compute_kernel
+
+    coordinates = curve(1000)
+    found = affinity(*nearest_among_many(coordinates, 14))
+    wanted = compute_kernel(pd.DataFrame(coordinates), knn=15)
+    assert abs(found - wanted).max() < 1e-9
+
+
+def test_components_are_eigenvectors_of_the_transitions():
+    kernel = affinity(*nearest_among_many(curve(400), 14))
+    dense = kernel.toarray()
+    np.testing.assert_allclose(dense, dense.T)
+    transitions = dense / dense.sum(axis=1, keepdims=True)
+    components, eigenvalues = leading_components(kernel, 6, seed=0)
+    np.testing.assert_allclose(transitions @ components, components * eigenvalues, atol=1e-6)
+    values, vectors = np.linalg.eig(transitions)
+    largest = np.argsort(values.real)[::-1][:6]
+    np.testing.assert_allclose(eigenvalues, values.real[largest], atol=1e-9)
+    wanted = vectors.real[:, largest]
+    assert np.linalg.norm(components * signs(components, wanted) - wanted, axis=0).max() < 1e-4
+
+
+@pytest.mark.parametrize("clusters", [1, 20])
+def test_nearly_all_neighbours_are_found(monkeypatch, clusters):
+    monkeypatch.setattr(neighbours, "CLUSTERS", clusters)
+    values = curve(12_000, scale=5.0) + 100.0
+    found, distances = nearest_among_many(values, 15)
+    exact = nearest_of(values, np.arange(600), 16)[:, 1:]
+    shares = [np.isin(own, true).mean() for own, true in zip(found[:600], exact, strict=True)]
+    assert np.mean(shares) > 0.985
+    assert not (found == np.arange(12_000)[:, None]).any()
+    wanted = np.linalg.norm(values[found[:600]] - values[:600, None], axis=2)
+    np.testing.assert_allclose(distances[:600], wanted)
+    assert (np.diff(distances, axis=1) >= 0).all()
+
+
+def test_neighbours_of_cells_in_small_groups():
+    """Fewer cells in the nearest clusters than neighbours to find."""
+    values = np.repeat(np.arange(30.0), 20)[:, None] * 1e3 + np.random.default_rng(0).normal(
+        size=(600, 1)
+    )
+    found, distances = nearest_among_many(values, 599)
+    assert all(set(own) == set(range(600)) - {cell} for cell, own in enumerate(found))
+    assert np.isfinite(distances).all()

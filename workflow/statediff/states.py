@@ -6,8 +6,9 @@ import numpy as np
 from scipy.sparse.csgraph import connected_components
 
 from statediff import DataWarning, InputError
-from statediff.diffusion import scaled_components
+from statediff.diffusion import affinity, leading_components, scaled_components
 from statediff.messages import key_of, listed
+from statediff.neighbours import EXACT, nearest_among_many
 
 __all__ = ["diffusion_maps", "distinct", "known_eigenvalues", "states_in_metric"]
 
@@ -56,6 +57,10 @@ def known_eigenvalues(values, n_components):
 def diffusion_maps(coordinates, n_components, knn, seed, metric, option):
     """Palantir's diffusion maps.
 
+    Up to 50,000 cells Palantir computes them. Beyond, the same kernel is built from neighbours of
+    which 99 % or more are the true ones (`statediff.neighbours.nearest_among_many`), and its
+    eigenvectors are those of a symmetric matrix (`statediff.diffusion`).
+
     Cells with the same coordinates count as one, and so have the same states: Palantir divides by
     the distance of a cell to one of its neighbours. Cells without a link to others are reported.
 
@@ -86,9 +91,6 @@ def diffusion_maps(coordinates, n_components, knn, seed, metric, option):
     ----------
     Setty et al. (2019), Nature Biotechnology 37, 451–460.
     """
-    from anndata import AnnData
-    from palantir.utils import run_diffusion_maps
-
     coordinates, cells = distinct(coordinates)
     n_cells = len(coordinates)
     for key, found in (("knn", knn), ("n_components", n_components)):
@@ -100,11 +102,9 @@ def diffusion_maps(coordinates, n_components, knn, seed, metric, option):
             )
     if metric == "diffusion":
         n_components = min(max(n_components, ENOUGH), n_cells - 1)
-    adata = AnnData(obsm={"coordinates": coordinates}, shape=(n_cells, 0))
-    run_diffusion_maps(
-        adata, pca_key="coordinates", n_components=n_components, knn=knn, alpha=0, seed=seed
-    )
-    states = np.asarray(adata.obsm["DM_EigenVectors"], dtype=np.float64)[cells]
+    how = coordinates, n_components, knn, seed
+    kernel, states, eigenvalues = (_by_palantir if n_cells <= EXACT else _of_many)(*how)
+    states = states[cells]
     bad = np.flatnonzero(~np.isfinite(states).all(axis=1))
     if bad.size:
         raise InputError(
@@ -112,8 +112,29 @@ def diffusion_maps(coordinates, n_components, knn, seed, metric, option):
             f"(first: row {bad[0]}); expected finite numbers (more neighbours may connect the "
             "cells)"
         )
-    _report_groups(adata.obsp["DM_Kernel"], cells, knn, option)
-    return states, np.asarray(adata.uns["DM_EigenValues"], dtype=np.float64)
+    _report_groups(kernel, cells, knn, option)
+    return states, eigenvalues
+
+
+def _by_palantir(coordinates, n_components, knn, seed):
+    """Kernel, components and eigenvalues as Palantir computes them."""
+    from anndata import AnnData
+    from palantir.utils import run_diffusion_maps
+
+    adata = AnnData(obsm={"coordinates": coordinates}, shape=(len(coordinates), 0))
+    run_diffusion_maps(
+        adata, pca_key="coordinates", n_components=n_components, knn=knn, alpha=0, seed=seed
+    )
+    states, eigenvalues = adata.obsm["DM_EigenVectors"], adata.uns["DM_EigenValues"]
+    kernel = adata.obsp["DM_Kernel"]
+    return kernel, np.asarray(states, dtype=np.float64), np.asarray(eigenvalues, dtype=np.float64)
+
+
+def _of_many(coordinates, n_components, knn, seed):
+    """The same of many cells, several times as fast."""
+    # A cell counts as one of its neighbours, as in scanpy and so in Palantir.
+    kernel = affinity(*nearest_among_many(coordinates, knn - 1, seed))
+    return kernel, *leading_components(kernel, n_components, seed)
 
 
 def distinct(coordinates):
