@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 from _fit import read_coefficients
 from _table import read_localisation
-from statediff.localisation import of_each_pattern, patterns
+from statediff.localisation import first_genes, patterns
 from statediff.significance import rank_genes
 from statediff.store import read_arrays, read_columns, read_labels
 from statediff.tables import changes_by_type, fold_changes_by_type
@@ -18,18 +18,10 @@ def chosen_genes(job, most):
     columns = read_arrays(job.input.choices, "genes")[0]["genes"]
     if not len(columns):
         genes, fdr = read_arrays(job.input.fdr)
-        columns = first_genes(job, rank_genes(genes, fdr["ranking"]), most)
+        ranked = rank_genes(genes, fdr["ranking"])
+        known = job.input.get("localisation")
+        columns = first_genes(ranked, pattern_of_genes(job, len(ranked)) if known else None, most)
     return {names[column]: int(column) for column in columns}
-
-
-def first_genes(job, ranked, most):
-    """The genes that rank first: of each pattern of change where these are known, so that genes
-    with opposite changes, whose mean is small, are among them."""
-    if not job.input.get("localisation"):
-        return ranked[:most]
-    first = of_each_pattern(pattern_of_genes(job, len(ranked))[ranked], most)
-    others = np.setdiff1d(np.arange(len(ranked)), first)[: most - len(first)]
-    return ranked[np.sort(np.append(first, others))]
 
 
 def pattern_of_genes(job, n_genes):

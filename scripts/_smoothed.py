@@ -1,29 +1,34 @@
-"""Smoothed expression of a few genes, from the compressed layers."""
+"""Numbers of the fit of a contrast, and smoothed expression of a few genes."""
 
 import h5py
 import numpy as np
-from _fit import ROLES, read_coefficients, read_signal
-from statediff.basis_values import values_at
+from _fit import ROLES, SIGNAL, read_coefficients, read_signal
+from _states import read_states
+from statediff.curves import curves_of_genes, describe_fit
+from statediff.store import read_arrays
+
+
+def read_description(files):
+    """Numbers of the fit: see `statediff.curves.describe_fit`."""
+    names = [*SIGNAL, *(f"spectrum_{role}" for role in ROLES), "eigenvalues"]
+    arrays, attributes = read_arrays(files.fit, *names)
+    if attributes["learnt"]:
+        arrays |= read_arrays(files.fit, "multiples", "evidence")[0]
+
+    def states_of_reference():
+        members, _ = read_arrays(files.cells, "reference")
+        return read_states(files.states, attributes["metric"])[0][members["reference"]]
+
+    return describe_fit(arrays, attributes, states_of_reference)
 
 
 def smoothed(path, genes):
-    """Smoothed expression of a few genes (columns) at all cells, in both conditions (n, genes),
-    their standard deviations (n, genes, 2), and that of the fold change, replicates counted
-    (n, genes)."""
+    """Curves of a few genes (columns) at all cells: see `statediff.curves.curves_of_genes`."""
     order = np.argsort(genes)
-    back = np.argsort(order)
-    signal = read_signal(path).of_genes(np.asarray(genes)[order])
+    back, stored = np.argsort(order), np.asarray(genes)[order]
     with h5py.File(path, "r") as fit:
-        reference, compared, between = read_coefficients(fit, np.asarray(genes)[order])
-        phi, eps = fit["phi"], fit.attrs["eps"]
-        relative = [fit[f"relative_std_{role}"][:][:, signal.level] for role in ROLES]
-        stds = np.stack(relative, axis=2) * signal.noise[:, None]
-        variance = (stds.astype(np.float64) ** 2).sum(axis=2) - eps * signal.noise**2
-        for deviation in () if between is None else between:
-            variance += values_at(phi, deviation) ** 2
-        values = [values_at(phi, coefficients) for coefficients in (reference, compared)]
-    return (
-        *(of_condition[:, back] for of_condition in values),
-        stds[:, back],
-        np.sqrt(variance)[:, back],
-    )
+        *coefficients, between = read_coefficients(fit, stored)
+        relative = [fit[f"relative_std_{role}"][:] for role in ROLES]
+        signal, eps = read_signal(path).of_genes(stored), fit.attrs["eps"]
+        curves = curves_of_genes(fit["phi"], coefficients, relative, signal, eps, between)
+    return [values[:, back] for values in curves]

@@ -6,17 +6,15 @@ from _genes import chosen_genes, measured
 from _smoothed import smoothed
 from statediff import InputError
 from statediff.plots import expression_along
+from statediff.states import first_varying
 from statediff.store import read_arrays
 
 ROLES = ("reference", "compared")
-# The first diffusion component is constant, but for what its eigensolver leaves.
-CONSTANT = 1e-3
 
 
 def draw(job):
     states = read_arrays(job.input.states)[0]["states"]
-    varying = np.flatnonzero(np.ptp(states, axis=0) > CONSTANT * np.abs(states).max(axis=0))
-    number = job.params.component or int(varying[0]) + 1
+    number = job.params.component or first_varying(states)
     if number > states.shape[1]:
         raise InputError(
             f"figures.component: found {number}, expected at most {states.shape[1]}, the number "

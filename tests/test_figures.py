@@ -1,9 +1,7 @@
 """The registry of figures: what each entry promises is there, read by its script, and explained."""
 
 import re
-from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import yaml
 from statediff import plots
@@ -95,20 +93,3 @@ def test_another_figure_takes_four_files():
     # The figure of columns of obs, whose files the target of all figures lists.
     naming["figures.smk"] -= {"plot_obs"}
     assert not {name: found for name, found in naming.items() if found}
-
-
-def test_genes_are_chosen_from_each_pattern_of_change(monkeypatch):
-    monkeypatch.syspath_prepend(ROOT / "scripts")
-    import _genes
-
-    ranked = np.array([5, 3, 0, 1, 2, 4])
-    pattern = np.array(["opposite", None, "region", "everywhere", None, "everywhere"], dtype=object)
-    monkeypatch.setattr(_genes, "pattern_of_genes", lambda job, n_genes: pattern)
-    job = SimpleNamespace(input={"localisation": "localisation.h5"})
-    # Ranked, with one of each pattern: the gene of opposite changes and that of a region.
-    assert _genes.first_genes(job, ranked, 3).tolist() == [5, 0, 2]
-    assert _genes.first_genes(job, ranked, 2).tolist() == [5, 2]
-    # Where too few could be localised, others follow.
-    assert _genes.first_genes(job, ranked, 5).tolist() == [5, 3, 0, 1, 2]
-    job.input = {}
-    assert _genes.first_genes(job, ranked, 3).tolist() == [5, 3, 0]

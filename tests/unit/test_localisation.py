@@ -7,6 +7,7 @@ import pytest
 from statediff.blocks import region_tree, side_by_side
 from statediff.design import Design
 from statediff.localisation import (
+    first_genes,
     in_groups,
     localise,
     of_each_pattern,
@@ -207,3 +208,14 @@ def test_a_gene_in_a_part_of_few_cells_has_its_group_by_share():
     )
     assert group[0] == 0
     assert mean[0] == pytest.approx(0.8)
+
+
+def test_genes_are_chosen_from_each_pattern_of_change():
+    ranked = np.array([5, 3, 0, 1, 2, 4])
+    pattern = np.array(["opposite", None, "region", "everywhere", None, "everywhere"], dtype=object)
+    # Ranked, with one of each pattern: the gene of opposite changes and that of a region.
+    assert first_genes(ranked, pattern, 3).tolist() == [5, 0, 2]
+    assert first_genes(ranked, pattern, 2).tolist() == [5, 2]
+    # Where too few could be localised, others follow.
+    assert first_genes(ranked, pattern, 5).tolist() == [5, 3, 0, 1, 2]
+    assert first_genes(ranked, None, 3).tolist() == [5, 3, 0]

@@ -12,6 +12,7 @@ from scipy.linalg import solve_triangular
 from scipy.linalg.lapack import dpstrf
 
 from statediff import DataWarning
+from statediff.basis_values import prior_of
 from statediff.device import evaluate, survey, unexplained
 from statediff.kernels import Kernel
 
@@ -114,16 +115,7 @@ class Basis:
         ----------
         The Kompot tutorial, for the sum; Rasmussen & Williams (2006), section 4.2.2.
         """
-        if self.centre is None:
-            return np.eye(self.size)
-        q, d = self.rank, len(self.centre)
-        mean = states.mean(axis=0)
-        scale = np.sqrt(((states - mean) ** 2).sum(axis=1).mean())
-        prior = np.zeros((q + d, self.size))
-        prior[:q, :q] = np.eye(q)
-        prior[q:, q:-1] = np.eye(d) / scale
-        prior[q:, -1] = (self.centre - mean) / scale
-        return prior
+        return prior_of(self.rank, None if self.centre is None else states - self.centre)
 
 
 def build_basis(

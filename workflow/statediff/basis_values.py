@@ -18,6 +18,7 @@ __all__ = [
     "grams",
     "phi_blocks",
     "phi_means",
+    "prior_of",
     "quadratic",
     "sums",
     "triangular_factor",
@@ -175,6 +176,33 @@ def gram(phi):
     for _, block in phi_blocks(phi):
         found += block.T @ block
     return found
+
+
+def prior_of(rank, linear):
+    """Map T from the functions of a basis to those that are orthonormal under a condition's kernel.
+
+    Parameters
+    ----------
+    rank : int
+        Number q of functions without those of a linear part.
+    linear : array, shape (n, D), or None
+        Values of the linear functions at the condition's cells; None without a linear part.
+
+    Returns
+    -------
+    ndarray, shape (q, q) or (q + D, q + D + 1)
+        See `statediff.basis.Basis.prior`.
+    """
+    if linear is None:
+        return np.eye(rank)
+    q, d = rank, linear.shape[1]
+    mean = linear.mean(axis=0)
+    scale = np.sqrt(((linear - mean) ** 2).sum(axis=1).mean())
+    prior = np.zeros((q + d, q + d + 1))
+    prior[:q, :q] = np.eye(q)
+    prior[q:, q:-1] = np.eye(d) / scale
+    prior[q:, -1] = -mean / scale
+    return prior
 
 
 def grams(phi, members):

@@ -26,6 +26,7 @@ __all__ = [
     "gene_weights",
     "mahalanobis",
     "neg_log10_ptp",
+    "relative_eps",
     "replicate_deviations",
     "whitener",
 ]
@@ -106,6 +107,11 @@ class Posterior:
     def freedom(self, rho):
         """Effective degrees of freedom of a curve: the sum of ρλ / (1 + ρλ)."""
         return float((rho * self.eigenvalues / (1.0 + rho * self.eigenvalues)).sum())
+
+
+def relative_eps(sigma):
+    """The jitter ε of variances, relative to that of the noise (learnt: None)."""
+    return EPS / (sigma or 1.0) ** 2
 
 
 def cross_products(blocks, phi, members):

@@ -4,13 +4,14 @@ import warnings
 
 import numpy as np
 
-from statediff import EPS, DataWarning
+from statediff import DataWarning
 from statediff.basis import build_basis
 from statediff.basis_values import grams, phi_blocks, phi_means, triangular_factor
 from statediff.expression import (
     Posterior,
     cross_products,
     gene_weights,
+    relative_eps,
     replicate_deviations,
     whitener,
 )
@@ -162,7 +163,7 @@ def fit_conditions(phi, states, members, expression, basis, contrast, sigma=None
         signal = SignalToNoise.given(sigma, crosses[0].shape[1])
     freedom = signal.freedom(posteriors)
     warn_of_few(freedom, [contrast[role] for role in ROLES])
-    eps = EPS / (sigma or 1.0) ** 2
+    eps = relative_eps(sigma)
     factor = triangular_factor(phi, trained)
     arrays = {
         "phi_mean": phi_means(phi, [members["evaluated"]])[0],

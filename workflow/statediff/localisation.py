@@ -45,6 +45,7 @@ from statediff.residual import region_tests
 
 __all__ = [
     "Localisation",
+    "first_genes",
     "fold_changes",
     "in_groups",
     "localise",
@@ -247,6 +248,31 @@ def of_each_pattern(pattern, most):
     # By turns: the first of each, the second of each, …
     turns = [gene for turn in zip_longest(*found) for gene in turn if gene is not None]
     return np.sort(np.array(turns[:most], dtype=int))
+
+
+def first_genes(ranked, pattern, most):
+    """The genes that rank first: of each pattern of change where these are known, so that genes
+    with opposite changes, whose mean is small, are among them.
+
+    Parameters
+    ----------
+    ranked : ndarray of int, shape (genes,)
+        From `statediff.significance.rank_genes`.
+    pattern : ndarray of object, shape (genes,), or None
+        Pattern of each gene's change, None for genes that were not localised; None if the test
+        localises no changes.
+    most : int
+
+    Returns
+    -------
+    ndarray of int, shape (most,)
+        Fewer if there are fewer genes.
+    """
+    if pattern is None:
+        return ranked[:most]
+    first = of_each_pattern(pattern[ranked], most)
+    others = np.setdiff1d(np.arange(len(ranked)), first)[: most - len(first)]
+    return ranked[np.sort(np.append(first, others))]
 
 
 def in_groups(changed, lfc, cells):

@@ -17,11 +17,13 @@ from statediff.linear import (
     linear_blocks,
     size_factors,
 )
+from statediff.samples import number_samples
 from statediff.store import matrix_shape, read_rows, row_blocks
 
 __all__ = [
     "Normalisation",
     "agrees",
+    "counts_per_10000",
     "expression_blocks",
     "mean_counts",
     "normalise",
@@ -80,6 +82,44 @@ class Normalisation:
             scale = float(found["pseudocount"]), float(found["zero"]), bool(found["scaled"])
             transform = Transform(str(found["transform"]), base, *scale)
         return cls(transform, record["factors"][:], record["depth"][:])
+
+    def of_samples(self, members, size_factors=None):
+        """Factors of the cells divided by the size factors of their samples, shape (cells,).
+
+        Parameters
+        ----------
+        members : dict of ndarray
+            From `statediff.contrast.find_cells`.
+        size_factors : ndarray, shape (samples,), optional
+            From `statediff.gene_tests.compare_genes`; 1 by default.
+        """
+        factors = self.factors.copy()
+        if self.transform is not None and size_factors is not None:
+            cells, samples, _ = number_samples(members)
+            factors[cells] /= size_factors[samples]
+        return factors
+
+
+def counts_per_10000(values, transform, factors):
+    """Counts per 10,000 of some genes.
+
+    Parameters
+    ----------
+    values : scipy.sparse.csr_matrix, shape (cells, genes)
+        Expression.
+    transform : Transform or None
+        None if it is unknown: the values are returned as they are.
+    factors : ndarray, shape (cells,)
+        From `Normalisation.of_samples`.
+
+    Returns
+    -------
+    scipy.sparse.csr_matrix, shape (cells, genes)
+    """
+    if transform is None:
+        return values
+    ((_, linear),) = linear_blocks([(0, values)], transform, factors)
+    return linear
 
 
 def sample_rows(matrix, count=LOOKED_AT, seed=0):

@@ -10,10 +10,18 @@ from statediff.diffusion import affinity, leading_components, scaled_components
 from statediff.messages import key_of, listed
 from statediff.neighbours import EXACT, nearest_among_many
 
-__all__ = ["diffusion_maps", "distinct", "known_eigenvalues", "states_in_metric"]
+__all__ = [
+    "diffusion_maps",
+    "distinct",
+    "first_varying",
+    "known_eigenvalues",
+    "states_in_metric",
+]
 
 # Components from which on diffusion distances hardly change.
 ENOUGH = 40
+# The first diffusion component is constant, but for what its eigensolver leaves.
+CONSTANT = 1e-3
 
 
 def states_in_metric(components, eigenvalues, metric):
@@ -52,6 +60,21 @@ def known_eigenvalues(values, n_components):
     values = np.asarray([] if values is None else values)
     numeric = values.dtype.kind in "iuf" and values.shape == (n_components,)
     return values if numeric and np.isfinite(values).all() else None
+
+
+def first_varying(components):
+    """Number of the first component that varies between the cells, counted from 1.
+
+    Parameters
+    ----------
+    components : ndarray, shape (cells, D)
+
+    Returns
+    -------
+    int
+    """
+    varies = np.ptp(components, axis=0) > CONSTANT * np.abs(components).max(axis=0)
+    return int(np.flatnonzero(varies)[0]) + 1
 
 
 def diffusion_maps(coordinates, n_components, knn, seed, metric, option):

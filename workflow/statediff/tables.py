@@ -19,6 +19,7 @@ __all__ = [
     "group_table",
     "named_change",
     "region_table",
+    "sample_table",
     "standardised_levels",
     "swarm_table",
     "where_changed",
@@ -365,13 +366,48 @@ def standardised_levels(values, genes, types, members):
     return levels.sub(levels.mean(axis=1), axis=0).div(spread, axis=0)
 
 
+def sample_table(values, genes, types, samples, conditions, pairs=None):
+    """Pseudobulk expression of genes in each sample and cell type.
+
+    Parameters
+    ----------
+    values : scipy.sparse.csr_matrix, shape (cells, genes)
+        Counts per 10,000.
+    genes : sequence of str
+    types : pandas.Categorical, shape (cells,)
+        Cells without a type are left out.
+    samples : ndarray of int, shape (cells,)
+        Number of the sample, −1 for cells that are left out.
+    conditions : ndarray of int, shape (samples,)
+        0 for a sample of the reference, 1 for one of the compared condition.
+    pairs : ndarray, shape (samples,), optional
+
+    Returns
+    -------
+    pandas.DataFrame
+        The table of `statediff.plots.sample_expression`.
+    """
+    groups = pd.DataFrame({"sample": samples, "cell_type": types})
+    groups = groups[samples >= 0].groupby(["sample", "cell_type"], observed=True)
+    parts, cells = [], np.flatnonzero(samples >= 0)
+    for (sample, name), rows in groups.indices.items():
+        means = np.asarray(values[cells[rows]].mean(axis=0)).ravel()
+        part = {"gene": list(genes), "expression": np.log2(1 + means), "cells": len(rows)}
+        part |= {"sample": sample, "cell_type": name, "condition": conditions[sample]}
+        part |= {} if pairs is None else {"pair": pairs[sample]}
+        parts.append(pd.DataFrame(part))
+    table = pd.concat(parts, ignore_index=True)
+    order = {gene: place for place, gene in enumerate(genes)}
+    return table.sort_values("gene", key=lambda names: names.map(order), kind="stable")
+
+
 def with_fields(table, arrays, fields):
     """Table (obs or var) with the result columns that belong in it.
 
     Parameters
     ----------
     table : pandas.DataFrame
-    arrays : dict of ndarray, shape (rows,)
+    arrays : dict of ndarray or pandas.Categorical, shape (rows,)
         By role.
     fields : dict
         Of each role the slot and the name: see `statediff.fields`.
