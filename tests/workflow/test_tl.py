@@ -7,10 +7,23 @@ import pandas as pd
 import pytest
 import statediff as sd
 from scipy import sparse
+from statediff.curves import curves_of_genes
+from statediff.expression import relative_eps
+from statediff.expression_fit import fit_conditions
+from statediff.pl._results import ROLES, Expression
+from statediff.smoothness import SignalToNoise
+from statediff.store import read_arrays
 from support import ROOT
 
 CONFIGS = ROOT / "tests/config"
 RUN = "results/standard/young_vs_old"
+# Figures that are compared with the workflow's, and their arguments.
+ALIKE = {
+    "fit": {},
+    "gene_panels": {"basis": "X_pca"},
+    "expression_along": {},
+    "sample_expression": {"cell_type": "cell_type"},
+}
 DESIGN = {"sample": "sample", "layer": "logged_counts", "cell_type": "cell_type"}
 
 
@@ -19,7 +32,8 @@ def finished(tmp_path_factory, snakemake_run):
     directory = tmp_path_factory.mktemp("standard")
     files = [CONFIGS / name for name in ("small.yaml", "standard.yaml")]
     tables = [f"{RUN}/tables/{name}.tsv" for name in ("genes", "cells", "gene_regions")]
-    snakemake_run(directory, f"{RUN}/adata.h5ad", *tables, configfile=files)
+    figures = [f"{RUN}/figures/{name}.png" for name in ALIKE]
+    snakemake_run(directory, f"{RUN}/adata.h5ad", *tables, *figures, configfile=files)
     return directory
 
 
@@ -210,6 +224,62 @@ def test_every_figure(results, name, tmp_path):
         plt.close(own)
 
 
+@pytest.mark.parametrize("name", ALIKE)
+@pytest.mark.parametrize("source", ["tl", "workflow"])
+def test_figure_is_that_of_the_workflow(finished, results, name, source, tmp_path):
+    path = finished / RUN / "adata.h5ad"
+    adata = results[0] if source == "tl" else anndata.read_h5ad(path)
+    getattr(sd.pl, name)(adata, save=tmp_path / "figure.png", **ALIKE[name])
+    found, expected = map(
+        plt.imread, (tmp_path / "figure.png", finished / RUN / f"figures/{name}.png")
+    )
+    assert found.shape == expected.shape
+    # Points of almost equal values may be drawn in another order.
+    assert (np.abs(found - expected) < 0.05).all(axis=2).mean() > 0.999
+
+
+def curves_of(fit, genes):
+    """Curves of genes from the arrays of a fit, which hold the deviations of the samples."""
+    return curves_of_genes(
+        fit["phi"], [fit[f"coefficients_{role}"][genes].T for role in ROLES],
+        [fit[f"relative_std_{role}"] for role in ROLES],
+        SignalToNoise.of_arrays(fit).of_genes(genes), relative_eps(None),
+        fit["between"][:, genes].swapaxes(1, 2),
+    )  # fmt: skip
+
+
+def test_numbers_of_figures_are_those_of_the_workflow(finished, results):
+    genes = np.array([7, 0, 100])
+    expected = curves_of(read_arrays(finished / RUN / "stages/fit.h5")[0], genes)
+    of_workflow = anndata.read_h5ad(finished / RUN / "adata.h5ad")
+    numbers = of_workflow.uns["kompot_de_Young_to_Old_fit"]
+    assert set(numbers) == {"spectrum", "residual", "tol", "ls", "freedom", "evidence", "signal"}
+    for adata in (of_workflow, results[0]):
+        run = Expression(adata, None, None)
+        for key, values in run.fit().items():
+            np.testing.assert_allclose(values, numbers[key], rtol=1e-6, atol=1e-9, err_msg=key)
+        for found, curve in zip(run.curves(genes), expected, strict=True):
+            np.testing.assert_allclose(found, curve, rtol=1e-4, atol=1e-4)
+
+
+def test_deviations_of_samples_under_a_linear_kernel(data, monkeypatch):
+    """The prior of a linear part is found again from the values of the basis."""
+    fits = []
+
+    def keep(phi, *args):
+        fits.append(fit_conditions(phi, *args))
+        fits[-1][0]["phi"] = phi
+        return fits[-1]
+
+    monkeypatch.setattr("statediff.expression_fit.fit_conditions", keep)
+    adata, genes = data[:, :30].copy(), np.array([4, 1])
+    how = {"sample": "sample", "layer": "logged_counts", "block_cells": 40}
+    sd.tl.expression(adata, "Age", "Young", "Old", kernel="matern52+linear", **how)
+    found = Expression(adata, None, None).curves(genes)
+    for curve, expected in zip(found, curves_of(fits[0][0], genes), strict=True):
+        np.testing.assert_allclose(curve, expected, rtol=1e-3, atol=1e-3)
+
+
 def test_figures_of_the_adata_of_the_workflow(finished):
     adata = anndata.read_h5ad(finished / RUN / "adata.h5ad")
     for name in ("abundance_volcano", "expression_volcano"):
@@ -231,6 +301,14 @@ def test_figures_say_what_is_missing(data, results):
         sd.pl.expression_volcano(results[0], reference="Old", compared="Young")
     with pytest.raises(sd.InputError, match=r"genes: not among the 250 genes: 'gene003'.*Gene003"):
         sd.pl.fold_changes(results[0], "cell_type", genes=["gene003"])
+    with pytest.raises(sd.InputError, match="component: found 99, expected at most 40"):
+        sd.pl.expression_along(results[0], component=99)
+    earlier = results[0].copy()
+    del earlier.uns["kompot_de_Young_to_Old_fit"], earlier.obs["kompot_de_Young_to_Old_size_factor"]
+    with pytest.raises(sd.InputError, match="found no uns 'kompot_de_Young_to_Old_fit'"):
+        sd.pl.fit(earlier)
+    with pytest.raises(sd.InputError, match="found no obs 'kompot_de_Young_to_Old_size_factor'"):
+        sd.pl.sample_expression(earlier, "cell_type")
 
 
 def test_two_analyses_are_both_recorded(results):

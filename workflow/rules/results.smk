@@ -7,6 +7,8 @@ rule adata:
     input:
         source=source_file,
         store="<data>/store.h5ad",
+        linear="<data>/linear.h5",
+        cells="<run>/{contrast}/stages/cells.h5",
         states="<data>/cell_states.h5",
         embedding="<data>/embedding.h5",
         abundance="<run>/{contrast}/stages/abundance.h5",

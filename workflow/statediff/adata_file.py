@@ -18,7 +18,10 @@ from statediff.fields import (
     stem_of,
 )
 from statediff.h5ad import SLOTS
+from statediff.normalisation import Normalisation
+from statediff.observations import StoredObservations
 from statediff.provenance import abundance_run, expression_run, run_record
+from statediff.samples import describe_cells
 from statediff.significance import rank_genes
 from statediff.source import open_source
 from statediff.store import create_slot, read_arrays, read_names
@@ -46,7 +49,7 @@ COORDINATES = {
 }
 
 
-def write_adata(out, files, options, settings, where=None):
+def write_adata(out, files, options, settings, fit_numbers, where=None):
     """Write the results of all stages of a contrast into a new file.
 
     Parameters
@@ -54,24 +57,35 @@ def write_adata(out, files, options, settings, where=None):
     out : h5py.File
         New.
     files
-        Paths by attribute, as inputs of a rule: store, source, fit, fdr, abundance, density,
-        states, embedding, genes (chunks), summary; and groups, localisation and blocks, if there
-        are such results.
+        Paths by attribute, as inputs of a rule: store, linear, source, cells, fit, fdr, abundance,
+        density, states, embedding, genes (chunks), summary; and groups, localisation and blocks,
+        if there are such results.
     options
         By attribute: entry of the contrast, its groups, key of the embedding, `layers`,
         `additional_stats` and `modality`.
     settings : dict
         For the record: states, layer, conventions, gp, abundance and fdr.
+    fit_numbers : dict
+        From `statediff.curves.describe_fit`.
     where : tuple, optional
         Arguments of `statediff.tables.where_changed` but for the number of genes.
     """
     genes, fdr = read_arrays(files.fdr)
     abundance, _ = read_arrays(files.abundance)
     density, ls = read_arrays(files.density, "log_density_reference", "log_density_compared")
-    fit, basis = read_arrays(files.fit, "std_reference", "std_compared")
+    signal = [f"signal_{name}" for name in ("levels", "level", "noise")]
+    fit, basis = read_arrays(files.fit, "std_reference", "std_compared", *signal)
+    members, _ = read_arrays(files.cells)
+    genes |= {"noise": fit["signal_noise"]}
+    genes |= {"signal_to_noise": fit["signal_levels"][fit["signal_level"]]}
     groups = read_arrays(files.groups)[0] if files.get("groups") else None
     cells, regions = abundance | density, None
+    with h5py.File(files.linear, "r") as linear:
+        if "counts" not in linear:
+            size_factors = genes.get("sample_factors")
+            fit["size_factor"] = Normalisation.read(linear).of_samples(members, size_factors)
     with h5py.File(files.store, "r") as store:
+        fit |= describe_cells(StoredObservations(store), options.contrast, members)
         if where is not None:
             names = read_names(store["var"])
             genes |= where_changed(*where, len(names))
@@ -94,9 +108,11 @@ def write_adata(out, files, options, settings, where=None):
     colors_key = f"{da_fields['lfc_direction'][1]}_colors"
     write_elem(out, f"uns/{colors_key}", np.array(direction_colors()))
     made.append(("uns", colors_key, "colours of the directions"))
+    stem = stem_of((options.contrast["reference"], options.contrast["compared"]))
+    write_elem(out, f"uns/{stem}_fit", fit_numbers)
+    made.append(("uns", f"{stem}_fit", "numbers of the figure of the fit"))
     if regions is not None:
-        pair = options.contrast["reference"], options.contrast["compared"]
-        key = f"{stem_of(pair)}_gene_regions"
+        key = f"{stem}_gene_regions"
         write_elem(out, f"uns/{key}", regions.set_axis(regions.index.astype(str)))
         made.append(("uns", key, "table of where the called genes change"))
     called = {
@@ -104,6 +120,7 @@ def write_adata(out, files, options, settings, where=None):
         "n_genes": len(var),
         "mahalanobis_threshold": fdr["mahalanobis_threshold"] if fdr["n_de"] else None,
         "groups": grouped,
+        "layer": None,
     }
     da_settings, de_settings = _used_settings(
         settings | options.contrast | options.groups, ls, basis
@@ -131,7 +148,7 @@ def _fields(options, cells, genes, fit, groups, ranking):
     tested = ("local_fdr",) if "qvalue" in in_groups else ("pvalue", "qvalue")
     # Of genes that no test localises, without cell types, or of conditions that are no numbers.
     skipped |= {role for role in (*LOCATED, *NUMERIC) if role not in genes}
-    skipped |= set() if "block" in fit else {"block"}
+    skipped |= {"block", "size_factor"} - fit.keys()
     skipped |= {f"{role}_groups" for role in IN_GROUPS if role not in in_groups or role in tested}
     da_fields, de_fields = (
         abundance_fields(*of_contrast),
@@ -192,15 +209,17 @@ def _flatten(group):
 
 
 def _write_compressed(out, path, fields):
-    """Write basis and coefficients, from which any gene can be computed."""
+    """Write basis, coefficients and deviations, from which any gene can be computed."""
     with h5py.File(path, "r") as fit:
         name, phi = f"obsm/{fields['phi'][1]}", fit["phi"]
         values = out.create_dataset(name, phi.shape, np.float32)
         values.attrs.update(ARRAY)
         for rows, block in phi_blocks(phi):
             values[rows] = block
-        for role in ("coefficients_reference", "coefficients_compared"):
-            write_elem(out, f"varm/{fields[role][1]}", fit[role][:].astype(np.float32))
+        for role in ("reference", "compared"):
+            std, weights = f"relative_std_{role}", f"coefficients_{role}"
+            write_elem(out, f"obsm/{fields[std][1]}", fit[std][:])
+            write_elem(out, f"varm/{fields[weights][1]}", fit[weights][:].astype(np.float32))
 
 
 def _write_groups(out, arrays, fields, genes):

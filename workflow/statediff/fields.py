@@ -211,6 +211,37 @@ def expression_fields(reference, compared, replicates=False, calibrated=False):
             "block",
             "block of cells with similar states, of those that the test compares (-1: none)",
         ),
+        "condition": (
+            "obs",
+            f"{stem}_condition",
+            "condition",
+            "condition to whose model the cell contributes",
+        ),
+        "sample": (
+            "obs",
+            f"{stem}_sample",
+            "sample",
+            "sample of the cell, of those that count (the condition, without samples)",
+        ),
+        "size_factor": (
+            "obs",
+            f"{stem}_size_factor",
+            "size_factor",
+            "by which normalised counts of the cell are multiplied for counts per 10,000 that the "
+            "samples have in common",
+        ),
+        "noise": (
+            "var",
+            f"{stem}_noise",
+            "noise",
+            "standard deviation of the noise, in units of the expression layer",
+        ),
+        "signal_to_noise": (
+            "var",
+            f"{stem}_signal_to_noise",
+            "signal_to_noise",
+            "prior variance of the smoothed expression relative to the variance of the noise",
+        ),
         "std_reference": (
             "obs",
             f"kompot_de_{a}_std",
@@ -250,6 +281,20 @@ def expression_fields(reference, compared, replicates=False, calibrated=False):
             "fold change divided by its posterior standard deviation",
         ),
         "phi": ("obsm", f"{stem}_basis", "basis", "basis functions at each cell"),
+        "relative_std_reference": (
+            "obsm",
+            f"kompot_de_{a}_relative_std",
+            "std",
+            f"posterior standard deviation of smoothed expression in {reference}, relative to the "
+            "noise of a gene: a column for each signal-to-noise ratio of the genes, increasing",
+        ),
+        "relative_std_compared": (
+            "obsm",
+            f"kompot_de_{b}_relative_std",
+            "std",
+            f"posterior standard deviation of smoothed expression in {compared}, relative to the "
+            "noise of a gene: a column for each signal-to-noise ratio of the genes, increasing",
+        ),
         "coefficients_reference": (
             "varm",
             f"kompot_de_{a}_coefficients",

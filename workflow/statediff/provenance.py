@@ -87,8 +87,8 @@ def expression_run(fields, settings, results):
     settings : dict
         As for `abundance_run`, with `layer` (of the source), `fdr` and `groups`.
     results : dict
-        `n_de`, `n_genes`, `mahalanobis_threshold`, and `groups`, the columns of the groups' data
-        frames (none: None).
+        `n_de`, `n_genes`, `mahalanobis_threshold`, `groups`, the columns of the groups' data
+        frames (none: None), and `layer`, that of the expression in the AnnData (X: None).
     """
     keys = {role: fields[role][1] for role in fields}
     named = {
@@ -111,11 +111,11 @@ def expression_run(fields, settings, results):
     }
     entry = _entry("de", "compute_differential_expression", fields, settings)
     entry["params"] |= {
-        # The expression is X of this file.
-        "layer": None,
+        "layer": results["layer"],
         "source_layer": settings["layer"],
         "fdr": settings["fdr"] | {"null_seed": settings["fdr"]["seed"]},
     }
+    entry["params"]["pair_col"] = settings["pair"]
     entry["params"]["filter"]["groups"] = settings["groups"]
     if results["groups"]:
         entry |= {

@@ -11,8 +11,8 @@ from statediff.design import Design, sample_columns
 from statediff.messages import key_of, listed
 from statediff.observations import read_column, read_values
 
-__all__ = ["design_arrays", "find_design", "number_samples", "read_design", "read_numbers",
-           "sample_names", "span"]  # fmt: skip
+__all__ = ["describe_cells", "design_arrays", "find_design", "number_samples", "read_design",
+           "read_numbers", "sample_names", "span"]  # fmt: skip
 
 ROLES = ("reference", "compared")
 # Names of columns whose numbers are rather names.
@@ -109,6 +109,42 @@ def number_samples(members):
     cells = np.flatnonzero(samples >= 0)
     described = {key: members[key] for key in DESCRIBED if key in members}
     return cells, samples[cells], read_design({"conditions": np.array(conditions)} | described)
+
+
+def describe_cells(obs, contrast, members):
+    """Condition and sample of each cell that takes part in a contrast, as columns of obs.
+
+    Parameters
+    ----------
+    obs : StoredObservations or FrameObservations
+    contrast : dict
+        Entry of `contrasts` in the configuration, with the names of both conditions.
+    members : dict of ndarray
+        From `statediff.contrast.find_cells`.
+
+    Returns
+    -------
+    dict of pandas.Categorical, shape (cells,)
+        ``condition``, and ``sample`` in the order of `number_samples`; missing for other cells.
+    """
+    import pandas as pd
+
+    conditions = [contrast[role] for role in ROLES]
+    of_condition = np.full(len(members["reference"]), -1)
+    for code, role in enumerate(ROLES):
+        of_condition[members[role]] = code
+    cells, samples, design = number_samples(members)
+    of_sample = np.full(len(of_condition), -1)
+    of_sample[cells] = samples
+    names = conditions
+    if "sample" in members:
+        of_cell = sample_names(obs, contrast)
+        firsts = [np.flatnonzero(of_sample == code)[0] for code in range(len(design.conditions))]
+        names = [of_cell[cell] for cell in firsts]
+    return {
+        "condition": pd.Categorical.from_codes(of_condition, conditions),
+        "sample": pd.Categorical.from_codes(of_sample, names),
+    }
 
 
 def read_design(arrays):

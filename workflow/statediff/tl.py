@@ -236,7 +236,8 @@ def expression(adata, column, reference=None, compared=None, *, sample=None, pai
         Only with `copy`. The fields are those of the workflow's AnnData, such as
         ``var["kompot_de_Young_to_Old_mean_lfc"]``, with a record of the run in
         ``uns["kompot_de"]``; ``uns["kompot_de_Young_to_Old_gene_regions"]`` is the table of where
-        each called gene changes.
+        each called gene changes, and ``uns["kompot_de_Young_to_Old_fit"]`` has the numbers of the
+        figure `statediff.pl.fit`.
 
     Raises
     ------
@@ -253,12 +254,14 @@ def expression(adata, column, reference=None, compared=None, *, sample=None, pai
     from statediff.comparison import Comparison, coordinates_of, write_results
     from statediff.contrast import describe_depth, group_masks
     from statediff.contrast_blocks import blocks_of_contrast
+    from statediff.curves import describe_fit
     from statediff.expression_fit import fit_conditions
     from statediff.expression_statistics import gene_statistics, group_statistics
     from statediff.fields import expression_fields, stem_of
     from statediff.gene_tests import compare_genes, compare_genes_in_groups, locate_genes
     from statediff.observations import find_groups
     from statediff.provenance import expression_run, run_record
+    from statediff.samples import describe_cells
     from statediff.significance import called_genes, rank_genes
     from statediff.store import row_blocks
     from statediff.tables import cells_in_blocks, gene_table, region_table, where_changed
@@ -294,9 +297,14 @@ def expression(adata, column, reference=None, compared=None, *, sample=None, pai
     arrays, attributes = fit_conditions(*cells, basis, data.contrast)
     fit = {"phi": phi} | arrays, attributes
     arrays = fit[0] | gene_statistics(*fit, points.shape[1])
+    arrays |= {"noise": arrays["signal_noise"]}
+    arrays |= {"signal_to_noise": arrays["signal_levels"][arrays["signal_level"]]}
     progress.next("test of all genes")
     tested, effects = compare_genes(*values, *blocks, lfc, seed, threads)
     arrays |= called_genes(tested, threshold)
+    arrays |= describe_cells(data.obs, data.contrast, members)
+    if values[0] is data.matrix:
+        arrays["size_factor"] = values[1].of_samples(members, tested["sample_factors"])
     progress.next("where genes change")
     factors, is_de = tested["sample_factors"], arrays["is_de"]
     located = locate_genes(
@@ -320,16 +328,25 @@ def expression(adata, column, reference=None, compared=None, *, sample=None, pai
     }
     written = adata.copy() if copy else adata
     columns = write_results(written, arrays, fields, arrays.get("names_groups"))
+    stem = stem_of(data.conditions)
+    of_basis = {"eigenvalues": basis.eigenvalues}
+    chosen = {"ls": basis.ls if smoothness is None else smoothness.ls, "metric": metric,
+              "tol": tol, "learnt": smoothness is not None}  # fmt: skip
+    described = attributes | chosen | {"residual_max": basis.residual_max}
+    if smoothness is not None:
+        of_basis |= {"multiples": smoothness.multiples, "evidence": smoothness.evidence}
+        described["evidence_genes"] = smoothness.genes
+    written.uns[f"{stem}_fit"] = describe_fit(
+        fit[0] | of_basis, described, lambda: points[members["reference"]]
+    )
     names, labels = data.genes()
     regions = region_table(*located, names, rank_genes(arrays, "pvalue"))
-    written.uns[f"{stem_of(data.conditions)}_gene_regions"] = regions
-    chosen = {"ls": basis.ls if np.isscalar(basis.ls) else basis.ls[0], "metric": metric,
-              "tol": tol, "learnt": smoothness is not None}  # fmt: skip
+    written.uns[f"{stem}_gene_regions"] = regions
     settings = data.settings(states, gp, chosen)
     settings |= {"layer": layer, "fdr": fdr | {"test": "residual"}, "groups": groups}
     least = float(arrays["mahalanobis"][is_de].min()) if is_de.any() else None
     called = {"n_de": int(is_de.sum()), "n_genes": len(names), "mahalanobis_threshold": least,
-              "groups": columns}  # fmt: skip
+              "groups": columns, "layer": layer}  # fmt: skip
     entry, key = expression_run(fields, settings, called), "kompot_de"
     written.uns[key] = run_record(fields, entry, written.uns.get(key))
     table = gene_table(names, labels, arrays, "pvalue")

@@ -4,9 +4,6 @@ Every function draws the last analysis recorded in the AnnData, or the analysis 
 conditions, and returns a matplotlib Figure. `save` writes it to a file; `show` displays it
 (notebooks also display the figure that a cell returns). Figures with one panel can be drawn into
 axes of your own, `ax`.
-
-The workflow's figures `fit`, `gene_panels`, `expression_along` and `sample_expression` need more
-than the AnnData contains and are missing here.
 """
 
 from statediff.pl._abundance import (
@@ -23,12 +20,16 @@ from statediff.pl._abundance import (
 from statediff.pl._expression import (
     contrast_comparison,
     enrichment,
+    expression_along,
     expression_levels,
     expression_ma,
     expression_volcano,
+    fit,
     fold_change_dots,
     fold_changes,
+    gene_panels,
     gene_regions,
+    sample_expression,
     significance,
     smoothed_expression,
 )
@@ -45,12 +46,16 @@ __all__ = [
     "contrast_comparison",
     "direction_bars",
     "enrichment",
+    "expression_along",
     "expression_levels",
     "expression_ma",
     "expression_volcano",
+    "fit",
     "fold_change_dots",
     "fold_changes",
+    "gene_panels",
     "gene_regions",
+    "sample_expression",
     "significance",
     "smoothed_expression",
 ]

@@ -12,6 +12,8 @@ from statediff.messages import listed
 
 # Number of genes shown by default.
 MOST_GENES = 20
+# The same of figures with a panel for each gene.
+MOST_PANELS = 4
 ROLES = ("reference", "compared")
 
 
@@ -100,6 +102,11 @@ class Expression(Run):
         names = [name for name in ("pvalue", "standardised", "mahalanobis") if self.has(name)]
         return rank_genes({name: self[name] for name in names}, self.ranking)
 
+    def pattern(self):
+        """Pattern of each gene's change; None for genes that were not localised."""
+        found = self["pattern"].astype(object)
+        return np.where([isinstance(name, str) for name in found], found, None)
+
     def regions(self):
         """Cell types in which each called gene changes; None if this is unknown."""
         table = self._adata.uns.get(f"{stem_of(self.conditions)}_gene_regions")
@@ -114,6 +121,79 @@ class Expression(Run):
             return None
         known = pd.crosstab(table["gene"].astype(str), table["cell_type"].astype(str)) > 0
         return known.reindex(index=list(genes), columns=list(types), fill_value=False)
+
+    @property
+    def layer(self):
+        """Layer of the expression that was analysed; None for X."""
+        return self.info["layer"]
+
+    def require(self, *roles):
+        """Stop if the AnnData lacks results of some roles."""
+        for slot, name, *_ in (self._fields[role] for role in roles):
+            if name not in getattr(self._adata, slot):
+                raise InputError(
+                    f"found no {slot} {name!r}; sd.tl.expression and the workflow write it where "
+                    "the results have it: repeat an analysis by an earlier version"
+                )
+
+    def fit(self):
+        """Numbers of the fit: see `statediff.curves.describe_fit`."""
+        key = f"{stem_of(self.conditions)}_fit"
+        if key not in self._adata.uns:
+            raise InputError(
+                f"found no uns {key!r}; sd.tl.expression and the workflow write it: repeat an "
+                "analysis by an earlier version"
+            )
+        return self._adata.uns[key]
+
+    def members(self):
+        """Masks of the cells of the reference and of the compared condition."""
+        self.require("condition")
+        return [self["condition"] == name for name in self.conditions]
+
+    def samples(self):
+        """Number of the sample of each cell (−1: none), and the condition of each sample (0, 1)."""
+        self.require("sample")
+        known, (_, compared) = self.column_of("sample").cat, self.members()
+        codes = known.codes.to_numpy()
+        of_sample = [int(compared[codes == code].any()) for code in range(len(known.categories))]
+        return codes, np.array(of_sample)
+
+    def column_of(self, role):
+        """The column of obs of a role."""
+        return self._adata.obs[self._fields[role][1]]
+
+    def curves(self, genes):
+        """Curves of some genes (columns): see `statediff.curves.curves_of_genes`."""
+        from scipy import sparse
+
+        from statediff.basis_values import prior_of
+        from statediff.curves import curves_of_genes, sample_deviations
+        from statediff.expression import relative_eps
+        from statediff.smoothness import SignalToNoise
+
+        names = ("noise", "signal_to_noise", *(f"relative_std_{role}" for role in ROLES))
+        self.require(*names, "phi", "coefficients_reference", "coefficients_compared")
+        phi, sigma = np.asarray(self["phi"], dtype=np.float64), self.info["gp"].get("sigma")
+        coefficients = [self[f"coefficients_{role}"][genes].T for role in ROLES]
+        levels, level = np.unique(self["signal_to_noise"], return_inverse=True)
+        learnt, blank = sigma is None, np.zeros(len(genes))
+        mean = coefficients[0][-1] if learnt else blank
+        signal = SignalToNoise(levels, level[genes], self["noise"][genes], mean, blank)
+        relative = [self[f"relative_std_{role}"] for role in ROLES]
+        between = None
+        if self.sample is not None:
+            codes, of_sample = self.samples()
+            samples = [[codes == i for i in np.flatnonzero(of_sample == role)] for role in (0, 1)]
+            rank = len(self.fit()["spectrum"])
+            functions = phi.shape[1] - learnt
+            linear = [phi[cells, rank : functions - 1] for cells in self.members()]
+            priors = [prior_of(rank, of_role if functions > rank else None) for of_role in linear]
+            priors = [np.pad(prior, ((0, 0), (0, int(learnt)))) for prior in priors]
+            names = self._adata.var_names[genes]
+            expression = sparse.csr_matrix(measured(self._adata, names, self.layer))
+            between = sample_deviations(phi, expression, samples, priors, signal)
+        return curves_of_genes(phi, coefficients, relative, signal, relative_eps(sigma), between)
 
     def difference(self, genes):
         """Difference of the coefficients of some genes, shape (r, genes)."""
@@ -148,6 +228,15 @@ def columns_of(adata, run, genes):
     if genes is None:
         return run.order()[:MOST_GENES]
     return genes_of(adata, genes)
+
+
+def panels_of(adata, run, genes):
+    """Columns of some genes, or of a few of each pattern of change: see `first_genes`."""
+    from statediff.localisation import first_genes
+
+    if genes is not None:
+        return columns_of(adata, run, genes)
+    return first_genes(run.order(), run.pattern() if run.has("pattern") else None, MOST_PANELS)
 
 
 def fold_changes_of(adata, run, genes, cell_type):
