@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from statediff import DataWarning, InputError, neighbours
+from statediff import DataWarning, InputError, embedding, neighbours
 from statediff import states as states_module
 from statediff.diffusion import affinity, leading_components
 from statediff.neighbours import nearest_among_many, nearest_of
@@ -73,7 +73,7 @@ def curve(n_cells, scale=1.0):
 def test_many_cells_have_the_states_that_palantir_gives_them(monkeypatch):
     coordinates, how = curve(3000), HOW | {"n_components": 10}
     wanted, wanted_values = diffusion_maps(coordinates, **how)
-    monkeypatch.setattr(states_module, "EXACT", 1000)
+    monkeypatch.setattr(states_module, "SEARCHED_EXACTLY", 1000)
     found, values = diffusion_maps(coordinates, **how)
     np.testing.assert_allclose(values, wanted_values, atol=1e-6)
     # Palantir stops at a relative error of 1e-4; eigenvalues 2 and 3 differ by 1e-5, and the
@@ -134,3 +134,17 @@ def test_neighbours_of_cells_in_small_groups():
     found, distances = nearest_among_many(values, 599)
     assert all(set(own) == set(range(600)) - {cell} for cell, own in enumerate(found))
     assert np.isfinite(distances).all()
+
+
+@pytest.mark.parametrize("many", [10_000, 400])
+def test_the_layout_of_many_cells_keeps_neighbours(monkeypatch, many):
+    """With the neighbours of clusters, and with a start from the coordinates and fewer epochs."""
+    from sklearn.manifold import trustworthiness
+
+    for name, value in (("SEARCHED_EXACTLY", 300), ("EXACT", many), ("MANY", many)):
+        monkeypatch.setattr(embedding, name, value)
+    values = curve(600)
+    found = embedding.umap(values, 15, seed=0)
+    assert found.shape == (600, 2)
+    assert trustworthiness(values, found, n_neighbors=15) > 0.95
+    np.testing.assert_array_equal(embedding.umap(values, 15, seed=0), found)

@@ -8,7 +8,7 @@ from scipy.sparse.csgraph import connected_components
 from statediff import DataWarning, InputError
 from statediff.diffusion import affinity, leading_components, scaled_components
 from statediff.messages import key_of, listed
-from statediff.neighbours import EXACT, nearest_among_many
+from statediff.neighbours import nearest_among_many
 
 __all__ = [
     "diffusion_maps",
@@ -20,6 +20,8 @@ __all__ = [
 
 # Components from which on diffusion distances hardly change.
 ENOUGH = 40
+# Cells up to which scanpy, and so Palantir, searches for neighbours exactly.
+SEARCHED_EXACTLY = 8191
 # The first diffusion component is constant, but for what its eigensolver leaves.
 CONSTANT = 1e-3
 
@@ -80,7 +82,8 @@ def first_varying(components):
 def diffusion_maps(coordinates, n_components, knn, seed, metric, option):
     """Palantir's diffusion maps.
 
-    Up to 50,000 cells Palantir computes them. Beyond, the same kernel is built from neighbours of
+    Below 8,192 cells Palantir computes them. Beyond, where its search for neighbours is approximate
+    and has to be compiled first, the same kernel is built from neighbours of
     which 99 % or more are the true ones (`statediff.neighbours.nearest_among_many`), and its
     eigenvectors are those of a symmetric matrix (`statediff.diffusion`).
 
@@ -126,7 +129,7 @@ def diffusion_maps(coordinates, n_components, knn, seed, metric, option):
     if metric == "diffusion":
         n_components = min(max(n_components, ENOUGH), n_cells - 1)
     how = coordinates, n_components, knn, seed
-    kernel, states, eigenvalues = (_by_palantir if n_cells <= EXACT else _of_many)(*how)
+    kernel, states, eigenvalues = (_by_palantir if n_cells <= SEARCHED_EXACTLY else _of_many)(*how)
     states = states[cells]
     bad = np.flatnonzero(~np.isfinite(states).all(axis=1))
     if bad.size:

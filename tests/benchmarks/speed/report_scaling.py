@@ -3,6 +3,7 @@
 import os
 
 import numpy as np
+import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
@@ -16,22 +17,27 @@ SHOWN = 6
 
 TEXT = """# Growth with cells and genes
 
-Simulated data with 10,000 to a million cells × 2,000 genes, and with 100,000 cells × 20,000 genes;
-a tenth of the values are non-zero. Cell states are given. Abundance and expression are compared
-between two fifths of the cells and another two fifths, with the default conventions (version
-{version}, {cores} cores). `make scaling` repeats the measurement in less than half an hour, and
-needs 10 GB of disk space.
+Simulated raw counts of four samples an age, of which a tenth are not zero. One command, with the
+defaults: normalisation and principal components, integration of the samples, cell states, UMAP,
+abundance and expression between two fifths of the cells and another two fifths, tables, all
+figures, the AnnData, the report and the page to explore (version {version}, {cores} cores).
+`make scaling` repeats the measurement.
 
 {table}
 
-The table gives the computing time of each job (summed over gene chunks) and its peak memory. Slopes
-are those of log seconds against the log number of cells, or genes, between sizes at which the job
-takes {least:.0f} s or more; a slope of 1 means proportional. *All* is one command from the file to
-the results of both analyses: wall time, and memory of all processes together.
+The table gives the computing time of each job (summed over gene chunks) and its peak memory, of
+jobs that take {least:.0f} s or more at some size. Slopes are those of log seconds against the log
+number of cells, or genes, between the sizes at which the job takes {least:.0f} s or more; a slope
+of 1 means proportional. *All* is the whole command: wall time, and memory of all processes
+together.
 
 ![time and memory by number of cells](images/scaling.png)
 
-## Figures of {most:,} cells
+## Files of {cells:,} cells × {genes:,} genes
+
+{files}
+
+## Figures of {cells:,} cells
 
 Seconds of the whole job: reading, drawing, and saving as PDF and PNG. In the PDF, more than 100,000
 points are rasterised at 300 dpi; text and lines remain vectors.
@@ -40,7 +46,7 @@ points are rasterised at 300 dpi; text and lines remain vectors.
 """
 
 
-def write(documents, jobs, most, figures):
+def write(documents, jobs, largest):
     """Write the document and its figure.
 
     Parameters
@@ -48,10 +54,9 @@ def write(documents, jobs, most, figures):
     documents : pathlib.Path
     jobs : pandas.DataFrame
         `cells`, `genes`, `job`, `seconds`, `own_seconds` (none for all together), `peak_mb`.
-    most : int
-        Cells of the figures.
-    figures : pandas.DataFrame
-        `figure`, `seconds`, `peak_mb`, `pdf_mb`.
+    largest : dict
+        Of the size with most cells: `cells`, `genes`, `source_mb`, `files` (megabytes by name), and
+        `figures` with `figure`, `seconds`, `peak_mb`, `pdf_mb` each.
     """
     jobs = jobs.assign(
         seconds=jobs["own_seconds"].fillna(jobs["seconds"]), job=jobs["job"].str.split(".").str[0]
@@ -59,16 +64,26 @@ def write(documents, jobs, most, figures):
     sums = jobs.groupby(["job", "genes", "cells"], sort=False).agg(
         seconds=("seconds", "sum"), peak_mb=("peak_mb", "max")
     )
+    most = sums.groupby("job")["seconds"].transform("max")
     text = TEXT.format(
         version=__version__,
         cores=os.cpu_count(),
-        table=_table(sums),
+        table=_table(sums[most >= LEAST_SECONDS]),
         least=LEAST_SECONDS,
-        most=most,
-        figures=_figures(figures),
+        cells=largest["cells"],
+        genes=largest["genes"],
+        files=_files(largest["source_mb"], largest["files"]),
+        figures=_figures(pd.DataFrame(largest["figures"])),
     )
     (documents / "scaling.md").write_text(text)
     _figure(sums).savefig(documents / "images/scaling.png", dpi=200)
+
+
+def _files(source, files):
+    rows = ["| file | size | relative to the source |", "|---|---:|---:|"]
+    for name, size in ({"source": source} | files).items():
+        rows.append(f"| {name} | {size:,.0f} MB | {size / source:.2f} |")
+    return "\n".join(rows)
 
 
 def _table(sums):
