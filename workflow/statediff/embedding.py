@@ -6,7 +6,8 @@ from scipy import sparse
 from statediff import InputError
 from statediff.inputs import check_finite
 from statediff.messages import key_of
-from statediff.neighbours import EXACT, nearest_among_many
+from statediff.nearest import nearest_among_many
+from statediff.neighbours import EXACT
 from statediff.progress import LOGGER
 from statediff.states import SEARCHED_EXACTLY
 
@@ -19,7 +20,7 @@ MANY = 200_000
 def umap(coordinates, n_neighbors, seed, option=""):
     """Scanpy's UMAP, faster for many cells.
 
-    From 8,192 cells on, neighbours are those of `statediff.neighbours.nearest_among_many`. Beyond
+    From 8,192 cells on, neighbours are those of `statediff.nearest`. Beyond
     50,000 cells the layout starts from the first two coordinates instead of eigenvectors of the
     graph of neighbours, and beyond 200,000 it has 100 epochs instead of 200.
 

@@ -8,7 +8,7 @@ from scipy.sparse.csgraph import connected_components
 from statediff import DataWarning, InputError
 from statediff.diffusion import affinity, leading_components, scaled_components
 from statediff.messages import key_of, listed
-from statediff.neighbours import nearest_among_many
+from statediff.nearest import nearest_among_many
 
 __all__ = [
     "diffusion_maps",
@@ -84,7 +84,7 @@ def diffusion_maps(coordinates, n_components, knn, seed, metric, option):
 
     Below 8,192 cells Palantir computes them. Beyond, where its search for neighbours is approximate
     and has to be compiled first, the same kernel is built from neighbours of
-    which 99 % or more are the true ones (`statediff.neighbours.nearest_among_many`), and its
+    which 99 % or more are the true ones (`statediff.nearest`), and its
     eigenvectors are those of a symmetric matrix (`statediff.diffusion`).
 
     Cells with the same coordinates count as one, and so have the same states: Palantir divides by
@@ -158,8 +158,10 @@ def _by_palantir(coordinates, n_components, knn, seed):
 
 def _of_many(coordinates, n_components, knn, seed):
     """The same of many cells, several times as fast."""
-    # A cell counts as one of its neighbours, as in scanpy and so in Palantir.
-    kernel = affinity(*nearest_among_many(coordinates, knn - 1, seed))
+    # For so many cells, scanpy and so Palantir count the cell itself as the first of the nearest
+    # ones when they look for the width, and have one neighbour more than for fewer cells.
+    nearest = nearest_among_many(coordinates, knn, seed)
+    kernel = affinity(*nearest, max(knn // 3 - 1, 1))
     return kernel, *leading_components(kernel, n_components, seed)
 
 
