@@ -3,6 +3,7 @@ r"""Nearest cells of every cell among many, by an inverted file.
 The cells are partitioned into lists around centres (k-means), and each cell is compared with those
 of the lists whose centres are nearest to it. The time is nearly proportional to the number of
 cells.
+
 References
 ----------
 Sivic & Zisserman (2003), ICCV '03, for lists around centres; Jégou, Douze & Schmid (2011), IEEE
