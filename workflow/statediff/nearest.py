@@ -18,7 +18,7 @@ from statediff.progress import followed
 __all__ = ["nearest_among_many"]
 
 # Cells of a list on average; lists looked at for each cell.
-LISTED, PROBED = 400, 40
+LISTED, PROBED = 400, 30
 # Lists near a list, from whose cells the first bound on the distance to neighbours follows.
 FIRST = 4
 # Of k-means: rounds, and cells of each list from which its centre is computed.
