@@ -4,13 +4,16 @@ import json
 import re
 from pathlib import Path
 
+import jinja2
 import pandas as pd
 from markupsafe import Markup, escape
+from shareable import without_folders
+from statediff import __version__
 from statediff.localisation import of_each_pattern
 
 __all__ = [
     "as_markup", "count_genes", "describe", "explained", "find_figures", "first_genes",
-    "read_sections",
+    "first_page", "read_sections", "with_summary",
 ]  # fmt: skip
 
 # Genes to list.
@@ -140,3 +143,79 @@ def explained(warning, sections):
         if any(re.search(pattern, warning["text"]) for pattern in section["patterns"]):
             return warning | {"parts": section["parts"]}
     return warning | {"parts": []}
+
+
+def first_page(template, dataset, contrasts, folder, paths, warnings):
+    """The summary page, of text that is no markup, whatever names hold.
+
+    Parameters
+    ----------
+    template : str
+        Of Jinja.
+    dataset : str
+    contrasts : dict of dict
+        From the configuration, by name.
+    folder : pathlib.Path
+        Of the results.
+    paths : collection of str
+        Files that the report holds.
+    warnings : path
+        Page with the meaning of warnings.
+
+    Returns
+    -------
+    str
+    """
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    sections = read_sections(warnings)
+    described = [
+        describe(name, contrast, folder / name, paths, sections)
+        for name, contrast in contrasts.items()
+    ]
+    return environment.from_string(template).render(
+        dataset=dataset, contrasts=described, version=__version__
+    )
+
+
+def with_summary(html, summary, style, script):
+    """Put a summary before Snakemake's report, and run a script when the report opens.
+
+    Parameters
+    ----------
+    html : str
+        Snakemake's report.
+    summary, style, script : str
+        HTML from `first_page`, CSS, and JavaScript.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    ValueError
+        If the report has another form than that of the pinned version of Snakemake.
+    """
+    html = re.sub(r"^( *var (\w+) = )([{\"].*[}\"])(;)$", _harmless, html, flags=re.MULTILINE)
+    for place, added in (
+        ('    <div id="app">\n', f"<style>\n{style}</style>\n{summary}"),
+        ('<script id="categories">', f"<script>\n{script}</script>\n    "),
+    ):
+        before, start, after = html.rpartition(place)
+        if not start:
+            raise ValueError("Snakemake's report has another form than that of the pinned version")
+        html = f"{before}{added}{start}{after}"
+    return html.replace("<title>Snakemake Report</title>", "<title>Report</title>", 1)
+
+
+def _harmless(data):
+    """A line of data, in which no name ends a script, and no path names a user."""
+    start, name, value, end = data.groups()
+    if name == "rules":
+        rules = json.loads(value)
+        for rule in rules.values():
+            rule |= {key: without_folders(rule[key]) for key in ("input", "output")}
+        value = json.dumps(rules)
+    return start + value.replace("<", r"\u003c") + end

@@ -1,5 +1,7 @@
 """Tables of results as DataFrames, and results as columns of an AnnData."""
 
+import json
+
 import numpy as np
 import pandas as pd
 
@@ -13,6 +15,7 @@ __all__ = [
     "cell_table",
     "cells_in_blocks",
     "changes_by_type",
+    "contrast_row",
     "direction_table",
     "fold_changes_by_type",
     "gene_table",
@@ -26,6 +29,8 @@ __all__ = [
     "with_fields",
 ]
 
+# Called genes that the table of contrasts names.
+NAMED_GENES = 5
 # Columns of genes, those of them that there are.
 OF_GENES = [
     "feature_name",
@@ -364,6 +369,57 @@ def standardised_levels(values, genes, types, members):
     levels = pd.DataFrame(columns, index=list(genes))
     spread = levels.std(axis=1).replace(0.0, 1.0)
     return levels.sub(levels.mean(axis=1), axis=0).div(spread, axis=0)
+
+
+def contrast_row(summary, genes):
+    """Row of a contrast in the table of contrasts.
+
+    Parameters
+    ----------
+    summary : dict
+        Content of ``summary.json``.
+    genes : pandas.DataFrame
+        `gene`, `mahalanobis` and `is_de`, the genes with the strongest evidence of change first.
+
+    Returns
+    -------
+    dict
+    """
+    conditions, cells, fit = summary["conditions"], summary["cells"], summary["expression"]
+    abundance = summary["abundance"]
+    return {
+        "contrast": summary["contrast"],
+        "reference": conditions["reference"],
+        "compared": conditions["compared"],
+        "n_de": fit["n_de"],
+        "n_de_up": fit["n_de_up"],
+        "n_de_down": fit["n_de_down"],
+        "cells_up": abundance["up"],
+        "cells_up_share": abundance["up"] / cells["total"],
+        "cells_down": abundance["down"],
+        "cells_down_share": abundance["down"] / cells["total"],
+        "top_genes": ";".join(genes["gene"][genes["is_de"]][:NAMED_GENES]),
+        "genes": fit["genes"],
+        "cells_reference": cells["reference"],
+        "cells_compared": cells["compared"],
+        "column": conditions["column"],
+        "sample": conditions["sample"],
+        "pair": conditions["pair"],
+        "adjust": ";".join(conditions["adjust"]) or None,
+        "filter": json.dumps(conditions["cells"]) if conditions["cells"] else None,
+        "cells_evaluated": cells["evaluated"],
+        "test": fit["test"],
+        "freedom_reference": fit["freedom_reference"],
+        "freedom_compared": fit["freedom_compared"],
+        "ls": fit["ls"],
+        "ls_learnt": fit["learnt"],
+        "extent": fit.get("extent", float("nan")),
+        "rank": fit["rank"],
+        "residual_max": fit["residual_max"],
+        "truncated": fit["truncated"],
+        "mahalanobis_threshold": fit["mahalanobis_threshold"],
+        "mahalanobis_max": genes["mahalanobis"].max(),
+    }
 
 
 def sample_table(values, genes, types, samples, conditions, pairs=None):
