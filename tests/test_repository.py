@@ -280,7 +280,7 @@ def test_scripts_start_with_the_packages_they_use_and_no_others():
     # Only where something is to be computed.
     assert using["scanpy"] == using["palantir"] == using["scipy.stats"] == set()
     assert using["scipy.cluster"] == set()
-    assert using["sklearn"] == {"evaluate", "simulate"}
+    assert using["sklearn"] == {"simulate"}
     assert using["jax"] == {
         "abundance_ratio", "basis", "condition_density", "expression_fit", "smooth_expression"
     }  # fmt: skip

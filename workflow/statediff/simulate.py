@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-__all__ = ["Simulation", "simulated_adata"]
+__all__ = ["Simulation", "compare_with_truth", "simulated_adata"]
 
 LINEAGES = ("Erythroid", "Monocyte", "Neutrophil", "B cell", "Dendritic")
 MATURE = ("Erythroblast", "Monocyte", "Neutrophil", "B cell", "Dendritic cell")
@@ -377,3 +377,44 @@ def _partition(total, shares):
     """Whole numbers in the given proportions that add up to the total."""
     ends = np.round(np.cumsum(shares) / np.sum(shares) * total).astype(int)
     return np.diff(ends, prepend=0)
+
+
+def compare_with_truth(change, true_lfc, lfc, ranked, called, lfc_threshold):
+    """Compare the results of a contrast with the simulated truth.
+
+    Parameters
+    ----------
+    change : ndarray of str, shape (genes,)
+        Kind of each gene's change; "none" for unchanged genes.
+    true_lfc, lfc : ndarray, shape (cells,)
+        Simulated and estimated natural-log fold change of abundance.
+    ranked : ndarray of int, shape (genes,)
+        From `statediff.significance.rank_genes`.
+    called : ndarray of bool, shape (genes,)
+    lfc_threshold : float
+        Natural-log fold change from which on a cell counts as changed.
+
+    Returns
+    -------
+    dict
+        Precision, recall and areas under curves; None where the truth allows none.
+    """
+    from sklearn.metrics import average_precision_score, roc_auc_score
+
+    def score(metric, truth, values):
+        return float(metric(truth, values)) if 0 < truth.sum() < len(truth) else None
+
+    place = np.empty(len(change))
+    place[ranked] = np.arange(len(change))
+    changed = change != "none"
+    recall = {kind: float(called[change == kind].mean()) for kind in np.unique(change[changed])}
+    return {
+        "genes_changed": int(changed.sum()),
+        "precision": float(changed[called].mean()) if called.any() else None,
+        "recall": float(called[changed].mean()) if changed.any() else None,
+        "recall_by_kind": recall,
+        "average_precision": score(average_precision_score, changed, -place),
+        "auc_up": score(roc_auc_score, true_lfc > lfc_threshold, lfc),
+        "auc_down": score(roc_auc_score, true_lfc < -lfc_threshold, -lfc),
+        "lfc_slope": float(np.polyfit(true_lfc, lfc, 1)[0]) if np.ptp(true_lfc) > 0 else None,
+    }
