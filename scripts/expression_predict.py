@@ -1,11 +1,11 @@
 """Statistics, and layers where asked for, of one chunk of genes."""
 
 import h5py
-from _fit import ROLES, read_coefficients, read_posteriors, read_signal
+from _fit import ROLES, read_coefficients, read_noise, read_posteriors, read_signal
 from _job import run
 from statediff.disk import create_h5
 from statediff.expression import distances, neg_log10_ptp
-from statediff.layers import write_layers, write_zscores
+from statediff.layers import write_layers
 from statediff.noise import mahalanobis_noise
 from statediff.store import read_arrays
 
@@ -21,34 +21,19 @@ def main(job):
         genes = slice(n_genes * (number - 1) // chunks, n_genes * number // chunks)
         reference, compared, between = read_coefficients(fit, genes)
         arrays, attributes = read_arrays(job.input.fit, "whitener", "phi_mean")
-        difference, signal = compared - reference, read_signal(job.input.fit).of_genes(genes)
-        if job.input.get("noise"):
-            found = distances_under_noise(job.input, genes, difference, between)
+        change, signal = compared - reference, read_signal(job.input.fit).of_genes(genes)
+        if noise := read_noise(job.input.get("noise"), genes):
+            members, _ = read_arrays(job.input.cells, *ROLES)
+            phi = fit["phi"][:][members["reference"] | members["compared"]]
+            settings = attributes["sigma"], between, attributes["covariance"]
+            found = mahalanobis_noise(phi, read_posteriors(job.input.fit), noise, change, *settings)
         else:
-            found = distances(arrays["whitener"], signal, difference, between)
+            found = distances(arrays["whitener"], signal, change, between)
         out["start"] = genes.start
         out["mahalanobis"] = found
-        out["mean_lfc"] = arrays["phi_mean"] @ difference
+        out["mean_lfc"] = arrays["phi_mean"] @ change
         out["neg_log10_ptp"] = neg_log10_ptp(found, attributes["n_components"])
-        layers = {}
-        if "smoothed" in job.params.layers:
-            layers |= {"smoothed_reference": reference, "smoothed_compared": compared}
-        if "fold_change" in job.params.layers:
-            layers["fold_change"] = difference
-        write_layers(out, fit["phi"], layers)
-        if "fold_change_zscores" in job.params.layers:
-            write_zscores(out, fit, signal, difference, between)
-
-
-def distances_under_noise(paths, genes, difference, between):
-    """Distances over the cells of both conditions, with the noise of each gene there."""
-    members, _ = read_arrays(paths.cells, *ROLES)
-    fit, attributes = read_arrays(paths.fit, "phi")
-    with h5py.File(paths.noise, "r") as file:
-        noise = [file[f"noise_{role}"][genes].T for role in ROLES]
-    phi = fit["phi"][members["reference"] | members["compared"]]
-    settings = attributes["sigma"], between, attributes["covariance"]
-    return mahalanobis_noise(phi, read_posteriors(paths.fit), noise, difference, *settings)
+        write_layers(out, fit, job.params.layers, signal, reference, compared, between)
 
 
 if __name__ == "__main__":

@@ -9,9 +9,10 @@ from statediff.expression import (
     neg_log10_ptp,
     whitener,
 )
+from statediff.noise import mahalanobis_noise
 from statediff.smoothness import SignalToNoise
 
-__all__ = ["gene_statistics", "group_statistics", "group_whiteners"]
+__all__ = ["distances_in_group", "gene_statistics", "group_statistics", "group_whiteners"]
 
 ROLES = ("reference", "compared")
 
@@ -85,6 +86,38 @@ def group_whiteners(factor, posteriors, signal, described):
     """
     pooled, eps = described["covariance"], described["eps"]
     return [whitener(factor, posteriors, rho, pooled, eps) for rho in signal.levels]
+
+
+def distances_in_group(factor, phi, posteriors, described, parts):
+    """Mahalanobis distance of every gene over the cells of a group.
+
+    Parameters
+    ----------
+    factor : ndarray, shape (m, r)
+        `statediff.basis_values.triangular_factor` of the basis at these cells.
+    phi : callable
+        Gives the basis (n, r) at these cells; called where the noise varies along the states.
+    posteriors, described
+        As for `group_whiteners`.
+    parts : iterable of tuple
+        Of some genes: differences of the coefficients (r, genes), those of the samples or None,
+        their `statediff.smoothness.SignalToNoise`, and the noise along the states, from
+        `statediff.noise.noise_weights`, or None.
+
+    Returns
+    -------
+    ndarray, shape (genes,)
+    """
+    found, shared = [], None
+    for difference, between, signal, noise in parts:
+        if noise is None:
+            shared = shared or group_whiteners(factor, posteriors, signal, described)
+            found.append(distances(shared, signal, difference, between))
+        else:
+            shared = phi() if shared is None else shared
+            settings = described["sigma"], between, described["covariance"]
+            found.append(mahalanobis_noise(shared, posteriors, noise, difference, *settings))
+    return np.concatenate(found)
 
 
 def _difference(fit):

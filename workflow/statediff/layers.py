@@ -7,7 +7,7 @@ from statediff.basis_values import values_at
 from statediff.fields import expression_fields
 from statediff.store import open_h5ad, read_names
 
-__all__ = ["smoothed_genes", "write_layers", "write_zscores"]
+__all__ = ["smoothed_genes", "write_layers"]
 
 # Values of a layer that are written at a time.
 VALUES = 1 << 22
@@ -71,51 +71,53 @@ def smoothed_genes(path, genes, reference, compared):
     }
 
 
-def write_layers(out, phi, coefficients):
-    """Write dense layers, a block of cells at a time.
-
-    Parameters
-    ----------
-    out : h5py.Group
-    phi : h5py.Dataset, shape (cells, r)
-    coefficients : dict of ndarray, shape (r, genes)
-        By the name of the layer.
-    """
-    if not coefficients:
-        return
-    from statediff.device import product  # starts JAX, which jobs without layers do without
-
-    for name, of_layer in coefficients.items():
-        layer = out.create_dataset(name, (len(phi), of_layer.shape[1]), dtype=np.float32)
-        for block in _cell_blocks(layer):
-            layer[block] = product(phi[block], of_layer)
-
-
-def write_zscores(out, fit, signal, difference, between=None):
-    """Write fold changes over their standard deviation as the layer ``fold_change_zscores``.
+def write_layers(out, fit, names, signal, reference, compared, between=None):
+    """Write dense layers of some genes, a block of cells at a time.
 
     Parameters
     ----------
     out : h5py.Group
     fit : h5py.File
         The fit of a contrast.
+    names : collection of {"smoothed", "fold_change", "fold_change_zscores"}
+        Layers to write; z-scores are fold changes over their standard deviation.
     signal : statediff.smoothness.SignalToNoise
-    difference : ndarray, shape (r, genes)
-        Of the coefficients of both conditions.
+        Of the genes.
+    reference, compared : ndarray, shape (r, genes)
+        Coefficients of both conditions.
     between : ndarray, shape (samples, r, genes), optional
-        Deviations of the samples, whose variance is added.
+        Deviations of the samples, whose variance is added to that of the fold change.
     """
-    from statediff.device import product
+    layers, difference = {}, compared - reference
+    if "smoothed" in names:
+        layers |= {"smoothed_reference": reference, "smoothed_compared": compared}
+    if "fold_change" in names:
+        layers["fold_change"] = difference
+    if not names:
+        return
+    from statediff.device import product  # starts JAX, which jobs without layers do without
 
     phi, shape = fit["phi"], (len(fit["phi"]), difference.shape[1])
-    layer = out.create_dataset("fold_change_zscores", shape, dtype=np.float32)
-    for block in _cell_blocks(layer):
-        rows = phi[block]
-        relative = sum(fit[f"relative_std_{role}"][block].astype(np.float64) ** 2 for role in ROLES)
-        variance = (relative - fit.attrs["eps"])[:, signal.level] * signal.noise**2
-        for deviation in () if between is None else between:
-            variance += np.square(product(rows, deviation))
-        layer[block] = product(rows, difference) / np.sqrt(variance)
+    for name, of_layer in layers.items():
+        layer = out.create_dataset(name, shape, dtype=np.float32)
+        for block in _cell_blocks(layer):
+            layer[block] = product(phi[block], of_layer)
+    if "fold_change_zscores" in names:
+        layer = out.create_dataset("fold_change_zscores", shape, dtype=np.float32)
+        for block in _cell_blocks(layer):
+            layer[block] = _zscores(fit, block, signal, difference, between)
+
+
+def _zscores(fit, rows, signal, difference, between):
+    """Fold changes over their standard deviation at some cells."""
+    from statediff.device import product
+
+    phi = fit["phi"][rows]
+    relative = sum(fit[f"relative_std_{role}"][rows].astype(np.float64) ** 2 for role in ROLES)
+    variance = (relative - fit.attrs["eps"])[:, signal.level] * signal.noise**2
+    for deviation in () if between is None else between:
+        variance += np.square(product(phi, deviation))
+    return product(phi, difference) / np.sqrt(variance)
 
 
 def _cell_blocks(layer):
