@@ -6,7 +6,7 @@ from _states import read_states
 from statediff.basis_values import Evaluated
 from statediff.density import fit_density
 from statediff.device import place
-from statediff.observations import StoredObservations, read_column, select_cells
+from statediff.observations import StoredObservations, cells_of_condition
 from statediff.store import open_h5ad, write_arrays
 
 
@@ -14,7 +14,7 @@ def main(job):
     place(job.config["gp"]["device"])
     gp, uncertainty = job.params.gp, job.params.uncertainty
     with open_h5ad(job.input.store) as store:
-        cells, replicates = find_cells(StoredObservations(store), **job.params.condition)
+        cells, replicates = cells_of_condition(StoredObservations(store), **job.params.condition)
     states, _ = read_states(job.input.states, gp["metric"])
     # A length scale that is given or learnt is that of expression: the published rule holds here.
     options = {key: gp[key] for key in ("ls_factor", "tol", "max_rank") if gp[key] is not None}
@@ -27,17 +27,6 @@ def main(job):
             [fit(Evaluated(fit.basis, states)) for fit in fits], axis=0, ddof=1
         )
     write_arrays(job.output[0], arrays, **density.described())
-
-
-def find_cells(obs, column, level, cells, sample, min_cells):
-    """Mask of the condition's cells, and one for each of its replicates that counts."""
-    members = select_cells(obs, cells, "contrasts")
-    members &= select_cells(obs, {column: level}, "contrasts")
-    if sample is None:
-        return members, []
-    codes, _ = read_column(obs, sample, "contrasts")
-    replicates, sizes = np.unique(codes[members & (codes >= 0)], return_counts=True)
-    return members, [members & (codes == code) for code in replicates[sizes >= min_cells]]
 
 
 if __name__ == "__main__":

@@ -4,9 +4,8 @@ import numpy as np
 from _figure import condition_colors, conditions, run
 from _genes import chosen_genes, measured
 from _smoothed import smoothed
-from statediff import InputError
 from statediff.plots import expression_along
-from statediff.states import first_varying
+from statediff.states import chosen_component
 from statediff.store import read_arrays
 
 ROLES = ("reference", "compared")
@@ -14,12 +13,8 @@ ROLES = ("reference", "compared")
 
 def draw(job):
     states = read_arrays(job.input.states)[0]["states"]
-    number = job.params.component or first_varying(states)
-    if number > states.shape[1]:
-        raise InputError(
-            f"figures.component: found {number}, expected at most {states.shape[1]}, the number "
-            f"of components of {job.params.states}"
-        )
+    asked = job.params.component, "figures.component", job.params.states
+    number = chosen_component(states, *asked)
     members, _ = read_arrays(job.input.cells, *ROLES)
     genes = chosen_genes(job, job.params.panel_genes)
     before, after, spreads, _ = smoothed(job.input.fit, list(genes.values()))

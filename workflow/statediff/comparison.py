@@ -9,7 +9,7 @@ from statediff.expression_fit import choose_basis
 from statediff.expression_layer import LayerCheck, find_normalisation, non_negative
 from statediff.fields import group_column
 from statediff.messages import close_matches, listed
-from statediff.observations import FrameObservations
+from statediff.observations import UNKNOWN, FrameObservations
 from statediff.states import known_eigenvalues, states_in_metric
 from statediff.store import labels_of, read_rows, row_blocks
 from statediff.tables import with_fields
@@ -120,7 +120,7 @@ class Comparison:
             )
         types = self._adata.obs[column].astype("category").cat.remove_unused_categories().array
         missing = types.isna().any()
-        return types.add_categories("not annotated").fillna("not annotated") if missing else types
+        return types.add_categories(UNKNOWN).fillna(UNKNOWN) if missing else types
 
     def genes(self):
         """Names of the genes, and the names by which they are shown."""

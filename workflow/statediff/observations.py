@@ -3,20 +3,25 @@
 Levels are text, whatever the type of a column, as in the configuration.
 """
 
+import warnings
+
 import h5py
 import numpy as np
 
-from statediff import InputError
+from statediff import DataWarning, InputError
 from statediff.messages import key_of, listed
 from statediff.store import read_levels, read_names
 
 __all__ = [
     "MAX_GROUPS",
+    "UNKNOWN",
     "FrameObservations",
     "StoredObservations",
     "cells_at_levels",
+    "cells_of_condition",
     "combined_levels",
     "find_groups",
+    "read_cell_types",
     "read_column",
     "read_values",
     "select_cells",
@@ -24,6 +29,10 @@ __all__ = [
 
 #: A column of groups with more levels was not meant: it holds numbers or names of cells.
 MAX_GROUPS = 500
+#: Type of the cells without one.
+UNKNOWN = "not annotated"
+# Cell types from which on their names on a figure overlap.
+MANY_TYPES = 60
 
 
 class StoredObservations:
@@ -262,3 +271,68 @@ def find_groups(obs, groups, option, evaluated):
             f"{MAX_GROUPS}"
         )
     return {levels[code]: evaluated & (codes == code) for code in occurring}
+
+
+def read_cell_types(obs, column):
+    """Type of each cell as a categorical, ``not annotated`` where the column has no value.
+
+    Parameters
+    ----------
+    obs : StoredObservations
+    column : str
+
+    Returns
+    -------
+    pandas.Categorical
+
+    Raises
+    ------
+    InputError
+        If there is no such column, or it holds names of cells or measurements.
+    """
+    import pandas as pd
+
+    codes, levels = read_column(obs, column, "dataset.cell_type")
+    types = pd.Categorical.from_codes(codes, levels).remove_unused_categories()
+    what = f"dataset.cell_type: obs column {column!r} has {len(types.categories)} levels"
+    if len(types.categories) > MAX_GROUPS:
+        raise InputError(
+            f"{what}, expected at most {MAX_GROUPS}: cell types, not names of cells or numbers"
+        )
+    if len(types.categories) > MANY_TYPES:
+        warnings.warn(
+            f"{what}: tables by cell type will be long, and names in figures will overlap; use a "
+            "coarser annotation: see docs/warnings.md#many-cell-types",
+            DataWarning,
+            stacklevel=1,
+        )
+    return types.add_categories(UNKNOWN).fillna(UNKNOWN) if (codes < 0).any() else types
+
+
+def cells_of_condition(obs, column, level, cells, sample, min_cells):
+    """Cells of one condition, and of its replicates that count.
+
+    Parameters
+    ----------
+    obs : StoredObservations
+    column, level : str
+        Of the condition.
+    cells : dict or None
+        Filter of the contrast.
+    sample : str or None
+        Column of the replicates.
+    min_cells : int
+        Smallest number of cells of a replicate that counts.
+
+    Returns
+    -------
+    members : ndarray of bool, shape (cells,)
+    replicates : list of ndarray of bool
+    """
+    members = select_cells(obs, cells, "contrasts")
+    members &= select_cells(obs, {column: level}, "contrasts")
+    if sample is None:
+        return members, []
+    codes, _ = read_column(obs, sample, "contrasts")
+    replicates, sizes = np.unique(codes[members & (codes >= 0)], return_counts=True)
+    return members, [members & (codes == code) for code in replicates[sizes >= min_cells]]

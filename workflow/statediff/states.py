@@ -11,11 +11,12 @@ from statediff.messages import key_of, listed
 from statediff.nearest import nearest_among_many
 
 __all__ = [
+    "chosen_component",
     "diffusion_maps",
     "distinct",
-    "first_varying",
     "known_eigenvalues",
     "states_in_metric",
+    "umap",
 ]
 
 # Components from which on diffusion distances hardly change.
@@ -64,19 +65,34 @@ def known_eigenvalues(values, n_components):
     return values if numeric and np.isfinite(values).all() else None
 
 
-def first_varying(components):
-    """Number of the first component that varies between the cells, counted from 1.
+def chosen_component(components, number, option, name):
+    """Number of a component of the cell states, counted from 1.
 
     Parameters
     ----------
     components : ndarray, shape (cells, D)
+    number : int or None
+        None for the first component that varies between the cells.
+    option, name : str
+        Argument or key that names it, and the name of the states, for messages.
 
     Returns
     -------
     int
+
+    Raises
+    ------
+    InputError
+        If there is no such component.
     """
     varies = np.ptp(components, axis=0) > CONSTANT * np.abs(components).max(axis=0)
-    return int(np.flatnonzero(varies)[0]) + 1
+    number = number or int(np.flatnonzero(varies)[0]) + 1
+    if number > components.shape[1]:
+        raise InputError(
+            f"{option}: found {number}, expected at most {components.shape[1]}, the number of "
+            f"components of {name}"
+        )
+    return number
 
 
 def diffusion_maps(coordinates, n_components, knn, seed, metric, option):
@@ -198,3 +214,43 @@ def _report_groups(kernel, cells, knn, option):
             DataWarning,
             stacklevel=3,
         )
+
+
+def umap(coordinates, settings):
+    """UMAP of cells, by scanpy.
+
+    Parameters
+    ----------
+    coordinates : ndarray, shape (cells, D)
+    settings : dict
+        Section dataset.embedding.compute: `n_neighbors` and `seed`.
+
+    Returns
+    -------
+    ndarray, shape (cells, 2)
+
+    Raises
+    ------
+    InputError
+        If there are too few cells, or the UMAP does not converge to finite numbers.
+
+    References
+    ----------
+    McInnes, Healy & Melville (2018), arXiv:1802.03426.
+    """
+    import scanpy
+    from anndata import AnnData
+
+    from statediff.inputs import check_finite
+
+    n_neighbors = settings["n_neighbors"]
+    if n_neighbors >= len(coordinates):
+        raise InputError(
+            f"dataset.embedding.compute.n_neighbors: found {n_neighbors}, expected fewer than the "
+            f"{len(coordinates)} cells"
+        )
+    adata = AnnData(obsm={"X": coordinates}, shape=(len(coordinates), 0))
+    scanpy.pp.neighbors(adata, n_neighbors=n_neighbors, use_rep="X", random_state=settings["seed"])
+    scanpy.tl.umap(adata, random_state=settings["seed"])
+    check_finite(adata.obsm["X_umap"], "dataset.embedding.compute: the UMAP")
+    return adata.obsm["X_umap"]

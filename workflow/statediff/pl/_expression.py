@@ -488,17 +488,12 @@ def expression_along(adata: AnnData, *, genes: Sequence[str] | None = None,
     """
     from statediff.comparison import coordinates_of
     from statediff.plots import expression_along as along
-    from statediff.states import first_varying
+    from statediff.states import chosen_component
 
     run = Expression(adata, reference, compared)
     key = run.info["obsm_key"]
     states = coordinates_of(adata, key, "states")
-    number = component or first_varying(states)
-    if number > states.shape[1]:
-        raise InputError(
-            f"component: found {number}, expected at most {states.shape[1]}, the number of "
-            f"components of {key}"
-        )
+    number = chosen_component(states, component, "component", key)
     columns = panels_of(adata, run, genes)
     names = adata.var_names[columns]
     before, after, stds, _ = run.curves(columns)
