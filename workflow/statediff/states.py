@@ -16,7 +16,6 @@ __all__ = [
     "distinct",
     "known_eigenvalues",
     "states_in_metric",
-    "umap",
 ]
 
 # Components from which on diffusion distances hardly change.
@@ -214,43 +213,3 @@ def _report_groups(kernel, cells, knn, option):
             DataWarning,
             stacklevel=3,
         )
-
-
-def umap(coordinates, settings):
-    """UMAP of cells, by scanpy.
-
-    Parameters
-    ----------
-    coordinates : ndarray, shape (cells, D)
-    settings : dict
-        Section dataset.embedding.compute: `n_neighbors` and `seed`.
-
-    Returns
-    -------
-    ndarray, shape (cells, 2)
-
-    Raises
-    ------
-    InputError
-        If there are too few cells, or the UMAP does not converge to finite numbers.
-
-    References
-    ----------
-    McInnes, Healy & Melville (2018), arXiv:1802.03426.
-    """
-    import scanpy
-    from anndata import AnnData
-
-    from statediff.inputs import check_finite
-
-    n_neighbors = settings["n_neighbors"]
-    if n_neighbors >= len(coordinates):
-        raise InputError(
-            f"dataset.embedding.compute.n_neighbors: found {n_neighbors}, expected fewer than the "
-            f"{len(coordinates)} cells"
-        )
-    adata = AnnData(obsm={"X": coordinates}, shape=(len(coordinates), 0))
-    scanpy.pp.neighbors(adata, n_neighbors=n_neighbors, use_rep="X", random_state=settings["seed"])
-    scanpy.tl.umap(adata, random_state=settings["seed"])
-    check_finite(adata.obsm["X_umap"], "dataset.embedding.compute: the UMAP")
-    return adata.obsm["X_umap"]
