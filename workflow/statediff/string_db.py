@@ -20,9 +20,17 @@ import requests
 
 from statediff import InputError, web
 from statediff.disk import atomic
+from statediff.enrichment import FEWEST, with_strength
 from statediff.urls import url_fault
 
-__all__ = ["MOST_DRAWN", "StringClient", "clean_svg", "page_address"]
+__all__ = [
+    "MOST_DRAWN",
+    "StringClient",
+    "ask_string",
+    "clean_svg",
+    "direction_of",
+    "page_address",
+]
 
 CALLER = "statediff"
 # Seconds between two requests, as STRING asks of its users.
@@ -31,6 +39,8 @@ TIMEOUT = (10, 180)
 RETRIES = 3
 # Names in a request for their identifiers.
 BATCH = 2000
+# Genes of which some are known, if their species is the right one.
+TELLING = 20
 #: Genes of a network that can still be read.
 MOST_DRAWN = 400
 # Characters of an address that browsers and servers agree on.
@@ -319,3 +329,81 @@ def page_address(api_url, names, species):
             break
         held.append(name)
     return start + "%0d".join(held), len(held)
+
+
+def ask_string(client, queries, genes, n_genome, enough):
+    """Ask STRING for the terms and associations of sets of genes.
+
+    Parameters
+    ----------
+    client : StringClient
+    queries : dict of list of str
+        Sets of genes, from `statediff.enrichment.gene_sets`.
+    genes : list of str
+        All tested genes.
+    n_genome : int or None
+        Number of genes of the genome; None if the tested genes are the background.
+    enough : callable
+        Whether a set, by its name, has enough genes to be asked about.
+
+    Returns
+    -------
+    tables : list of pandas.DataFrame
+        Terms of each set.
+    unknown : set of str
+        Genes that STRING does not know.
+    info : dict
+        What was sent, the associations, and links.
+
+    Raises
+    ------
+    InputError
+        If STRING knows none of many genes.
+    """
+    # Against the genome, only the called genes need to leave this machine; without a question none.
+    asked = queries["all"] if n_genome else genes
+    if len(queries["all"]) < FEWEST:
+        asked = []
+    known = client.map_genes(asked)
+    if len(asked) >= TELLING and not known:
+        raise InputError(
+            f"enrichment.species: STRING knows none of {len(asked):,} genes (such as "
+            f"{asked[0][:40]!r}) as genes of species {client.species}; expected its NCBI taxon"
+        )
+    background = None if n_genome else list(_proteins_of(known, asked))
+    n_background = n_genome or len(background)
+    tables, sets = [], {}
+    for name, query in queries.items():
+        proteins = _proteins_of(known, query)
+        sets[name] = {"genes": len(query), "mapped": len(proteins), "proteins": proteins}
+        if enough(name, query) and enough(f"{name}, known to STRING", proteins):
+            table = client.enrichment(proteins, background)
+            tables.append(with_strength(table, len(proteins), n_background).assign(gene_set=name))
+            link, linked = page_address(client.url, proteins.values(), client.species)
+            ppi = client.ppi_enrichment(proteins, background)
+            sets[name] |= {"ppi_enrichment": ppi, "link": link, "linked": linked}
+    info = {"background_genes": n_background, "sent_genes": len(asked), "gene_sets": sets}
+    return tables, set(asked) - set(known), info
+
+
+def direction_of(sets, protein):
+    """Direction of a protein's genes; neutral if they change in opposite ways.
+
+    Parameters
+    ----------
+    sets : dict
+        ``gene_sets`` of `ask_string`.
+    protein : str
+        Its identifier.
+
+    Returns
+    -------
+    str
+    """
+    found = [name for name in ("up", "down") if protein in sets[name]["proteins"]]
+    return found[0] if len(found) == 1 else "neutral"
+
+
+def _proteins_of(known, genes):
+    """STRING's identifiers of genes, each once since some share a protein, with their names."""
+    return dict(known[gene] for gene in genes if gene in known)

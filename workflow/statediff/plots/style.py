@@ -22,6 +22,7 @@ __all__ = [
     "OKABE_ITO",
     "PAGE",
     "Outlined",
+    "as_svg",
     "canvas",
     "categorical_palette",
     "color_bar",
@@ -268,3 +269,20 @@ def scatter(axes, xy, color, size, total, **options):
 def short(name, most=40):
     """Name for a label, cut with an ellipsis."""
     return name if len(name) <= most else name[: most - 1] + "…"
+
+
+def as_svg(figure):
+    """A figure as SVG.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+
+    Returns
+    -------
+    bytes
+    """
+    file = io.BytesIO()
+    with style():
+        figure.savefig(file, format="svg")
+    return file.getvalue()
