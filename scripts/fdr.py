@@ -5,26 +5,26 @@ import json
 import h5py
 import numpy as np
 from _job import run
-from statediff.inputs import find_genes
-from statediff.rates import RANKING, rates_of_genes, read_null_distances
-from statediff.store import described, read_arrays, read_names, write_arrays
+from statediff.rates import RANKING, distances_of_null_genes, rates_of_genes
+from statediff.store import described, read_arrays, read_chunks, read_names, write_arrays
 
+# Of these Kompot seldom writes the last.
 GENE_STATISTICS = ("mahalanobis", "mean_lfc", "neg_log10_ptp")
 
 
 def main(job):
     test, external = job.params.fdr["test"], job.input.get("external")
-    with h5py.File(job.input.genes[0], "r") as chunk:
-        # Kompot seldom writes the last.
-        names = [name for name in GENE_STATISTICS if name in chunk]
-    chunks = [read_arrays(path, "start", *names)[0] for path in job.input.genes]
-    chunks.sort(key=lambda chunk: chunk["start"])
-    genes = {name: np.concatenate([c[name] for c in chunks]) for name in names}
+    genes = read_chunks(job.input.genes, GENE_STATISTICS)
     null = read_arrays(job.input.null)[0] if job.input.get("null") else {}
     if test == "labels":
         null = null["mahalanobis"]
     elif test != "residual":
-        null = genes["null_distances"] = null_distances(job, null, genes["mahalanobis"])
+        shuffled, unchanged, names = null.get("mahalanobis"), job.params.null_genes, None
+        if unchanged:
+            with h5py.File(job.input.store, "r") as store:
+                names = read_names(store["var"])
+        of_null = shuffled, external, unchanged, genes["mahalanobis"], names
+        null = genes["null_distances"] = distances_of_null_genes(*of_null)
     option = f"dataset.layer, contrasts.{job.wildcards.contrast}"
     rates = rates_of_genes(genes["mahalanobis"], null, job.params.fdr, option)
     write_arrays(
@@ -38,18 +38,6 @@ def main(job):
         mahalanobis_threshold=float(genes["mahalanobis"][rates["is_de"]].min(initial=np.inf)),
         gaps=job.params.fdr["gaps"],
     )
-
-
-def null_distances(job, shuffled, distances):
-    """Distances of shuffled genes, of a table, and of genes known not to change."""
-    null = [shuffled["mahalanobis"]] if shuffled else []
-    if job.input.get("external"):
-        null.append(read_null_distances(job.input.external, "fdr.external.distances"))
-    if job.params.null_genes:
-        with h5py.File(job.input.store, "r") as store:
-            names = read_names(store["var"])
-        null.append(distances[find_genes(names, job.params.null_genes, "fdr.external.genes")])
-    return np.concatenate(null)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import pandas as pd
 from _figure import conditions, run
 from _genes import chosen_genes, pattern_of_genes
 from _table import read_localisation
-from statediff.blocks import centroids, side_by_side
+from statediff.blocks import order_of_blocks
 from statediff.plots import gene_regions
 from statediff.store import read_arrays, read_labels
 from statediff.tables import changes_by_type
@@ -26,7 +26,8 @@ def draw(job):
         shown = shown.dropna()
     options = {}
     if types is None:
-        order = side_by_side(block_centres(job.input.blocks))
+        blocks, _ = read_arrays(job.input.blocks, "code", "coordinates")
+        order = order_of_blocks(blocks["code"][0], blocks["coordinates"])
         cells, types = np.diag(cells[0])[order], np.arange(len(order))
         options["cells"] = cells.sum(axis=1)
     else:
@@ -43,13 +44,6 @@ def draw(job):
         percentile=job.params.percentile,
         **options,
     )
-
-
-def block_centres(path):
-    blocks, _ = read_arrays(path, "code", "coordinates")
-    codes = blocks["code"][0]
-    inside = codes >= 0
-    return centroids(blocks["coordinates"][inside], codes[inside])
 
 
 if __name__ == "__main__":

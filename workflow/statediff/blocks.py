@@ -22,6 +22,7 @@ __all__ = [
     "find_blocks",
     "information_left",
     "nested_regions",
+    "order_of_blocks",
     "partition_cells",
     "permute_within",
     "region_tree",
@@ -123,6 +124,23 @@ def partition_cells(moved, size=80, seed=0, partitions=PARTITIONS):
         means = KMeans(count, n_init=1, random_state=seed + i).fit(moved[learnt])
         codes.append(np.unique(means.predict(moved), return_inverse=True)[1])
     return np.array(codes)
+
+
+def order_of_blocks(codes, coordinates):
+    """Order of the blocks of a partition in which similar ones are `side_by_side`.
+
+    Parameters
+    ----------
+    codes : ndarray of int, shape (cells,)
+        Block of each cell, −1 for none.
+    coordinates : ndarray, shape (cells, D)
+
+    Returns
+    -------
+    ndarray of int, shape (blocks,)
+    """
+    inside = codes >= 0
+    return side_by_side(centroids(coordinates[inside], codes[inside]))
 
 
 def centroids(values, codes):

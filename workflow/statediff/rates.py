@@ -3,10 +3,17 @@
 import numpy as np
 
 from statediff import InputError
+from statediff.inputs import find_genes
 from statediff.messages import listed
 from statediff.significance import called_genes, false_discovery_rates, permutation_test
 
-__all__ = ["RANKING", "group_rates", "rates_of_genes", "read_null_distances"]
+__all__ = [
+    "RANKING",
+    "distances_of_null_genes",
+    "group_rates",
+    "rates_of_genes",
+    "read_null_distances",
+]
 
 #: What ranks the genes under each test.
 RANKING = {
@@ -94,3 +101,29 @@ def read_null_distances(path, option):
     if not (values >= 0).all() or not np.isfinite(values).all():
         raise InputError(f"{option}: {path} has distances that are not finite numbers of 0 or more")
     return values
+
+
+def distances_of_null_genes(shuffled, table, unchanged, distances, names):
+    """Distances of shuffled genes, of a table, and of genes known not to change.
+
+    Parameters
+    ----------
+    shuffled : ndarray, shape (null genes,), or None
+    table : path or None
+        See `read_null_distances`.
+    unchanged : list of str
+        Names of genes, or a file with names: see `statediff.inputs.find_genes`.
+    distances : ndarray, shape (genes,)
+    names : ndarray of str, shape (genes,), or None
+        None if no genes are known not to change.
+
+    Returns
+    -------
+    ndarray
+    """
+    null = [] if shuffled is None else [shuffled]
+    if table:
+        null.append(read_null_distances(table, "fdr.external.distances"))
+    if unchanged:
+        null.append(distances[find_genes(names, unchanged, "fdr.external.genes")])
+    return np.concatenate(null)

@@ -16,6 +16,7 @@ __all__ = [
     "permutation_test",
     "permute_null_genes",
     "rank_genes",
+    "ranks_of_genes",
 ]
 
 GRID_POINTS = 500
@@ -264,6 +265,16 @@ def permutation_test(distances, permuted):
         "standardised": standardised,
         "pvalue": np.where(varies, (above + 1.0) / (len(null) + 1.0), 1.0),
     }
+
+
+def ranks_of_genes(statistics, ranking):
+    """Rank of each gene, 0 for the one that changed most clearly: see `rank_genes`.
+
+    Returns
+    -------
+    ndarray of int, shape (genes,)
+    """
+    return np.argsort(rank_genes(statistics, ranking), kind="stable")
 
 
 def rank_genes(statistics, ranking):

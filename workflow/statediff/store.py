@@ -26,6 +26,7 @@ __all__ = [
     "matrix_shape",
     "open_h5ad",
     "read_arrays",
+    "read_chunks",
     "read_columns",
     "read_labels",
     "read_levels",
@@ -380,6 +381,27 @@ def read_arrays(path, *names):
     with h5py.File(path, "r") as file:
         attributes = {k: v.item() if hasattr(v, "item") else v for k, v in file.attrs.items()}
         return {name: _values(file[name]) for name in names or file}, attributes
+
+
+def read_chunks(paths, names):
+    """Arrays of the genes from files that each hold a chunk of them.
+
+    Parameters
+    ----------
+    paths : sequence of path
+        In any order; each has the index of its first gene, ``start``.
+    names : sequence of str
+        Arrays to read, of which a file may lack some.
+
+    Returns
+    -------
+    dict of ndarray, shape (genes,)
+    """
+    with h5py.File(paths[0], "r") as chunk:
+        there = [name for name in names if name in chunk]
+    chunks = [read_arrays(path, "start", *there)[0] for path in paths]
+    chunks.sort(key=lambda chunk: chunk["start"])
+    return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in there}
 
 
 def _values(dataset):
