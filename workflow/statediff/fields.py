@@ -20,7 +20,8 @@ DIRECTION_COLORS = {"down": "#2166ac", "neutral": "#c4c4c4", "up": "#b2182b"}
 SUFFIX = "_sample_var"
 
 # Not in Kompot, whose tools would otherwise report a missing basis and remove the coefficients.
-COMPRESSED = ("phi", "coefficients_reference", "coefficients_compared")
+COMPRESSED = ("phi", "coefficients_reference", "coefficients_compared", "relative_std_reference",
+              "relative_std_compared")  # fmt: skip
 
 
 def safe(name):
