@@ -4,7 +4,6 @@ from _job import run
 from statediff import InputError
 from statediff.inputs import read_obsm
 from statediff.source import open_source
-from statediff.states import umap
 from statediff.store import read_arrays, write_arrays
 
 
