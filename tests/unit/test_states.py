@@ -12,6 +12,7 @@ from statediff.diffusion import affinity, leading_components
 from statediff.nearest import nearest_among_many
 from statediff.neighbours import nearest_of
 from statediff.states import diffusion_maps, distinct
+from threadpoolctl import threadpool_limits
 
 HOW = {"n_components": 5, "knn": 15, "seed": 0, "metric": "euclidean", "option": "x"}
 
@@ -147,3 +148,18 @@ def test_the_layout_of_many_cells_keeps_neighbours(monkeypatch, many):
     assert found.shape == (600, 2)
     assert trustworthiness(values, found, n_neighbors=15) > 0.95
     np.testing.assert_array_equal(embedding.umap(values, 15, seed=0), found)
+
+
+def test_groups_far_apart_and_threads_change_no_neighbours():
+    values = curve(3000)
+    values[:700] += 1e5
+    found = []
+    for threads in (1, 2):
+        with threadpool_limits(threads):
+            found.append(nearest_among_many(values, 15))
+    for one, two in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, two)
+    wanted = nearest_of(values - values.mean(axis=0), np.arange(3000), 16)
+    assert np.mean([np.isin(a, b).mean() for a, b in zip(found[0][0], wanted, strict=True)]) > 0.99
+    assert (found[0][0][:700] < 700).all()
+    assert (found[0][0][700:] >= 700).all()
