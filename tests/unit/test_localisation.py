@@ -8,6 +8,7 @@ from statediff.blocks import region_tree, side_by_side
 from statediff.design import Design
 from statediff.localisation import (
     first_genes,
+    fold_changes,
     in_groups,
     localise,
     of_each_pattern,
@@ -109,6 +110,27 @@ def test_few_regions_are_false():
             false += not (np.sign(true) == found.direction[gene, region == number]).any()
     assert pairs > 200
     assert false <= 0.02 * pairs
+
+
+@pytest.mark.parametrize("compared", [10, 40, 90])
+def test_fold_changes_are_those_of_the_cells_whatever_the_shares_of_the_conditions(compared):
+    """A doubling and a halving, in blocks of which the conditions have different shares."""
+    cells = np.array([[100 - compared, compared], [50, 50]], dtype=float)
+    means = np.array([[[1.0, 4.0], [2.0, 2.0]], [[3.0, 6.0], [6.0, 3.0]]])  # block, condition, gene
+    information = cells.prod(axis=1) / cells.sum(axis=1)
+    sums = BlockSums(
+        cells=cells,
+        sums=cells[:, :, None] * means,
+        squares=None,
+        cubes=None,
+        contrast=information[:, None] * (means[:, 1] - means[:, 0]),
+        information=information,
+        skew=None,
+        exposure=None,
+        design=Design.unpaired([0, 1]),
+    )
+    found = fold_changes(sums, np.eye(2, dtype=bool))
+    np.testing.assert_allclose(found, [[1.0, -1.0], [1.0, -1.0]], atol=1e-12)
 
 
 def test_a_region_is_tested_by_its_own_blocks():
