@@ -20,8 +20,8 @@ from speed.workflow import ROOT, Workflow
 
 HERE = Path(__file__).parent
 # Cells, genes; a tenth of the values is stored.
-SIZES = [(10_000, 2000), (30_000, 2000), (100_000, 2000), (100_000, 20_000)]
-SIZES += [(300_000, 2000), (1_000_000, 2000)]
+SIZES = [(10_000, 2000), (30_000, 2000), (100_000, 2000), (300_000, 2000)]
+SIZES += [(100_000, 20_000), (1_000_000, 2000)]
 COUNTS_PER_GENE = 0.21
 TARGETS = ("all", "report")
 
