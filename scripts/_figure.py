@@ -118,6 +118,7 @@ def run(draw, job):
 
 def save(job, figure):
     with style():
-        for path in (job.output.pdf, job.output.png):
+        # A PDF, part of which may be an image, is for print; a PNG for screens and the report.
+        for path, dpi in ((job.output.pdf, 300), (job.output.png, 200)):
             with atomic(path) as part:
-                figure.savefig(part, format=path.rsplit(".", 1)[1], dpi=300)
+                figure.savefig(part, format=path.rsplit(".", 1)[1], dpi=dpi)
