@@ -35,7 +35,7 @@ rule cell_states:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(500, cell=20) if STATES["compute"] else memory(200, cell=1),
+        mem_mb=memory(500, cell=6) if STATES["compute"] else memory(200, cell=1),
         runtime=minutes(20, cell=240),
     params:
         states=STATES,
@@ -64,7 +64,7 @@ rule embedding:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(650, cell=20) if DATASET["embedding"]["compute"] else memory(200, cell=1),
+        mem_mb=memory(650, cell=8) if DATASET["embedding"]["compute"] else memory(200, cell=1),
         runtime=minutes(20, cell=240),
     params:
         embedding=DATASET["embedding"],
