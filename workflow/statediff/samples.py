@@ -139,8 +139,12 @@ def describe_cells(obs, contrast, members):
     names = conditions
     if "sample" in members:
         of_cell = sample_names(obs, contrast)
-        firsts = [np.flatnonzero(of_sample == code)[0] for code in range(len(design.conditions))]
-        names = [of_cell[cell] for cell in firsts]
+        names = []
+        for code, condition in enumerate(design.conditions):
+            # Cells of a condition without replicates need not have a sample.
+            alone = not len(members.get(f"samples_{ROLES[condition]}", ()))
+            first = np.flatnonzero(of_sample == code)[0]
+            names.append(f"all of {conditions[condition]}" if alone else of_cell[first])
     return {
         "condition": pd.Categorical.from_codes(of_condition, conditions),
         "sample": pd.Categorical.from_codes(of_sample, names),
