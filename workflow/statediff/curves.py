@@ -15,7 +15,7 @@ SHOWN = 5000
 
 
 def describe_fit(fit, described, states_of_reference):
-    """Numbers of the fit of a contrast, arguments of `statediff.plots.fit_overview`.
+    """Numbers of the fit of a contrast, arguments of `statediff.plots.fit.fit_overview`.
 
     Parameters
     ----------

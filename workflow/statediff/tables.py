@@ -441,7 +441,7 @@ def sample_table(values, genes, types, samples, conditions, pairs=None):
     Returns
     -------
     pandas.DataFrame
-        The table of `statediff.plots.sample_expression`.
+        The table of `statediff.plots.samples.sample_expression`.
     """
     groups = pd.DataFrame({"sample": samples, "cell_type": types})
     groups = groups[samples >= 0].groupby(["sample", "cell_type"], observed=True)
