@@ -110,7 +110,7 @@ def test_where_called_genes_change(standard_run):
 
 def test_where_genes_change_is_shown(standard_run):
     figure, table, page = (standard_run / path for path in SHOWN)
-    assert plt.imread(figure).shape[0] > 1000
+    assert plt.imread(figure).shape[0] > 700
     text = table.read_text()
     assert "Gene regions: young_vs_old" in text
     assert all(name in text for name in ("Cell type", "Direction", "Log2 fold change"))
