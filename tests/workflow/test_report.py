@@ -121,7 +121,7 @@ def test_the_summary_comes_first(browser, report):
     figures = shown(browser, "//main//figure//img")
     assert len(figures) == 4
     for image in figures:
-        wait(browser, lambda image=image: int(image.get_property("naturalWidth")) > 1000)
+        wait(browser, lambda image=image: int(image.get_property("naturalWidth")) > 600)
 
 
 def test_the_summary_lists_genes_and_types(browser, genes):
@@ -188,7 +188,7 @@ def test_figure_with_caption(browser):
     follow(browser, "young_vs_old", "Expression")
     button(browser, "Volcano of genes", 0)
     image = shown(browser, "//img[starts-with(@src, 'blob:')]")[0]
-    wait(browser, lambda: int(image.get_property("naturalWidth")) > 1000)
+    wait(browser, lambda: int(image.get_property("naturalWidth")) > 600)
     button(browser, "Volcano of genes", 1)
     assert shown(browser, "//p[contains(., 'Every point is a gene') and contains(., 'Young')]")
 
