@@ -10,7 +10,7 @@ from statediff.colors import known_color
 from statediff.disk import atomic
 from statediff.fields import DIRECTIONS
 from statediff.plots.panel import panel
-from statediff.plots.style import CONDITION_COLORS, GREY, categorical_palette, style
+from statediff.plots.style import CONDITION_COLORS, GREY, categorical_palette, resolution, style
 from statediff.store import read_arrays, read_levels
 
 
@@ -118,7 +118,6 @@ def run(draw, job):
 
 def save(job, figure):
     with style():
-        # A PDF, part of which may be an image, is for print; a PNG for screens and the report.
-        for path, dpi in ((job.output.pdf, 300), (job.output.png, 200)):
+        for path in (job.output.pdf, job.output.png):
             with atomic(path) as part:
-                figure.savefig(part, format=path.rsplit(".", 1)[1], dpi=dpi)
+                figure.savefig(part, format=path.rsplit(".", 1)[1], dpi=resolution(path))

@@ -268,11 +268,11 @@ def colors_of(adata, column, shown):
 
 def finished(figure, save, show):
     """Write the figure to a file, and display it, if requested."""
-    from statediff.plots.style import style
+    from statediff.plots.style import resolution, style
 
     if save is not None:
         with style():
-            figure.savefig(save, dpi=300)
+            figure.savefig(save, dpi=resolution(save))
     if show:
         from IPython.display import display
 

@@ -33,6 +33,7 @@ __all__ = [
     "legend_beside",
     "log_ticks",
     "point_size",
+    "resolution",
     "scatter",
     "short",
     "style",
@@ -269,6 +270,12 @@ def scatter(axes, xy, color, size, total, **options):
 def short(name, most=40):
     """Name for a label, cut with an ellipsis."""
     return name if len(name) <= most else name[: most - 1] + "…"
+
+
+def resolution(path):
+    """Dots per inch of a figure in a file: a PDF, part of which may be an image, is for print;
+    pictures are for screens and the report."""
+    return 300 if str(path).lower().endswith(".pdf") else 200
 
 
 def as_svg(figure):
