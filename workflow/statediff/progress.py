@@ -9,8 +9,9 @@ import time
 
 __all__ = ["INTERVAL", "LOGGER", "followed"]
 
+#: Takes the messages.
 LOGGER = logging.getLogger("statediff")
-# Seconds between two messages of one loop.
+#: Seconds between two messages of one loop.
 INTERVAL = 10.0
 
 
