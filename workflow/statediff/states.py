@@ -97,10 +97,10 @@ def chosen_component(components, number, option, name):
 def diffusion_maps(coordinates, n_components, knn, seed, metric, option):
     """Palantir's diffusion maps.
 
-    Below 8,192 cells Palantir computes them. Beyond, where its search for neighbours is approximate
-    and has to be compiled first, the same kernel is built from neighbours of
-    which 99 % or more are the true ones (`statediff.nearest`), and its
-    eigenvectors are those of a symmetric matrix (`statediff.diffusion`).
+    Below 8,192 cells Palantir computes them. From there on, where its search for neighbours is
+    approximate and has to be compiled first, the same kernel is built from neighbours of which 99 %
+    or more are the true ones (`statediff.nearest`), and its eigenvectors are those of a symmetric
+    matrix (`statediff.diffusion`).
 
     Cells with the same coordinates count as one, and so have the same states: Palantir divides by
     the distance of a cell to one of its neighbours. Cells without a link to others are reported.

@@ -20,18 +20,20 @@ from statediff.pl._abundance import (
 from statediff.pl._expression import (
     contrast_comparison,
     enrichment,
-    expression_along,
     expression_levels,
     expression_ma,
     expression_volcano,
-    fit,
     fold_change_dots,
     fold_changes,
-    gene_panels,
     gene_regions,
-    sample_expression,
     significance,
     smoothed_expression,
+)
+from statediff.pl._models import (
+    expression_along,
+    fit,
+    gene_panels,
+    sample_expression,
 )
 
 __all__ = [
